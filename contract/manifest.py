@@ -1,0 +1,133 @@
+"""manifest.json: what a bundle holds, byte for byte, and how each artifact's tensors are to be read."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from contract.documents import Document, Strict, parse_document
+from contract.packing import Storage
+from contract.spec import Role
+
+SCHEMA_VERSION = 1
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Unit = Literal["cpu", "gpu", "npu"]
+
+
+def check_relative(path: str) -> str:
+    """A path inside a bundle: relative, with '/', no '..', no drive, no empty part.
+
+    Raises:
+        ValueError: anything else.
+    """
+    parts = PurePosixPath(path).parts
+    if (
+        not parts
+        or path.startswith("/")
+        or "\\" in path
+        or ":" in path
+        or "\0" in path
+        or str(PurePosixPath(path)) != path
+    ):
+        raise ValueError(f"{path!r} is not a plain path inside the bundle")
+    if ".." in parts or "." in parts:
+        raise ValueError(f"{path!r} leaves the bundle")
+    return path
+
+
+BundlePath = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class FileEntry(Strict):
+    """One file of the bundle: its length and content hash."""
+
+    path: BundlePath
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Sha256
+
+    _relative = field_validator("path")(check_relative)
+
+
+class TensorInfo(Strict):
+    """One input or output of an artifact.
+
+    `dtype` is the one at the artifact's border. With a scale, real = (q - zero_point) * scale in float32.
+    `signature` is the format's own name for the tensor where it differs from `name`.
+    """
+
+    name: str
+    role: Literal["image"] | Role
+    shape: tuple[int, ...]
+    dtype: Literal["int8", "uint8", "float16", "float32"]
+    layout: Literal["nhwc", "nchw", ""] = ""
+    scale: float | None = None
+    zero_point: int | None = None
+    signature: str | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.scale is None) != (self.zero_point is None):
+            raise ValueError(f"tensor {self.name!r} has only one of scale and zero_point")
+        return self
+
+
+class Artifact(Strict):
+    """One file (or, for Core ML, one folder) of one format at one precision for one unit."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+    file: BundlePath
+    format: str
+    precision: str
+    unit: Unit = "cpu"
+    runtime: str
+    runtime_version: str
+    os_minimum: dict[str, str] = Field(default_factory=dict)
+    soc: str | None = None
+    storage: Storage
+    input: TensorInfo
+    outputs: tuple[TensorInfo, ...]
+    tools: dict[str, str]
+    delegated: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    bytes: Annotated[int, Field(ge=0)]
+
+    _relative = field_validator("file")(check_relative)
+
+
+class DataSource(Strict):
+    """Where the test split comes from and what the server model scores on it."""
+
+    source: str
+    seed: int
+    split: Literal["test"] = "test"
+    metric_name: str | None = None
+    metric: float | None = None
+
+
+class Manifest(Document):
+    """Everything in a bundle. `files` lists every file but manifest.json, parity.json and report.html."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    model: str
+    samesight: str
+    data: DataSource | None = None
+    artifacts: tuple[Artifact, ...]
+    files: tuple[FileEntry, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        paths = [entry.path for entry in self.files]
+        if len(set(paths)) != len(paths):
+            raise ValueError("a file is listed twice")
+        names = [artifact.name for artifact in self.artifacts]
+        if len(set(names)) != len(names):
+            raise ValueError("two artifacts have the same name")
+        for artifact in self.artifacts:
+            if not any(path == artifact.file or path.startswith(artifact.file + "/") for path in paths):
+                raise ValueError(f"artifact {artifact.name!r}: its file {artifact.file!r} is not listed")
+        return self
+
+
+def parse_manifest(text: str | bytes, source: str) -> Manifest:
+    """Read a manifest from JSON (errors as in `documents.parse_document`)."""
+    return parse_document(Manifest, text, source)
