@@ -1,0 +1,196 @@
+"""The formats that a model can be converted to: one table, and what every format's module has to offer.
+
+Each row names a module that is imported only when it is needed. Such a module has two functions:
+
+    convert(job: Lowering) -> Lowered     write one file and describe it (imports the converter: slow)
+    load(path: Path, tensors: Tensors) -> Runner    run such a file here (imports the runtime alone: fast where it can be)
+
+This module imports no converter and no torch.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from contract.errors import UsageError
+from contract.manifest import TensorInfo, Unit
+from contract.packing import Storage
+from contract.spec import ModelSpec, Role
+
+if TYPE_CHECKING:
+    from conversion.preparation import Prepared
+    from conversion.quantization import Quantized
+
+Precision = Literal["fp32", "fp16", "int8", "dynamic-int8"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "dynamic-int8")
+
+Float32 = npt.NDArray[np.float32]
+UInt8 = npt.NDArray[np.uint8]
+Integers = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """One file to be made: `prepared` at `precision`, written to `output`.
+
+    `quantized` is the one PT2E program of this model; int8 needs it, the other precisions ignore it.
+    `labels` and all else that the file embeds come from `spec`.
+    """
+
+    spec: ModelSpec
+    precision: Precision
+    prepared: "Prepared"
+    quantized: "Quantized | None"
+    output: Path
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """One file that was made, with all that the manifest says about it but its bytes and hash.
+
+    `outputs` has one tensor per role in the order of `spec.roles`. `tools` are names and versions of what made the file.
+    `delegated` is the share of compute nodes that a delegate runs (ExecuTorch), None where the format has no delegates.
+    """
+
+    path: Path
+    storage: Storage
+    input: TensorInfo
+    outputs: tuple[TensorInfo, ...]
+    runtime: str
+    runtime_version: str
+    tools: dict[str, str]
+    unit: Unit = "cpu"
+    os_minimum: dict[str, str] = field(default_factory=dict)
+    delegated: float | None = None
+
+
+class Tensors(Protocol):
+    """What `load` must know about a file: `contract.manifest.Artifact` and `Lowered` both say it."""
+
+    @property
+    def storage(self) -> Storage: ...
+    @property
+    def input(self) -> TensorInfo: ...
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]: ...
+
+
+@dataclass(frozen=True)
+class Quantum:
+    """The grid of an int8 output: real = (q - zero_point) * scale in float32."""
+
+    scale: float
+    zero_point: int
+
+
+class Runner(Protocol):
+    """A loaded artifact: an input tensor (uint8 [H,W,C], the contract's tensor before packing) becomes real outputs.
+
+    `quanta` has the grid of every output that is quantized inside the file, whatever the dtype at its border; it is
+    empty for float precisions.
+    """
+
+    @property
+    def quanta(self) -> Mapping[Role, Quantum]: ...
+
+    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
+        """Real values: float32, dequantized, shapes as the manifest says."""
+        ...
+
+    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
+        """The same outputs counted in quanta (the stored integers q); only the roles in `quanta`."""
+        ...
+
+
+class FormatModule(Protocol):
+    """What a module of the table offers."""
+
+    def convert(self, job: Lowering) -> Lowered:
+        """Write `job.output` and describe it."""
+        ...
+
+    def load(self, path: Path, tensors: Tensors) -> Runner:
+        """Make a runner of a file that `convert` wrote."""
+        ...
+
+
+@dataclass(frozen=True)
+class Format:
+    """One row: how a format is called, what its files end in, what it can hold. One module may serve two suffixes.
+
+    `title` is how people call it in a sentence. `packages` are the distributions that `convert` needs, `runtime` those
+    that `load` needs (empty: it cannot be run here).
+    """
+
+    name: str
+    title: str
+    module: str
+    suffix: str
+    precisions: tuple[Precision, ...]
+    packages: tuple[str, ...]
+    runtime: tuple[str, ...]
+
+    def load_module(self) -> FormatModule:
+        """Import the module of this row (slow converters are imported later, inside its functions)."""
+        return cast(FormatModule, importlib.import_module(self.module))
+
+
+FORMATS: dict[str, Format] = {
+    row.name: row
+    for row in (
+        Format(
+            "torchscript", "TorchScript", "conversion.formats.torchscript", ".pt", ("fp32",), ("torch",), ("torch",)
+        ),
+        Format("lite", "TorchScript lite", "conversion.formats.torchscript", ".ptl", ("fp32",), ("torch",), ("torch",)),
+        Format(
+            "exported", "exported program", "conversion.formats.exported", ".pt2", ("fp32",), ("torch",), ("torch",)
+        ),
+        Format(
+            "onnx",
+            "ONNX",
+            "conversion.formats.onnx",
+            ".onnx",
+            ("fp32", "int8"),
+            ("onnx", "onnxscript"),
+            ("onnxruntime",),
+        ),
+        Format(
+            "executorch",
+            "ExecuTorch",
+            "conversion.formats.executorch",
+            ".pte",
+            ("fp32", "int8"),
+            ("executorch",),
+            ("executorch",),
+        ),
+        Format(
+            "litert",
+            "TFLite",
+            "conversion.formats.litert",
+            ".tflite",
+            ("fp32", "fp16", "int8", "dynamic-int8"),
+            ("litert-torch", "ai-edge-quantizer"),
+            ("ai-edge-litert",),
+        ),
+        Format("coreml", "Core ML", "conversion.formats.coreml", ".mlpackage", ("fp16",), ("coremltools",), ()),
+    )
+}
+
+
+def find_format(text: str) -> Format:
+    """The row called `text`: a name of the table or a suffix with or without its dot (`tflite`, `.pte`).
+
+    Raises:
+        UsageError: no such format.
+    """
+    wanted = text.strip().lower()
+    for row in FORMATS.values():
+        if wanted in (row.name, row.suffix, row.suffix[1:]):
+            return row
+    known = ", ".join(row.suffix[1:] for row in FORMATS.values())
+    raise UsageError(f"unknown format {text!r}; choose among {known}")
