@@ -3,7 +3,7 @@
 Each row names a module that is imported only when it is needed. Such a module has two functions:
 
     convert(job: Lowering) -> Lowered     write one file and describe it (imports the converter: slow)
-    load(path: Path, tensors: Tensors) -> Runner    run such a file here (imports the runtime alone: fast where it can be)
+    load(path: Path, tensors: Tensors) -> Runner    run such a file here (imports the runtime alone)
 
 This module imports no converter and no torch.
 """
@@ -53,7 +53,7 @@ class Lowering:
 class Lowered:
     """One file that was made, with all that the manifest says about it but its bytes and hash.
 
-    `outputs` has one tensor per role in the order of `spec.roles`. `tools` are names and versions of what made the file.
+    `outputs` has one tensor per role in the order of `spec.roles`. `tools` are names and versions of what made it.
     `delegated` is the share of compute nodes that a delegate runs (ExecuTorch), None where the format has no delegates.
     """
 
@@ -73,11 +73,19 @@ class Tensors(Protocol):
     """What `load` must know about a file: `contract.manifest.Artifact` and `Lowered` both say it."""
 
     @property
-    def storage(self) -> Storage: ...
+    def storage(self) -> Storage:
+        """How `contract.packing.pack` lays out the input."""
+        ...
+
     @property
-    def input(self) -> TensorInfo: ...
+    def input(self) -> TensorInfo:
+        """The one input."""
+        ...
+
     @property
-    def outputs(self) -> tuple[TensorInfo, ...]: ...
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        """One output per role, in the order of `spec.roles`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,9 @@ class Runner(Protocol):
     """
 
     @property
-    def quanta(self) -> Mapping[Role, Quantum]: ...
+    def quanta(self) -> Mapping[Role, Quantum]:
+        """The grid of each quantized output."""
+        ...
 
     def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
         """Real values: float32, dequantized, shapes as the manifest says."""
