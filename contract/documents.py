@@ -16,9 +16,7 @@ class Strict(BaseModel):
 
 
 class Document(Strict):
-    """A JSON file with a schema version."""
-
-    schema_version: int
+    """A JSON file; each kind has a field `schema_version: Literal[n] = n`."""
 
     def to_json(self) -> str:
         """The file's text: indented, keys in the classes' order, a final newline."""

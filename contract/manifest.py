@@ -9,8 +9,6 @@ from contract.documents import Document, Strict, parse_document
 from contract.packing import Storage
 from contract.spec import Role
 
-SCHEMA_VERSION = 1
-
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Unit = Literal["cpu", "gpu", "npu"]
 
@@ -107,7 +105,7 @@ class DataSource(Strict):
 class Manifest(Document):
     """Everything in a bundle. `files` lists every file but manifest.json, parity.json and report.html."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     model: str
     samesight: str
     data: DataSource | None = None

@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 
 from contract.documents import Document, Strict, parse_document, read_document
 
-SCHEMA_VERSION = 1
 CHANNEL_COUNTS = {"rgb": 3, "bgr": 3, "grey": 1}
 
 Task = Literal["classification", "detection"]
@@ -161,7 +160,7 @@ class Detection(Strict):
 class ModelSpec(Document):
     """One model: name, task, input, outputs, labels. Written as `model.json`."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
     task: Task
     input: Input

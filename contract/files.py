@@ -1,0 +1,145 @@
+"""Files that are whole or absent: atomic writes, content hashes, and folders that are exchanged, never edited."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from contract.errors import SamesightError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader, or a kill at any moment, finds the old content or the new.
+
+    Raises:
+        SamesightError: the folder is not writable or the disk is full; nothing is left behind.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise unwritable(path, error) from None
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def unwritable(path: Path, error: OSError) -> SamesightError:
+    """The sentence for a file that cannot be written."""
+    return SamesightError(f"{path}: cannot be written ({error.strerror or error}); choose another place or make room")
+
+
+def sha256(data: bytes) -> str:
+    """Hexadecimal SHA-256 of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def beside(folder: Path, suffix: str) -> Path:
+    """`folder` with `.new` or `.old` after its name."""
+    return folder.with_name(folder.name + suffix)
+
+
+@contextlib.contextmanager
+def replacing(folder: Path, complete: Callable[[Path], bool]) -> Iterator[Path]:
+    """Give an empty folder beside `folder`; when the block ends well, put it in `folder`'s place.
+
+    The order is: `.new` written, `folder` renamed to `.old`, `.new` renamed to `folder`, `.old` removed. A kill between
+    two steps is mended by `recover`. The lock on `.new` goes with its process.
+
+    Raises:
+        SamesightError: another process is writing there, or the place is not writable.
+    """
+    folder = folder.absolute()
+    recover(folder, complete)
+    new = beside(folder, ".new")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new.mkdir(exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    with _locked(new):
+        try:
+            for entry in new.iterdir():
+                _remove(entry)
+            yield new
+            _flush(new)
+            _exchange(folder, new)
+        except OSError as error:
+            _remove(new)
+            raise unwritable(folder, error) from None
+        except BaseException:
+            _remove(new)
+            raise
+
+
+def recover(folder: Path, complete: Callable[[Path], bool]) -> None:
+    """Finish or roll back an exchange that was interrupted; without one, do nothing.
+
+    `complete` tells whether a folder is whole: then an interrupted exchange is finished, otherwise undone.
+    """
+    folder = folder.absolute()
+    new, old = beside(folder, ".new"), beside(folder, ".old")
+    if not old.is_dir():
+        return
+    with _locked(new, wait=True) if new.is_dir() else contextlib.nullcontext():
+        if not folder.exists() and new.is_dir() and complete(new):
+            new.rename(folder)
+        if not folder.exists() and old.is_dir():
+            old.rename(folder)
+        _remove(old)
+
+
+def _exchange(folder: Path, new: Path) -> None:
+    old = beside(folder, ".old")
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    _remove(old)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, wait: bool = False) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise SamesightError(
+                f"{folder}: another process is writing here; wait for it or choose another place"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _flush(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,171 @@
+"""Golden cases: an image and all that must come out of it, in files that any language reads with a JSON parser alone.
+
+`golden/cases.json` lists the cases. Beside it, per case NNN: `NNN.png` for people; `NNN.rgb` (width and height as
+unsigned 32-bit little-endian, then RGB bytes, rows from the top) and for some `NNN.nv12`, `NNN.nv21` or `NNN.i420`
+for programs; `NNN.input` (uint8, height x width x channels, before packing); `NNN.<role>` (float32 little-endian).
+"""
+
+import io
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from contract.answers import Answer
+from contract.documents import Document, Strict, read_document
+from contract.errors import SamesightError
+from contract.image import Picture
+from contract.orientation import Orientation
+from contract.spec import Role
+from contract.yuv import Matrix, Range
+
+FOLDER = "golden"
+CASES = "golden/cases.json"
+RGB_HEADER = struct.Struct("<II")
+
+YuvLayout = Literal["i420", "nv12", "nv21"]
+
+
+@dataclass(frozen=True)
+class Yuv:
+    """Camera bytes that contract arithmetic turns into exactly the case's RGB image (tight rows)."""
+
+    layout: YuvLayout
+    matrix: Matrix
+    range: Range
+    data: bytes
+
+
+@dataclass(frozen=True)
+class GoldenCase:
+    """One image and what the server model makes of it.
+
+    Attributes:
+        id: three digits.
+        picture: the image as stored, and how it is turned upright.
+        yuv: the same image as camera bytes, for some cases.
+        tensor: uint8 [height, width, channels], the network's input before packing.
+        outputs: per role the server model's raw output, float32, with the batch of 1.
+        answers: the server model's answers; boxes in pixels of the stored image.
+    """
+
+    id: str
+    picture: Picture
+    yuv: Yuv | None
+    tensor: npt.NDArray[np.uint8]
+    outputs: dict[Role, npt.NDArray[np.float32]]
+    answers: tuple[Answer, ...]
+
+
+class _Array(Strict):
+    path: str
+    shape: tuple[int, ...]
+
+
+class _Yuv(Strict):
+    path: str
+    layout: YuvLayout
+    matrix: Matrix
+    range: Range
+
+
+class _Answer(Strict):
+    label: str
+    index: int
+    score: float
+    box: tuple[float, float, float, float] | None
+
+
+class _Case(Strict):
+    id: str
+    picture: str
+    image: str
+    width: int
+    height: int
+    quarter_turns: Literal[0, 1, 2, 3]
+    mirrored: bool
+    yuv: _Yuv | None
+    input: _Array
+    outputs: dict[Role, _Array]
+    answers: tuple[_Answer, ...]
+
+
+class _Cases(Document):
+    schema_version: Literal[1] = 1
+    cases: tuple[_Case, ...]
+
+
+def write_cases(bundle: Path, cases: Sequence[GoldenCase]) -> None:
+    """Write all cases below `bundle`/golden, which must not exist yet."""
+    (bundle / FOLDER).mkdir()
+    document = _Cases(cases=tuple(_write_case(bundle, case) for case in cases))
+    (bundle / CASES).write_text(document.to_json(), encoding="utf-8")
+
+
+def read_cases(bundle: Path) -> list[GoldenCase]:
+    """Read all cases of a bundle whose files were checked against its manifest.
+
+    Raises:
+        SamesightError: cases.json contradicts itself or the files it names.
+    """
+    return [_read_case(bundle, case) for case in read_document(_Cases, bundle / CASES).cases]
+
+
+def _write_case(bundle: Path, case: GoldenCase) -> _Case:
+    def write(suffix: str, data: bytes) -> str:
+        path = f"{FOLDER}/{case.id}.{suffix}"
+        (bundle / path).write_bytes(data)
+        return path
+
+    pixels = case.picture.pixels
+    height, width = pixels.shape[:2]
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, format="PNG")
+    yuv = case.yuv
+    return _Case(
+        id=case.id,
+        picture=write("png", png.getvalue()),
+        image=write("rgb", RGB_HEADER.pack(width, height) + pixels.tobytes()),
+        width=width,
+        height=height,
+        quarter_turns=case.picture.orientation.quarter_turns,
+        mirrored=case.picture.orientation.mirrored,
+        yuv=yuv and _Yuv(path=write(yuv.layout, yuv.data), layout=yuv.layout, matrix=yuv.matrix, range=yuv.range),
+        input=_Array(path=write("input", case.tensor.tobytes()), shape=case.tensor.shape),
+        outputs={
+            role: _Array(path=write(role, array.astype("<f4").tobytes()), shape=array.shape)
+            for role, array in case.outputs.items()
+        },
+        answers=tuple(_Answer(label=a.label, index=a.index, score=a.score, box=a.box) for a in case.answers),
+    )
+
+
+def _read_case(bundle: Path, case: _Case) -> GoldenCase:
+    data = (bundle / case.image).read_bytes()
+    if RGB_HEADER.unpack_from(data) != (case.width, case.height):
+        raise SamesightError(f"{bundle / case.image}: its size is not that of {CASES}; make the bundle anew")
+    pixels = _array(bundle / case.image, data[RGB_HEADER.size :], "u1", (case.height, case.width, 3))
+    return GoldenCase(
+        id=case.id,
+        picture=Picture(pixels, Orientation(case.quarter_turns, case.mirrored)),
+        yuv=case.yuv and Yuv(case.yuv.layout, case.yuv.matrix, case.yuv.range, (bundle / case.yuv.path).read_bytes()),
+        tensor=_read_array(bundle, case.input, "u1"),
+        outputs={role: _read_array(bundle, array, "<f4") for role, array in case.outputs.items()},
+        answers=tuple(Answer(a.label, a.index, a.score, a.box) for a in case.answers),
+    )
+
+
+def _read_array(bundle: Path, array: _Array, dtype: str) -> npt.NDArray[np.generic]:
+    return _array(bundle / array.path, (bundle / array.path).read_bytes(), dtype, array.shape)
+
+
+def _array(path: Path, data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
+    values = np.frombuffer(data, dtype)
+    if values.size != np.prod(shape):
+        raise SamesightError(f"{path}: has {values.size} values, {CASES} says {shape}; make the bundle anew")
+    return values.reshape(shape)

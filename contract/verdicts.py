@@ -1,0 +1,73 @@
+"""parity.json: the verdict on every artifact of one bundle, with every figure."""
+
+from typing import Literal
+
+from contract.documents import Document, Strict
+from contract.manifest import Sha256, Unit
+
+
+class RoleFigures(Strict):
+    """Signal-to-noise ratios of one raw output against the server model, in dB.
+
+    `snr_db` pools all cases and positions, `worst_db` is the lowest of the cases; `answering_db` pools only positions
+    whose score reaches the threshold (detection). None stands for an exact copy (infinite ratio) together with
+    `exact`, or for a figure that does not exist.
+    """
+
+    role: str
+    exact: bool
+    snr_db: float | None
+    worst_db: float | None
+    answering_db: float | None = None
+    largest_error: float
+
+
+class MetricFigures(Strict):
+    """The task metric on the test split: top-1 or mAP50, both 0..1, with a paired bootstrap interval of the drop."""
+
+    name: str
+    images: int
+    server: float
+    artifact: float
+    drop: float
+    drop_low: float
+    drop_high: float
+
+
+class Verdict(Strict):
+    """One artifact against the server model.
+
+    `passed` is None where nothing here can run the artifact; `reason` says why. `inconclusive`: the interval of the
+    metric's drop crosses the gate, so more test images are needed to be sure of `passed`.
+    """
+
+    name: str
+    format: str
+    precision: str
+    unit: Unit
+    runner: str | None
+    passed: bool | None
+    inconclusive: bool = False
+    reason: str
+    cases: int
+    roles: tuple[RoleFigures, ...] = ()
+    agreement: float | None = None
+    mean_iou: float | None = None
+    score_difference: float | None = None
+    metric: MetricFigures | None = None
+    bytes: int
+    bytes_ratio: float | None = None
+
+    @property
+    def snr_db(self) -> float | None:
+        """The lowest pooled ratio over the raw outputs; None where all are exact or nothing ran."""
+        return min((role.snr_db for role in self.roles if role.snr_db is not None), default=None)
+
+
+class Verdicts(Document):
+    """All verdicts on the bundle whose manifest has this hash; for another manifest they mean nothing."""
+
+    schema_version: Literal[1] = 1
+    manifest_sha256: Sha256
+    passed: bool
+    artifacts: tuple[Verdict, ...]
