@@ -1,0 +1,29 @@
+"""What an artifact must reach to ship, by precision. docs/gates.md shows this table; a test keeps both the same."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The least that an artifact of one precision must reach.
+
+    Attributes:
+        snr_db: pooled signal-to-noise ratio of every raw output, in dB; the signal is the reference's energy about its
+            mean per channel, so that a constant output scores 0 dB or less.
+        agreement: share of answers that are the server model's (top-1; boxes of the same label and IoU >= `iou`).
+        iou: what makes two boxes of the same label the same answer.
+        metric_drop: the most that the task metric (0..1) may lose.
+    """
+
+    snr_db: float
+    agreement: float
+    iou: float
+    metric_drop: float
+
+
+GATES: dict[str, Gate] = {
+    "fp32": Gate(snr_db=80.0, agreement=0.995, iou=0.95, metric_drop=0.002),
+    "fp16": Gate(snr_db=40.0, agreement=0.995, iou=0.95, metric_drop=0.002),
+    "int8": Gate(snr_db=18.0, agreement=0.98, iou=0.8, metric_drop=0.01),
+    "dynamic-int8": Gate(snr_db=18.0, agreement=0.98, iou=0.8, metric_drop=0.01),
+}
