@@ -1,0 +1,139 @@
+"""Everything that decides a training: one validated, frozen description, saved with each run."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from contract.documents import first_problem
+from contract.errors import UsageError
+from contract.spec import Task
+
+Augmentation = Literal["none", "glyphs", "photos"]
+Schedule = Literal["cosine", "onecycle", "constant"]
+Framing = Literal["stretch", "crop", "letterbox"]
+Side = Annotated[int, Field(ge=16, le=4096)]
+
+SMALL_SCANS = ("digits", "scenes", "mnist", "fashion-mnist")
+
+
+class TrainingConfig(BaseModel):
+    """What to train, on what, and how. Fields left at None are chosen by the data (see `settle`).
+
+    data: `digits`, `scenes`, `folder:PATH`, `coco:IMAGES,ANNOTATIONS.json`, `mnist`, `fashion-mnist` or `cifar10`.
+    task: what the data is used for; None takes what the data is made for.
+    out: the run folder to write; it must not exist.
+    model: `default`, or `timm:NAME` for a backbone of the timm library.
+    pretrained: start a timm backbone from its published weights.
+    width, height: of the network's input in pixels; multiples of 32 for detection.
+    framing: how an image of another shape is fitted in.
+    epochs: most passes over the training images; patience: epochs without a better validation metric before stopping
+    (0 never stops early).
+    limit: most training images (validation and test keep their size); None for all.
+    loaders: processes that prepare images; None for what suits the data and machine.
+    threads: CPU threads of torch; None leaves torch's choice.
+    precision, accelerator, devices, num_nodes, strategy: as Lightning's Trainer takes them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    data: str = "digits"
+    task: Task | None = None
+    out: Path | None = None
+    model: str = "default"
+    pretrained: bool = False
+    width: Side | None = None
+    height: Side | None = None
+    framing: Framing | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    schedule: Schedule = "onecycle"
+    weight_decay: Annotated[float, Field(ge=0)] = 0.02
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    augmentation: Augmentation | None = None
+    patience: Annotated[int, Field(ge=0)] | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    calibration: Annotated[int, Field(ge=8, le=2000)] = 100
+    loaders: Annotated[int, Field(ge=0)] | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+    accelerator: str = "auto"
+    devices: str = "auto"
+    num_nodes: Annotated[int, Field(ge=1)] = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("width and height go together")
+        if self.pretrained and not self.model.startswith("timm:"):
+            raise ValueError("pretrained weights are for timm backbones; use --model timm:NAME as well")
+        return self
+
+
+def make_config(**options: object) -> TrainingConfig:
+    """A config from options as the command line has them.
+
+    Raises:
+        UsageError: an option is out of its range or contradicts another.
+    """
+    try:
+        return TrainingConfig.model_validate(options)
+    except ValidationError as error:
+        raise UsageError(f"{first_problem(error)}; see samesight train --help") from None
+
+
+class Settled(BaseModel):
+    """The choices that `settle` made: nothing is None any more."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task: Task
+    width: int
+    height: int
+    framing: Framing
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    augmentation: Augmentation
+    patience: int
+
+
+# Of the small default nets, found on the demo data; one cycle of AdamW.
+EPOCHS: dict[Task, int] = {"classification": 20, "detection": 14}
+BATCH_SIZE: dict[Task, int] = {"classification": 32, "detection": 16}
+LEARNING_RATE: dict[Task, float] = {"classification": 4e-3, "detection": 3e-3}
+PATIENCE: dict[Task, int] = {"classification": 8, "detection": 5}
+FRAMING: dict[Task, Framing] = {"classification": "crop", "detection": "letterbox"}
+BACKBONE_LEARNING_RATE = 5e-4
+
+
+def settle(config: TrainingConfig, task: Task, side: int) -> Settled:
+    """Fill in what the config leaves open.
+
+    Args:
+        config: what the person asked for.
+        task: of the opened data.
+        side: the input side that suits the data.
+
+    Raises:
+        UsageError: a detector's sides are no multiples of 32.
+    """
+    width, height = config.width or side, config.height or side
+    if task == "detection" and (width % 32 or height % 32):
+        raise UsageError(f"--size {width}x{height}: a detector's input sides are multiples of 32; choose such a size")
+    rate = LEARNING_RATE[task] if config.model == "default" else BACKBONE_LEARNING_RATE
+    glyphs = config.data in SMALL_SCANS
+    return Settled(
+        task=task,
+        width=width,
+        height=height,
+        framing=config.framing or FRAMING[task],
+        epochs=config.epochs or EPOCHS[task],
+        batch_size=config.batch_size or BATCH_SIZE[task],
+        learning_rate=config.learning_rate or rate,
+        augmentation=config.augmentation or ("glyphs" if glyphs else "photos"),
+        patience=PATIENCE[task] if config.patience is None else config.patience,
+    )
