@@ -37,7 +37,9 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest verb in the message for one that does not exist."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             import difflib
@@ -62,7 +64,7 @@ class LazyGroup(click.Group):
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 @click.option("--stats", is_flag=True, help="Print wall time and peak memory when done.")
 def cli(debug: bool, stats: bool) -> None:
-    """Takes a PyTorch vision model to phones and proves that the phone gives the server's answers.
+    r"""Takes a PyTorch vision model to phones and proves that the phone gives the server's answers.
 
     \b
     samesight demo                                    everything once, on real data

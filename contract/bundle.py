@@ -80,7 +80,9 @@ def open_bundle(folder: Path) -> Bundle:
     _check_files(folder, manifest)
     spec = read_spec(folder / "model.json")
     if spec.name != manifest.model:
-        raise SamesightError(f"{folder}: model.json is of {spec.name!r}, the manifest of {manifest.model!r}; make it anew")
+        raise SamesightError(
+            f"{folder}: model.json is of {spec.name!r}, the manifest of {manifest.model!r}; make it anew"
+        )
     return Bundle(folder, spec, manifest)
 
 
@@ -162,8 +164,8 @@ def _check_file(folder: Path, entry: FileEntry, present: set[str]) -> None:
         raise SamesightError(f"{path}: missing; copy the whole bundle again or make it anew")
     size = path.stat().st_size
     if size != entry.bytes:
-        raise SamesightError(f"{path}: has {size} bytes, the manifest says {entry.bytes}; copy it again or make it anew")
+        raise SamesightError(
+            f"{path}: has {size} bytes, the manifest says {entry.bytes}; copy it again or make it anew"
+        )
     if file_sha256(path) != entry.sha256:
         raise SamesightError(f"{path}: its content was changed (SHA-256 differs); copy it again or make it anew")
-
-

@@ -1,6 +1,6 @@
 """Golden cases: an image and all that must come out of it, in files that any language reads with a JSON parser alone.
 
-`golden/cases.json` lists the cases. Beside it, per case NNN: `NNN.png` for people; `NNN.rgb` (width and height as
+`golden/cases.json` lists the cases. Beside it, per case NNN: `NNN.png` for people (with the orientation as EXIF); `NNN.rgb` (width and height as
 unsigned 32-bit little-endian, then RGB bytes, rows from the top) and for some `NNN.nv12`, `NNN.nv21` or `NNN.i420`
 for programs; `NNN.input` (uint8, height x width x channels, before packing); `NNN.<role>` (float32 little-endian).
 """
@@ -10,11 +10,12 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from pydantic import Field
 
 from contract.answers import Answer
 from contract.documents import Document, Strict, read_document
@@ -26,6 +27,7 @@ from contract.yuv import Matrix, Range
 
 FOLDER = "golden"
 CASES = "golden/cases.json"
+ORIENTATION_TAG = 0x0112
 RGB_HEADER = struct.Struct("<II")
 
 YuvLayout = Literal["i420", "nv12", "nv21"]
@@ -87,7 +89,7 @@ class _Case(Strict):
     image: str
     width: int
     height: int
-    quarter_turns: Literal[0, 1, 2, 3]
+    quarter_turns: Annotated[int, Field(ge=0, le=3)]
     mirrored: bool
     yuv: _Yuv | None
     input: _Array
@@ -125,7 +127,9 @@ def _write_case(bundle: Path, case: GoldenCase) -> _Case:
     pixels = case.picture.pixels
     height, width = pixels.shape[:2]
     png = io.BytesIO()
-    Image.fromarray(pixels).save(png, format="PNG")
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = case.picture.orientation.exif
+    Image.fromarray(pixels).save(png, format="PNG", exif=exif)
     yuv = case.yuv
     return _Case(
         id=case.id,
@@ -135,7 +139,9 @@ def _write_case(bundle: Path, case: GoldenCase) -> _Case:
         height=height,
         quarter_turns=case.picture.orientation.quarter_turns,
         mirrored=case.picture.orientation.mirrored,
-        yuv=yuv and _Yuv(path=write(yuv.layout, yuv.data), layout=yuv.layout, matrix=yuv.matrix, range=yuv.range),
+        yuv=None
+        if yuv is None
+        else _Yuv(path=write(yuv.layout, yuv.data), layout=yuv.layout, matrix=yuv.matrix, range=yuv.range),
         input=_Array(path=write("input", case.tensor.tobytes()), shape=case.tensor.shape),
         outputs={
             role: _Array(path=write(role, array.astype("<f4").tobytes()), shape=array.shape)
@@ -153,18 +159,20 @@ def _read_case(bundle: Path, case: _Case) -> GoldenCase:
     return GoldenCase(
         id=case.id,
         picture=Picture(pixels, Orientation(case.quarter_turns, case.mirrored)),
-        yuv=case.yuv and Yuv(case.yuv.layout, case.yuv.matrix, case.yuv.range, (bundle / case.yuv.path).read_bytes()),
+        yuv=None
+        if case.yuv is None
+        else Yuv(case.yuv.layout, case.yuv.matrix, case.yuv.range, (bundle / case.yuv.path).read_bytes()),
         tensor=_read_array(bundle, case.input, "u1"),
         outputs={role: _read_array(bundle, array, "<f4") for role, array in case.outputs.items()},
         answers=tuple(Answer(a.label, a.index, a.score, a.box) for a in case.answers),
     )
 
 
-def _read_array(bundle: Path, array: _Array, dtype: str) -> npt.NDArray[np.generic]:
+def _read_array(bundle: Path, array: _Array, dtype: str) -> npt.NDArray[Any]:
     return _array(bundle / array.path, (bundle / array.path).read_bytes(), dtype, array.shape)
 
 
-def _array(path: Path, data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
+def _array(path: Path, data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     values = np.frombuffer(data, dtype)
     if values.size != np.prod(shape):
         raise SamesightError(f"{path}: has {values.size} values, {CASES} says {shape}; make the bundle anew")

@@ -13,19 +13,14 @@ import numpy.typing as npt
 
 from contract.answers import Answer
 from contract.detection import iou_matrix
+from contract.spec import ModelSpec
+from conversion.comparison import boxes_of
 
 Float64 = npt.NDArray[np.float64]
 RECALL_LEVELS = np.linspace(0.0, 1.0, 101)
 BOOTSTRAP_SAMPLES = 1000
 MAXIMUM_DETECTIONS = 100
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What an image really shows: class indices [K], and for detection boxes float32 [K, 4] in pixels."""
-
-    labels: npt.NDArray[np.int64]
-    boxes: npt.NDArray[np.float32] | None = None
+METRIC_THRESHOLD = 0.05
 
 
 @dataclass(frozen=True)
@@ -38,21 +33,44 @@ class Matches:
     truths: npt.NDArray[np.int64]
 
 
-def top1_hits(answers: Sequence[Sequence[Answer]], truths: Sequence[Truth]) -> Float64:
-    """1.0 where the first answer is the true class, else 0.0; float64 [images]."""
-    return np.array([float(bool(a) and a[0].index == t.labels[0]) for a, t in zip(answers, truths, strict=True)])
+def metric_spec(spec: ModelSpec) -> ModelSpec:
+    """The spec under which a metric is measured: a detection keeps weak boxes too, which mAP ranks."""
+    if spec.detection is None:
+        return spec
+    update = {
+        "score_threshold": min(METRIC_THRESHOLD, spec.detection.score_threshold),
+        "max_detections": max(MAXIMUM_DETECTIONS, spec.detection.max_detections),
+    }
+    return spec.model_copy(update={"detection": spec.detection.model_copy(update=update)})
 
 
-def match_image(answers: Sequence[Answer], truth: Truth, classes: int, iou: float = 0.5) -> Matches:
-    """Match one image's detections as COCO does: by falling score, each takes the free truth of its class it covers best."""
-    assert truth.boxes is not None
+def top1_hits(answers: Sequence[Sequence[Answer]], labels: Sequence[int]) -> list[float]:
+    """1.0 where the first answer is the true class, else 0.0; one per image."""
+    return [float(bool(a) and a[0].index == label) for a, label in zip(answers, labels, strict=True)]
+
+
+def match_image(
+    answers: Sequence[Answer],
+    boxes: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64],
+    classes: int,
+    iou: float = 0.5,
+) -> Matches:
+    """Match one image's detections as COCO does: by falling score, each takes the free true box it covers best.
+
+    Args:
+        answers: the detections, boxes in pixels.
+        boxes: the true boxes, float32 [K, 4] in the same pixels.
+        labels: their classes, int64 [K].
+        classes: how many classes there are.
+        iou: what a hit needs at least.
+    """
     ranked = sorted(answers, key=lambda answer: -answer.score)[:MAXIMUM_DETECTIONS]
-    boxes = np.array([answer.box for answer in ranked], np.float32).reshape(-1, 4)
-    overlap = iou_matrix(boxes, truth.boxes)
-    free = np.ones(len(truth.labels), bool)
+    overlap = iou_matrix(boxes_of(ranked), boxes)
+    free = np.ones(len(labels), bool)
     hits = np.zeros(len(ranked), bool)
     for row, answer in enumerate(ranked):
-        candidates = np.where(free & (truth.labels == answer.index), overlap[row], -1.0)
+        candidates = np.where(free & (labels == answer.index), overlap[row], -1.0)
         best = int(np.argmax(candidates)) if len(candidates) else -1
         if best >= 0 and candidates[best] >= iou:
             hits[row], free[best] = True, False
@@ -60,12 +78,12 @@ def match_image(answers: Sequence[Answer], truth: Truth, classes: int, iou: floa
         np.array([answer.index for answer in ranked], np.int64),
         np.array([answer.score for answer in ranked], np.float64),
         hits,
-        np.bincount(truth.labels, minlength=classes),
+        np.bincount(labels, minlength=classes),
     )
 
 
 def average_precision(matches: Sequence[Matches]) -> float:
-    """mAP at the matches' IoU over all classes that have a truth; 0.0 when nothing is there to be found."""
+    """Mean AP at the matches' IoU over all classes that have a truth; 0.0 when nothing is there to be found."""
     labels = np.concatenate([match.labels for match in matches]) if matches else np.zeros(0, np.int64)
     scores = np.concatenate([match.scores for match in matches]) if matches else np.zeros(0)
     hits = np.concatenate([match.hits for match in matches]) if matches else np.zeros(0, bool)
@@ -73,7 +91,9 @@ def average_precision(matches: Sequence[Matches]) -> float:
     order = np.argsort(-scores, kind="stable")
     labels, hits = labels[order], hits[order]
     present = np.flatnonzero(truths)
-    return float(np.mean([_class_precision(hits[labels == c], int(truths[c])) for c in present])) if len(present) else 0.0
+    return (
+        float(np.mean([_class_precision(hits[labels == c], int(truths[c])) for c in present])) if len(present) else 0.0
+    )
 
 
 def _class_precision(hits: npt.NDArray[np.bool_], truths: int) -> float:
@@ -89,7 +109,7 @@ def _class_precision(hits: npt.NDArray[np.bool_], truths: int) -> float:
 T = TypeVar("T")
 
 
-def resampled(values: Sequence[T], metric: Callable[[Sequence[T]], float], seed: int = 0) -> Float64:
+def resampled(values: Sequence[T], metric: Callable[[list[T]], float], seed: int = 0) -> Float64:
     """The metric on 1000 samples of the images, drawn with replacement; the same seed draws the same images.
 
     The difference of two models' samples gives the paired percentile interval.
@@ -106,6 +126,6 @@ def interval(server: Float64, artifact: Float64) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def mean(values: Sequence[float]) -> float:
+def mean(values: Sequence[float] | Float64) -> float:
     """Arithmetic mean, 0.0 of nothing."""
     return float(np.mean(values)) if len(values) else 0.0

@@ -1,0 +1,88 @@
+"""`samesight verify`: every artifact against the server model, or somebody's own server code against the contract."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from contract.verdicts import Verdicts
+
+EPILOG = """\b
+Examples:
+  samesight verify demo/digits
+  samesight verify demo/digits --json | jq .passed
+  samesight verify demo/digits --artifact digits.int8.tflite
+  samesight verify demo/digits --server my_server:answer
+  samesight verify mine --data folder:photos/holdout
+
+Exit code 0: every artifact that can run here passed. 1: a gate was missed. 2: the request was wrong.
+docs/parity.md explains the figures and the gates."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--data", metavar="SOURCE", help="Judge on this data instead of the run's own test split.")
+@click.option("--artifact", "names", multiple=True, metavar="NAME", help="Only this artifact; may be repeated.")
+@click.option(
+    "--server",
+    metavar="MODULE:FUNCTION",
+    help="Compare your own server code: a function from an image path to answers, or to (answers, input tensor).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+def verify(bundle: Path, data: str | None, names: tuple[str, ...], server: str | None, as_json: bool) -> None:
+    """Measure every artifact of BUNDLE against the server model and say whether it may ship.
+
+    Figures: signal-to-noise ratio of each raw output in dB, agreement of answers, and the task metric on the test
+    split with a 95 % interval of what is lost. The verdicts are written to BUNDLE/parity.json.
+    """
+    from contract.bundle import open_bundle
+    from contract.errors import UsageError
+
+    if server and (data or names):
+        raise UsageError("--server compares your code on the golden cases; leave out --data and --artifact")
+    opened = open_bundle(bundle)
+    if server:
+        from conversion.server_code import compare_server, print_comparison
+
+        comparison = compare_server(opened, server)
+        click.echo(comparison.to_json() if as_json else print_comparison(comparison), nl=not as_json)
+        raise SystemExit(0 if comparison.passed else 1)
+
+    from conversion.parity import verify_bundle
+    from conversion.terminal import progress_bar, verdict_table
+
+    with progress_bar("verifying", quiet=as_json) as progress:
+        verdicts = verify_bundle(opened, data, names, progress)
+    if as_json:
+        click.echo(json.dumps(as_plain(verdicts), indent=2))
+    else:
+        verdict_table(verdicts, opened.spec)
+    raise SystemExit(0 if verdicts.passed else 1)
+
+
+def as_plain(verdicts: "Verdicts") -> dict[str, object]:
+    """The verdicts as `--json` prints them: one flat row per artifact."""
+    return {
+        "passed": verdicts.passed,
+        "artifacts": [
+            {
+                "name": v.name,
+                "format": v.format,
+                "precision": v.precision,
+                "unit": v.unit,
+                "runner": v.runner,
+                "snr_db": v.snr_db,
+                "agreement": v.agreement,
+                "metric": v.metric.artifact if v.metric else None,
+                "metric_drop": v.metric.drop if v.metric else None,
+                "metric_drop_interval": [v.metric.drop_low, v.metric.drop_high] if v.metric else None,
+                "inconclusive": v.inconclusive,
+                "bytes": v.bytes,
+                "passed": v.passed,
+                "reason": v.reason,
+            }
+            for v in verdicts.artifacts
+        ],
+    }

@@ -1,0 +1,133 @@
+"""The ways in which an app's or a server's preprocessing goes wrong in practice, each as a function.
+
+One table serves two ends: `diagnosis` names the likely cause of a difference, and the sabotage tests inject each fault
+and expect a failed verdict.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from contract.image import Picture
+from contract.orientation import UPRIGHT, Orientation
+from contract.preprocess import preprocess
+from contract.spec import Crop, Framing, Input, Letterbox, Stretch
+
+UInt8 = npt.NDArray[np.uint8]
+Float32 = npt.NDArray[np.float32]
+
+
+def network_values(tensor: UInt8, spec: Input) -> Float32:
+    """What the original network takes: (low + p / 255 (high - low) - mean) / std; float32 [H, W, C]."""
+    low, high = spec.value_range
+    values = low + tensor.astype(np.float64) / 255.0 * (high - low)
+    return ((values - np.array(spec.mean)) / np.array(spec.std)).astype(np.float32)
+
+
+def pixels_for(values: Float32, spec: Input) -> UInt8:
+    """The pixel levels that give these network values, rounded and clipped to 0..255; uint8 [H, W, C]."""
+    low, high = spec.value_range
+    levels = (values.astype(np.float64) * np.array(spec.std) + np.array(spec.mean) - low) / (high - low) * 255.0
+    return np.clip(np.round(levels), 0, 255).astype(np.uint8)
+
+
+def _tensor(picture: Picture, spec: Input) -> UInt8:
+    return preprocess(picture, spec)[0]
+
+
+def _framed(framing: Framing) -> Callable[[Picture, Input], UInt8]:
+    return lambda picture, spec: _tensor(picture, spec.model_copy(update={"framing": framing}))
+
+
+def _cut(picture: Picture, spec: Input) -> UInt8:
+    return _framed(Crop(resize_shorter=max(spec.width, spec.height)))(picture, spec)
+
+
+def _widely_cut(picture: Picture, spec: Input) -> UInt8:
+    return _framed(Crop(resize_shorter=max(spec.width, spec.height) * 8 // 7))(picture, spec)
+
+
+def _resampled(resample: Image.Resampling) -> Callable[[Picture, Input], UInt8]:
+    """Scaled to the contract's frame by looking at single points of the source: what phones' scalers do."""
+
+    def scale(picture: Picture, spec: Input) -> UInt8:
+        upright = picture.upright()
+        _, geometry = preprocess(picture, spec)
+        frame = geometry.frame
+        across, down = frame.source_width / frame.scaled_width, frame.source_height / frame.scaled_height
+        scaled = Image.fromarray(upright).transform(
+            (frame.scaled_width, frame.scaled_height), Image.Transform.AFFINE, (across, 0, 0, 0, down, 0), resample
+        )
+        whole = Image.new("RGB", (frame.width, frame.height), (frame.pad,) * 3)
+        whole.paste(scaled, (frame.left, frame.top))
+        placed = Picture(np.asarray(whole))
+        return _tensor(placed, spec.model_copy(update={"framing": Stretch()}))
+
+    return scale
+
+
+def _turned(quarter_turns: int, mirrored: bool = False) -> Callable[[Picture, Input], UInt8]:
+    def turn(picture: Picture, spec: Input) -> UInt8:
+        given = picture.orientation
+        turned = Orientation((given.quarter_turns + quarter_turns) % 4, given.mirrored != mirrored)
+        return _tensor(Picture(picture.pixels, turned), spec)
+
+    return turn
+
+
+IMAGE_FAULTS: dict[str, Callable[[Picture, Input], UInt8]] = {
+    "the channels are in reverse order (BGR for RGB)": lambda p, s: np.ascontiguousarray(_tensor(p, s)[:, :, ::-1]),
+    "the image is resized without antialias": _resampled(Image.Resampling.BILINEAR),
+    "the image is resized by taking the nearest pixel": _resampled(Image.Resampling.NEAREST),
+    "the image is resized with the other filter (bilinear, bicubic)": lambda p, s: _tensor(
+        p, s.model_copy(update={"filter": "bilinear" if s.filter == "bicubic" else "bicubic"})
+    ),
+    "the image is stretched to the input size": _framed(Stretch()),
+    "the middle of the image is cut out": _cut,
+    "the middle of the image is cut out after a resize to 8/7 of the input": _widely_cut,
+    "the image is fitted with a grey border (letterbox 114)": _framed(Letterbox(pad=114)),
+    "the image is fitted with a black border (letterbox 0)": _framed(Letterbox(pad=0)),
+    "the stored orientation (EXIF) is ignored": lambda p, s: _tensor(Picture(p.pixels, UPRIGHT), s),
+    "the image is upside down": _turned(2),
+    "the image is turned by 90 degrees": _turned(1),
+    "the image is mirrored": _turned(0, mirrored=True),
+    "height and width are exchanged": lambda p, s: np.ascontiguousarray(_tensor(p, s).transpose(1, 0, 2)),
+    "a channels-last image is read as channels-first": lambda p, s: np.ascontiguousarray(
+        _tensor(p, s).reshape(s.channel_count, s.height, s.width).transpose(1, 2, 0)
+    ),
+}
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def _affine(scale: float, offset: float) -> Callable[[UInt8, Input], Float32]:
+    return lambda tensor, spec: (tensor.astype(np.float32) * np.float32(scale) + np.float32(offset)).astype(np.float32)
+
+
+def _imagenet(tensor: UInt8, spec: Input) -> Float32:
+    if spec.channel_count != 3:
+        return network_values(tensor, spec)
+    return network_values(
+        tensor, spec.model_copy(update={"value_range": (0, 1), "mean": IMAGENET_MEAN, "std": IMAGENET_STD})
+    )
+
+
+def _twice(tensor: UInt8, spec: Input) -> Float32:
+    return ((network_values(tensor, spec) - np.array(spec.mean)) / np.array(spec.std)).astype(np.float32)
+
+
+def _reversed(tensor: UInt8, spec: Input) -> Float32:
+    return network_values(tensor, spec.model_copy(update={"mean": spec.mean[::-1], "std": spec.std[::-1]}))
+
+
+VALUE_FAULTS: dict[str, Callable[[UInt8, Input], Float32]] = {
+    "the pixels are left at 0..255": _affine(1.0, 0.0),
+    "the pixels are scaled to 0..1 and not normalised": _affine(1 / 255, 0.0),
+    "the pixels are scaled to -1..1": _affine(1 / 127.5, -1.0),
+    "the pixels are scaled to 0..1 twice": _affine(1 / 255**2, 0.0),
+    "ImageNet's mean and standard deviation are used": _imagenet,
+    "the normalisation is applied twice": _twice,
+    "mean and standard deviation are in reverse order": _reversed,
+}

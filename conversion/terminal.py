@@ -1,0 +1,67 @@
+"""What people see in the terminal: progress bars and tables (rich), silent where a script reads."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from contract.spec import ModelSpec
+from contract.verdicts import Verdict, Verdicts
+
+
+@contextmanager
+def progress_bar(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error; gives a function (done, total). Silent when quiet or when nobody watches."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not sys.stderr.isatty()) as bars:
+        task = bars.add_task(title, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
+    """Print one row per artifact, and under the table why a row did not pass."""
+    metric = next((v.metric for v in verdicts.artifacts if v.metric), None)
+    table = Table(title=f"{spec.name}: artifacts against the server model", title_justify="left")
+    table.add_column("artifact", no_wrap=True)
+    for column in ("SNR dB", "agree", metric.name if metric else "metric", "loses (95 %)", "KB", "of fp32"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for verdict in verdicts.artifacts:
+        table.add_row(verdict.name, *figures_of(verdict), mark_of(verdict))
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(table)
+    if metric:
+        console.print(f"server model: {metric.name} {metric.server:.4f} on {metric.images} test images")
+    else:
+        console.print("golden cases only: the bundle has no test split")
+    for verdict in verdicts.artifacts:
+        if not verdict.passed or verdict.inconclusive:
+            console.print(f"{verdict.name}: {verdict.reason}", highlight=False)
+
+
+def figures_of(verdict: Verdict) -> list[str]:
+    """The figures of one row as text, '-' where there is none."""
+    exact = bool(verdict.roles) and verdict.snr_db is None
+    metric = verdict.metric
+    return [
+        "exact" if exact else "-" if verdict.snr_db is None else f"{verdict.snr_db:.1f}",
+        "-" if verdict.agreement is None else f"{verdict.agreement:.1%}",
+        "-" if metric is None else f"{metric.artifact:.4f}",
+        "-"
+        if metric is None
+        else f"{100 * metric.drop:+.2f} [{100 * metric.drop_low:+.2f}, {100 * metric.drop_high:+.2f}]",
+        f"{verdict.bytes / 1000:.0f}",
+        "-" if verdict.bytes_ratio is None else f"{verdict.bytes_ratio:.2f}",
+    ]
+
+
+def mark_of(verdict: Verdict) -> str:
+    """The verdict in a word, coloured for rich."""
+    if verdict.passed is None:
+        return "[yellow]not run here[/]"
+    word = "[green]pass[/]" if verdict.passed else "[red]fail[/]"
+    return f"{word} [yellow](inconclusive)[/]" if verdict.inconclusive else word
