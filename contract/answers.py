@@ -1,0 +1,110 @@
+"""Answers: raw outputs of any artifact become what a person reads."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.classification import rank
+from contract.detection import detect, position_count
+from contract.errors import SamesightError
+from contract.preprocess import Geometry
+from contract.spec import ModelSpec, Role
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One class or one found object.
+
+    Attributes:
+        label: the class's name.
+        index: of `label` in the spec's labels.
+        score: a float32 value.
+        box: x1, y1, x2, y2, float32 values in pixels of the stored image (or the upright one); None in classification.
+    """
+
+    label: str
+    index: int
+    score: float
+    box: tuple[float, float, float, float] | None = None
+
+
+def answers(
+    outputs: dict[Role, NDArray[np.float32]],
+    spec: ModelSpec,
+    geometry: Geometry | None = None,
+    upright: bool = False,
+) -> list[Answer]:
+    """The answers of one image, best first.
+
+    Args:
+        outputs: float32, one per role: logits [1, C]; or logits [1, N, C], boxes [1, N, 4], objectness [1, N, 1].
+        spec: of the model.
+        geometry: of the image, from `preprocess`; boxes are mapped back with it. Classification needs none.
+        upright: boxes in pixels of the upright image (for drawing), not of the stored one.
+
+    Raises:
+        SamesightError: the outputs contradict the spec or are not finite; or a detection without geometry.
+    """
+    check_outputs(outputs, spec)
+    if spec.task == "classification":
+        best = rank(outputs["logits"][0], spec.outputs.activation, spec.top_k)
+        return [Answer(spec.labels[index], index, score) for index, score in best]
+    if geometry is None:
+        raise SamesightError(f"model {spec.name}: boxes need the geometry of the image that preprocess returns")
+    found = detect(outputs, spec)
+    boxes = geometry.to_upright(found.boxes) if upright else geometry.to_stored(found.boxes)
+    return [
+        Answer(spec.labels[index], index, score, (x1, y1, x2, y2))
+        for index, score, (x1, y1, x2, y2) in zip(
+            found.classes.tolist(), found.scores.tolist(), boxes.tolist(), strict=True
+        )
+    ]
+
+
+def check_outputs(outputs: dict[Role, NDArray[Any]], spec: ModelSpec) -> None:
+    """Compare raw outputs with the spec.
+
+    Raises:
+        SamesightError: a role is missing, its dtype, class count or number of positions differs from what the spec
+            asks for, or logits or objectness hold values that are not finite.
+    """
+    check_shapes({role: tuple(values.shape) for role, values in outputs.items()}, spec)
+    for role in spec.roles:
+        values = outputs[role]
+        if values.dtype != np.float32:
+            raise SamesightError(
+                f"model {spec.name}: output '{role}' is {values.dtype}; dequantize it to float32 first"
+            )
+        if role != "boxes" and not np.isfinite(values).all():
+            raise SamesightError(
+                f"model {spec.name}: output '{role}' holds values that are not finite; "
+                "the artifact overflows, take another precision or unit"
+            )
+
+
+def check_shapes(shapes: dict[Role, tuple[int, ...]], spec: ModelSpec) -> None:
+    """Compare the shapes of the outputs by role with the spec (see `check_outputs`)."""
+    missing = [role for role in spec.roles if role not in shapes]
+    if missing:
+        raise SamesightError(f"model {spec.name}: no output for the role '{missing[0]}', which the spec's roles name")
+    if spec.task == "classification":
+        _expect("logits", shapes["logits"], (1, spec.class_count), spec, "labels")
+        return
+    positions = shapes["logits"][1] if len(shapes["logits"]) == 3 else 0
+    _expect("logits", shapes["logits"], (1, positions, spec.class_count), spec, "labels or background")
+    _expect("boxes", shapes["boxes"], (1, positions, 4), spec, "roles")
+    if "objectness" in spec.roles:
+        _expect("objectness", shapes["objectness"], (1, positions, 1), spec, "roles")
+    if spec.detection is not None and spec.detection.boxes.strides:
+        expected = position_count(spec.detection.boxes.strides, spec.input)
+        _expect("boxes", shapes["boxes"], (1, expected, 4), spec, "strides or input size")
+
+
+def _expect(role: Role, found: tuple[int, ...], expected: tuple[int, ...], spec: ModelSpec, fields: str) -> None:
+    if tuple(found) != expected:
+        raise SamesightError(
+            f"model {spec.name}: output '{role}' is {list(found)}, but the spec means {list(expected)}; "
+            f"correct {fields} in model.json"
+        )

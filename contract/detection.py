@@ -1,0 +1,190 @@
+"""Detection: raw heads become boxes in input pixels; class-wise non-maximum suppression."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.activation import Activation, activate, raw_threshold, sigmoid
+from contract.errors import SamesightError
+from contract.spec import BoxCoding, Detection, Input, ModelSpec, Role
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found, best first.
+
+    Attributes:
+        boxes: float32 [K, 4], x1 <= x2, y1 <= y2, in input pixels, not clipped.
+        scores: float32 [K].
+        classes: int64 [K], indices into the spec's labels (a background class is not counted).
+        positions: int64 [K], where in the heads each was found.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    classes: NDArray[np.int64]
+    positions: NDArray[np.int64]
+
+
+def detect(outputs: dict[Role, NDArray[np.float32]], spec: ModelSpec) -> Detections:
+    """Boxes of one image.
+
+    Args:
+        outputs: logits [1, N, C], boxes [1, N, 4], and objectness [1, N, 1] where the spec has it; float32.
+        spec: of the task detection.
+
+    Raises:
+        SamesightError: a candidate's box is not finite.
+    """
+    rule = _rule(spec)
+    classes, ranking, threshold = _candidates(outputs, spec.outputs.activation, rule)
+    passing = np.nonzero(ranking >= threshold)[0]
+    order = passing[np.argsort(-ranking[passing], kind="stable")]
+    boxes = decode(outputs["boxes"][0][order], order, rule.boxes, spec.input)
+    if rule.suppression == "class_wise":
+        kept = suppress(boxes, classes[order], rule.iou_threshold, rule.max_detections)
+    else:
+        kept = np.arange(min(len(order), rule.max_detections))
+    chosen = order[kept]
+    scores = ranking[chosen]
+    if spec.outputs.activation == "sigmoid" and "objectness" not in outputs:
+        scores = sigmoid(scores)
+    return Detections(boxes[kept], scores, _label_indices(classes[chosen], rule.background), chosen)
+
+
+def reaches_threshold(outputs: dict[Role, NDArray[np.float32]], spec: ModelSpec) -> NDArray[np.bool_]:
+    """The positions of one image that are candidates before suppression: bool [N]."""
+    _, ranking, threshold = _candidates(outputs, spec.outputs.activation, _rule(spec))
+    return ranking >= threshold
+
+
+def _rule(spec: ModelSpec) -> Detection:
+    if spec.detection is None:
+        raise SamesightError(f"model {spec.name}: its task is {spec.task}, but detection was asked for")
+    return spec.detection
+
+
+def _candidates(
+    outputs: dict[Role, NDArray[np.float32]], activation: Activation, rule: Detection
+) -> tuple[NDArray[np.int64], NDArray[np.float32], np.float32]:
+    """Per position the best class that is not background, and its ranking value; and the least value to keep."""
+    logits, objectness = outputs["logits"][0], outputs.get("objectness")
+    eligible = logits
+    if rule.background is not None:
+        eligible = logits.copy()
+        eligible[:, rule.background] = -np.inf
+    classes = np.argmax(eligible, axis=1)
+    positions = np.arange(len(logits))
+    if objectness is None and activation != "softmax":
+        return classes, logits[positions, classes], raw_threshold(rule.score_threshold, activation)
+    scores = activate(logits, activation)[positions, classes]
+    if objectness is not None:
+        present = objectness[0, :, 0]
+        scores = scores * (sigmoid(present) if activation == "sigmoid" else present)
+    return classes, scores, np.float32(rule.score_threshold)
+
+
+def _label_indices(classes: NDArray[np.int64], background: int | None) -> NDArray[np.int64]:
+    return classes if background is None else classes - (classes > background)
+
+
+def decode(
+    raw: NDArray[np.float32], positions: NDArray[np.int64], coding: BoxCoding, spec: Input
+) -> NDArray[np.float32]:
+    """Boxes x1, y1, x2, y2 in input pixels from the raw boxes [K, 4] of the given positions; all in float32.
+
+    Raises:
+        SamesightError: a raw or decoded value is not finite.
+    """
+    across, down = np.float32(spec.width), np.float32(spec.height)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = raw * np.array([across, down, across, down]) if coding.unit == "fraction" else raw
+        a, b, c, d = values.T
+        if coding.coding == "distances":
+            centre_x, centre_y, stride = (table[positions] for table in grid_points(coding.strides, spec))
+            if coding.unit == "stride":
+                a, b, c, d = a * stride, b * stride, c * stride, d * stride
+            x1, y1 = centre_x - _positive(a), centre_y - _positive(b)
+            x2, y2 = centre_x + _positive(c), centre_y + _positive(d)
+        elif coding.coding == "center_size":
+            half_x, half_y = _positive(c) * np.float32(0.5), _positive(d) * np.float32(0.5)
+            x1, y1, x2, y2 = a - half_x, b - half_y, a + half_x, b + half_y
+        else:
+            x1, y1, x2, y2 = a, b, np.where(c > a, c, a), np.where(d > b, d, b)
+        boxes = np.stack([x1, y1, x2, y2], axis=1)
+    finite = np.isfinite(raw).all(axis=1) & np.isfinite(boxes).all(axis=1)
+    if not finite.all():
+        where = int(positions[np.argmin(finite)])
+        raise SamesightError(
+            f"the box at position {where} is not finite; the artifact overflows, take another precision or unit"
+        )
+    return boxes
+
+
+def _positive(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.where(values > 0, values, np.float32(0))
+
+
+def grid_points(
+    strides: tuple[int, ...], spec: Input
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Middle x, middle y and stride of every position: grid by grid, each row by row; float32 [N], exact."""
+    tables = []
+    for stride in strides:
+        rows, columns = np.mgrid[0 : spec.height // stride, 0 : spec.width // stride].astype(np.float32)
+        middle_x, middle_y = ((table.ravel() + np.float32(0.5)) * np.float32(stride) for table in (columns, rows))
+        tables.append((middle_x, middle_y, np.full_like(middle_x, stride)))
+    x, y, size = (np.concatenate(parts) for parts in zip(*tables, strict=True))
+    return x, y, size
+
+
+def position_count(strides: tuple[int, ...], spec: Input) -> int:
+    """How many positions the grids of these strides have."""
+    return sum((spec.width // stride) * (spec.height // stride) for stride in strides)
+
+
+def suppress(
+    boxes: NDArray[np.float32], classes: NDArray[np.int64], iou_threshold: float, most: int
+) -> NDArray[np.int64]:
+    """Greedy class-wise non-maximum suppression.
+
+    Args:
+        boxes: float32 [K, 4], best first.
+        classes: [K]; boxes of different classes never suppress each other.
+        iou_threshold: a box whose IoU with a kept, better one of its class is greater goes.
+        most: stops when so many are kept.
+
+    Returns:
+        indices of the kept boxes, rising, int64.
+    """
+    limit = np.float32(iou_threshold)
+    alive = np.ones(len(boxes), dtype=np.bool_)
+    kept: list[int] = []
+    for index in range(len(boxes)):
+        if not alive[index]:
+            continue
+        kept.append(index)
+        if len(kept) == most:
+            break
+        rest = slice(index + 1, None)
+        alive[rest] &= ~(
+            (classes[rest] == classes[index]) & (iou_matrix(boxes[index : index + 1], boxes[rest])[0] > limit)
+        )
+    return np.array(kept, dtype=np.int64)
+
+
+def iou_matrix(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intersection over union of [K, 4] with [M, 4] boxes, float32 [K, M]; 0 where the union is empty."""
+    a, b = boxes[:, None], others[None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        width = _positive(np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0]))
+        height = _positive(np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1]))
+        common = width * height
+        union = (_area(a) + _area(b)) - common
+        covered = union > 0
+        return np.where(covered, common / np.where(covered, union, np.float32(1)), np.float32(0))
+
+
+def _area(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])

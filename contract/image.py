@@ -1,0 +1,158 @@
+"""Picture: an image as stored, 8-bit RGB, with the orientation that turns it upright; and how files become one."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from contract.errors import SamesightError
+from contract.orientation import UPRIGHT, Orientation, from_exif
+
+MAX_PIXELS = 178_956_970  # Pillow's own limit against decompression bombs: 512 MiB as 24-bit pixels.
+MAX_SIDE = 65_535  # JPEG's limit; keeps every integer of the framing within 31 bits.
+WHITE = (255, 255, 255)
+
+# Raster formats only (no EPS, which Pillow hands to Ghostscript); the first ones cost no import of other decoders.
+_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000")
+_ORIENTATION_TAG = 0x0112
+_GREY_MODES = ("1", "L", "LA", "La")
+_ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+_DIRECT_MODES = (*_GREY_MODES, *_ALPHA_MODES, "P", "RGB", "RGBX", "CMYK", "YCbCr")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as stored.
+
+    Attributes:
+        pixels: uint8 [H, W, 3], RGB 0..255, sRGB; sides 1..65535.
+        orientation: what makes it upright.
+    """
+
+    pixels: NDArray[np.uint8]
+    orientation: Orientation = UPRIGHT
+
+    def __post_init__(self) -> None:
+        pixels = self.pixels
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            found = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+            raise SamesightError(f"a picture is a numpy array uint8 [height, width, 3] in RGB, not {found}")
+        if not all(1 <= side <= MAX_SIDE for side in pixels.shape[:2]):
+            raise SamesightError(f"a picture has sides of 1 to {MAX_SIDE} pixels, not {self.width} x {self.height}")
+
+    @property
+    def width(self) -> int:
+        """Of the stored image, in pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Of the stored image, in pixels."""
+        return int(self.pixels.shape[0])
+
+    def upright(self) -> NDArray[np.uint8]:
+        """The pixels as a person sees them: uint8 [H', W', 3]."""
+        return self.orientation.upright(self.pixels)
+
+
+def load_picture(source: Path | bytes, background: tuple[int, int, int] = WHITE, name: str | None = None) -> Picture:
+    """Decode an image file (JPEG, PNG, WebP, TIFF, GIF, BMP, PPM, AVIF, JPEG 2000; of several frames the first).
+
+    The orientation found in the file is reported, not applied. An embedded colour profile is converted to sRGB.
+
+    Args:
+        source: a path, or the bytes of a file.
+        background: RGB colour under transparent pixels: the spec's `input.background`.
+        name: what to call the image in errors; the path by default.
+
+    Raises:
+        SamesightError: missing, unreadable, empty, not an image, truncated, too large, or of 32 bits a sample.
+    """
+    name = name or ("the image" if isinstance(source, bytes) else str(source))
+    data = source if isinstance(source, bytes) else _read(source, name)
+    if not data:
+        raise SamesightError(f"{name}: the file is empty (0 bytes); give an image")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _decode(data, background, name)
+    except SamesightError:
+        raise
+    except UnidentifiedImageError:
+        raise SamesightError(f"{name}: not an image of a known format ({', '.join(_FORMATS)})") from None
+    except Image.DecompressionBombError:
+        raise SamesightError(f"{name}: more than {MAX_PIXELS:,} pixels; scale it down first") from None
+    except MemoryError:
+        raise SamesightError(f"{name}: not enough memory to decode it; scale it down first") from None
+    except Exception as error:  # Pillow's decoders raise anything from OSError to struct.error on damaged files.
+        raise SamesightError(f"{name}: the image is damaged or cut off ({error}); replace it") from None
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise SamesightError(f"{name}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise SamesightError(f"{name}: is a folder; give an image file") from None
+    except OSError as error:
+        raise SamesightError(f"{name}: cannot be read ({error.strerror or error}); check it and its rights") from None
+
+
+def _decode(data: bytes, background: tuple[int, int, int], name: str) -> Picture:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+            raise SamesightError(
+                f"{name}: {width} x {height} pixels, but at most {MAX_PIXELS:,} in all "
+                f"and {MAX_SIDE} a side are read; scale it down first"
+            )
+        image.load()
+        pixels = _rgb(image, background, name)
+        return Picture(pixels, _orientation(image))
+
+
+def _orientation(image: Image.Image) -> Orientation:
+    """After `load`: Pillow's TIFF reader turns the pixels itself and then removes the tag."""
+    try:
+        return from_exif(image.getexif().get(_ORIENTATION_TAG))
+    except Exception:  # Damaged metadata says nothing about the pixels.
+        return UPRIGHT
+
+
+def _rgb(image: Image.Image, background: tuple[int, int, int], name: str) -> NDArray[np.uint8]:
+    alpha = None
+    if image.mode.startswith("I;16"):
+        samples = np.asarray(image)
+        if "transparency" in image.info:
+            alpha = np.where(samples == image.info["transparency"], 0, 255).astype(np.uint8)
+        colours = Image.fromarray((samples >> 8).astype(np.uint8))
+    elif image.mode not in _DIRECT_MODES:
+        raise SamesightError(
+            f"{name}: its samples (Pillow mode {image.mode}) are not 8 or 16-bit grey, RGB or CMYK; "
+            "save it as 8-bit RGB"
+        )
+    elif image.mode in _ALPHA_MODES or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        alpha = np.asarray(rgba.getchannel("A"))
+        colours = rgba.getchannel("R") if image.mode in _GREY_MODES else rgba.convert("RGB")
+    else:
+        colours = image
+    profile = image.info.get("icc_profile")
+    if profile:
+        from contract.colour_profile import to_srgb  # Imports ImageCms; most images have no profile.
+
+        colours = to_srgb(colours, profile)
+    pixels = np.array(colours.convert("RGB"))
+    return pixels if alpha is None else over(pixels, alpha, background)
+
+
+def over(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8], background: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Pixels [H, W, 3] with alpha [H, W] over a colour: (p · a + b · (255 - a) + 127) div 255, per channel."""
+    a = alpha.astype(np.uint16)[:, :, None]
+    behind = np.array(background, dtype=np.uint16)
+    return ((pixels * a + behind * (255 - a) + 127) // 255).astype(np.uint8)
