@@ -1,6 +1,7 @@
 """Golden cases: an image and all that must come out of it, in files that any language reads with a JSON parser alone.
 
-`golden/cases.json` lists the cases. Beside it, per case NNN: `NNN.png` for people (with the orientation as EXIF); `NNN.rgb` (width and height as
+`golden/cases.json` lists the cases. Beside it, per case NNN: `NNN.png` for people (with the orientation as EXIF);
+`NNN.rgb` (width and height as
 unsigned 32-bit little-endian, then RGB bytes, rows from the top) and for some `NNN.nv12`, `NNN.nv21` or `NNN.i420`
 for programs; `NNN.input` (uint8, height x width x channels, before packing); `NNN.<role>` (float32 little-endian).
 """

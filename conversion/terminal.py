@@ -10,6 +10,7 @@ from rich.table import Table
 
 from contract.spec import ModelSpec
 from contract.verdicts import Verdict, Verdicts
+from conversion.bench import Latencies
 
 
 @contextmanager
@@ -65,3 +66,16 @@ def mark_of(verdict: Verdict) -> str:
         return "[yellow]not run here[/]"
     word = "[green]pass[/]" if verdict.passed else "[red]fail[/]"
     return f"{word} [yellow](inconclusive)[/]" if verdict.inconclusive else word
+
+
+def latency_table(latencies: Latencies, spec: ModelSpec) -> None:
+    """Print one row per artifact: median and ratio to the reference."""
+    table = Table(title=f"{spec.name}: one inference on {latencies.cpu}, one thread", title_justify="left")
+    table.add_column("artifact", no_wrap=True)
+    table.add_column("median ms", justify="right")
+    table.add_column("ratio", justify="right")
+    for row in latencies.artifacts:
+        table.add_row(row.name, f"{row.median_ms:.3f}", "-" if row.ratio is None else f"{row.ratio:.2f}")
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(table)
+    console.print(f"ratio: to {latencies.reference}, round by round; not a phone's", highlight=False)

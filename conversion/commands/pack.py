@@ -1,0 +1,57 @@
+"""`samesight pack`: one file of a bundle for a phone to open, and back."""
+
+import json
+from pathlib import Path
+
+import click
+
+EPILOG = """\b
+Examples:
+  samesight pack demo/digits --for android
+  samesight pack demo/digits --for ios --out digits-ios.zip
+  samesight pack --unpack digits-ios.zip --out digits
+
+The same bundle always gives the same bytes. Without --force an artifact whose verdict failed is not packed."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--for", "platform", default="all", show_default=True, help="android, ios or all: whose artifacts to pack."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write [BUNDLE-PLATFORM.zip].")
+@click.option(
+    "--unpack", "unpacking", is_flag=True, help="BUNDLE is a packed file; check it and make the folder --out."
+)
+@click.option("--force", is_flag=True, help="Pack artifacts too that have no passing verdict.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+def pack(bundle: Path, platform: str, out: Path | None, unpacking: bool, force: bool, as_json: bool) -> None:
+    """Make one deterministic zip of BUNDLE with the artifacts that a platform uses."""
+    from contract.bundle import open_bundle
+    from contract.errors import SamesightError, UsageError
+    from contract.pack import choose
+    from contract.pack import pack as pack_bundle
+    from contract.pack import unpack as unpack_bundle
+
+    if unpacking:
+        if out is None:
+            raise UsageError("--unpack needs --out FOLDER, the bundle to make")
+        unpack_bundle(bundle, out)
+        click.echo(json.dumps({"bundle": str(out)}) if as_json else f"{out}: unpacked and checked")
+        return
+    opened = open_bundle(bundle)
+    chosen = choose(opened, platform)
+    verdicts = opened.verdicts()
+    failed = {v.name for v in verdicts.artifacts if v.passed is False} if verdicts else {a.name for a in chosen}
+    bad = [artifact.name for artifact in chosen if artifact.name in failed]
+    if bad and not force:
+        raise SamesightError(
+            f"{bundle}: {', '.join(bad)} {'has' if len(bad) == 1 else 'have'} no passing verdict; "
+            f"run `samesight verify {bundle}`, or pack with --force"
+        )
+    target = out or bundle.with_name(f"{bundle.resolve().name}-{platform}.zip")
+    size = pack_bundle(opened, platform, target)
+    if as_json:
+        click.echo(json.dumps({"file": str(target), "bytes": size, "artifacts": [a.name for a in chosen]}))
+    else:
+        click.echo(f"{target}: {size / 1e6:.2f} MB with {', '.join(a.name for a in chosen)}")
