@@ -1,0 +1,58 @@
+"""How a training shows itself, stops early and keeps its best checkpoint: Lightning callbacks, one line an epoch."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, RichProgressBar
+
+from training.modules import MONITOR
+
+Report = Callable[[str], None]
+SHOWN = {"train/loss": "loss", "validation/top1": "top-1", "validation/map50": "mAP50", "validation/map": "mAP"}
+
+
+class EpochLines(pl.Callback):
+    """One line per epoch: number, training loss, validation metric, seconds."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._began = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Starts the clock."""
+        self._began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Reports the epoch."""
+        if not trainer.is_global_zero:
+            return
+        values = trainer.callback_metrics
+        figures = "  ".join(f"{short} {float(values[name]):.4f}" for name, short in SHOWN.items() if name in values)
+        seconds = time.monotonic() - self._began
+        self._report(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {figures}  {seconds:.1f} s")
+
+
+def make_callbacks(partial: Path, patience: int, report: Report) -> list[pl.Callback]:
+    """All callbacks of a training in the folder `partial`; `patience` 0 never stops early."""
+    callbacks: list[pl.Callback] = [
+        EpochLines(report),
+        LearningRateMonitor("epoch"),
+        ModelCheckpoint(
+            dirpath=partial / "checkpoints",
+            filename="best",
+            monitor=MONITOR,
+            mode="max",
+            save_last=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        ),
+    ]
+    if patience:
+        # Checked when the epoch ends, after the checkpoint: a resumed training counts on from where it was.
+        callbacks.append(EarlyStopping(MONITOR, mode="max", patience=patience, check_on_train_epoch_end=True))
+    if sys.stderr.isatty():
+        callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
+    return callbacks

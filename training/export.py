@@ -1,0 +1,45 @@
+"""The best network leaves training as an exported program: float32, CPU, batch 1."""
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from contract.errors import SamesightError
+from contract.spec import Input
+
+# Float noise between a network and its export is a few millionths; a real fault is far above this share.
+TOLERANCE = 1e-4
+
+
+def export_network(network: nn.Module, spec: Input, path: Path) -> None:
+    """Write `network.pt2`: takes normalised float32 [1, C, H, W], contiguous.
+
+    Raises:
+        SamesightError: the network cannot be exported, or the export computes something else.
+    """
+    # Contiguous NCHW, weights and example: strides are baked into what conversion makes of this.
+    network = copy.deepcopy(network).cpu().float().eval().to(memory_format=torch.contiguous_format)
+    example = torch.randn(
+        1, spec.channel_count, spec.height, spec.width, generator=torch.Generator().manual_seed(0)
+    ).contiguous()
+    try:
+        with torch.no_grad():
+            program = torch.export.export(network, (example,))
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SamesightError(f"the trained network cannot be exported ({reason}); choose another --model") from None
+    with torch.no_grad():
+        expected, found = (_flatten(one(example)) for one in (network, program.module()))
+    for want, have in zip(expected, found, strict=True):
+        error = float((want - have).abs().max())
+        if not error <= TOLERANCE * max(float(want.abs().max()), 1e-6):
+            raise SamesightError(
+                f"the exported network differs by {error:.3g} from the trained one; choose another --model"
+            )
+    torch.export.save(program, path)
+
+
+def _flatten(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return (outputs,) if isinstance(outputs, torch.Tensor) else tuple(outputs)

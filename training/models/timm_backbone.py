@@ -1,0 +1,125 @@
+"""Any backbone of the timm library (https://huggingface.co/docs/timm), for both tasks.
+
+Nets of plain ReLU convolutions (resnet, regnet, repvgg) become the fastest and most exact int8 artifacts; hard-swish
+and squeeze-excite nets (MobileNetV3, EfficientNet) work, but their int8 is slower than their float on a CPU.
+"""
+
+import logging
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from contract.errors import SamesightError, UsageError
+from training.models import Network
+from training.models.detector import STRIDE, Heads, Neck
+
+NECK = 64
+DEEPEST_STRIDE = 32
+# Freshly begun nets of timm average BatchNorm's statistics so slowly that short trainings evaluate at chance level.
+MOMENTUM = 0.1
+
+
+class PyramidDetector(nn.Module):
+    """Normalised images [B, 3, H, W] -> logits [B, N, classes], boxes [B, N, 4] on the grid of stride 4."""
+
+    def __init__(self, backbone: nn.Module, widths: list[int], classes: int, dropout: float) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.neck = Neck(widths, NECK)
+        self.heads = Heads(classes, NECK, dropout)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # noqa: D102
+        return self.heads(self.neck(list(self.backbone(x))))
+
+
+def build_classifier(name: str, classes: int, dropout: float, pretrained: bool, side: int) -> Network:
+    """A timm model with a fresh classification layer (errors as `build_network`)."""
+    _check_name(name, pretrained)
+    model = _create(name, pretrained, side, num_classes=classes, drop_rate=dropout)
+    _check_runs(name, model, side)
+    return _network(model, None)
+
+
+def build_detector(name: str, classes: int, dropout: float, pretrained: bool, side: int) -> Network:
+    """A timm backbone's features of stride 4 to 32 under our own neck and heads (errors as `build_network`)."""
+    _check_name(name, pretrained)
+    probe = _create(name, False, side, features_only=True)
+    wanted = [
+        (index, width)
+        for index, (width, stride) in enumerate(
+            zip(probe.feature_info.channels(), probe.feature_info.reduction(), strict=True)
+        )
+        if STRIDE <= stride <= DEEPEST_STRIDE
+    ]
+    strides = [probe.feature_info.reduction()[index] for index, _ in wanted]
+    if strides[:1] != [STRIDE] or any(b != 2 * a for a, b in pairwise(strides)):
+        raise UsageError(
+            f"--model timm:{name}: its features have strides {strides or 'unlike 4, 8, 16'}, but a detector "
+            "needs 4, 8, ...; choose a backbone in stages, such as timm:resnet18"
+        )
+    model = _create(name, pretrained, side, features_only=True, out_indices=[index for index, _ in wanted])
+    detector = PyramidDetector(model, [width for _, width in wanted], classes, dropout)
+    _check_runs(name, detector, side)
+    return _network(detector, STRIDE, model)
+
+
+def _check_name(name: str, pretrained: bool) -> None:
+    import timm
+
+    plain = name.split(".")[0]
+    if timm.is_model(plain):
+        if pretrained and not timm.list_models(plain, pretrained=True):
+            raise UsageError(f"--model timm:{name}: timm has no published weights of it; leave out --pretrained")
+        return
+    close = get_close_matches(plain, timm.list_models(), n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join('timm:' + one for one in close)}?" if close else "see timm.list_models()"
+    raise UsageError(f"--model timm:{name}: timm knows no such model; {hint}")
+
+
+def _create(name: str, pretrained: bool, side: int, **options: Any) -> Any:
+    import timm
+
+    # It reports each of its ten attempts; our one sentence says it better.
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
+    try:
+        try:
+            return timm.create_model(name, pretrained=pretrained, img_size=side, **options)
+        except TypeError:
+            # Only transformers are built for one size and take `img_size`.
+            return timm.create_model(name, pretrained=pretrained, **options)
+    except UsageError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if pretrained:
+            raise SamesightError(
+                f"--pretrained: the weights of {name} cannot be had ({reason}); connect to the internet, "
+                "or leave out --pretrained"
+            ) from None
+        raise UsageError(f"--model timm:{name}: cannot be used here ({reason}); choose another backbone") from None
+
+
+def _check_runs(name: str, model: nn.Module, side: int) -> None:
+    """An input that is too small for a backbone shows here and not in the middle of a training."""
+    model.eval()
+    try:
+        with torch.no_grad():
+            model(torch.zeros(1, 3, side, side))
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(
+            f"--model timm:{name}: does not take {side} x {side} pixels ({reason}); change --size"
+        ) from None
+    model.train()
+
+
+def _network(model: nn.Module, stride: int | None, backbone: Any = None) -> Network:
+    published = getattr(backbone or model, "pretrained_cfg", None) or {}
+    mean, std = published.get("mean", (0.485, 0.456, 0.406)), published.get("std", (0.229, 0.224, 0.225))
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = MOMENTUM
+    return Network(model, tuple(mean), tuple(std), stride)

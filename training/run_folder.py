@@ -1,0 +1,144 @@
+"""A run on disk: begun as RUN.partial, renamed to RUN when it is complete, never written over."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from contract.errors import SamesightError, UsageError
+from contract.spec import ModelSpec
+from training.config import TrainingConfig
+from training.data.example import Example
+
+SCHEMA_VERSION = 1
+TOOLS = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy", "pillow", "scikit-learn")
+# A photo's calibration copy has no side longer than this: a hundred camera images would otherwise fill gigabytes.
+CALIBRATION_SIDE = 1024
+CONFIG_FILE = "config.json"
+
+
+def partial_folder(run: Path) -> Path:
+    """Where a run is while it is not complete."""
+    return run.with_name(run.name + ".partial")
+
+
+def last_checkpoint(partial: Path) -> Path:
+    """Where training can go on from."""
+    return partial / "checkpoints" / "last.ckpt"
+
+
+def check_free(run: Path) -> None:
+    """Refuse to write over anything.
+
+    Raises:
+        UsageError: the run exists, complete or interrupted.
+    """
+    if run.exists() or run.is_symlink():
+        raise UsageError(f"{run} exists already and is never written over; choose another folder with --out")
+    partial = partial_folder(run)
+    if partial.exists():
+        raise UsageError(
+            f"{partial} holds an interrupted training; go on by --resume {run}, delete it, or choose another --out"
+        )
+
+
+def begin_run(run: Path, config: TrainingConfig) -> Path:
+    """Make RUN.partial with the config in it.
+
+    Raises:
+        UsageError: the run exists.
+        SamesightError: the folder cannot be written.
+    """
+    check_free(run)
+    partial = partial_folder(run)
+    try:
+        partial.mkdir(parents=True)
+        (partial / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        raise SamesightError(f"{partial}: {error.strerror or error}; choose another --out") from None
+    return partial
+
+
+def read_interrupted(run: Path) -> TrainingConfig:
+    """The config of an interrupted training.
+
+    Raises:
+        UsageError: there is none.
+    """
+    run = run.with_name(run.name.removesuffix(".partial"))
+    path = partial_folder(run) / CONFIG_FILE
+    if not path.is_file():
+        why = "is complete" if (run / "run.json").is_file() else "was never begun"
+        raise UsageError(f"--resume {run}: nothing to resume, this training {why}; interrupted ones end in .partial")
+    try:
+        return TrainingConfig.model_validate_json(path.read_text())
+    except ValueError as error:
+        raise SamesightError(
+            f"{path}: not a training's config ({error}); delete {path.parent} and begin anew"
+        ) from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON with a final newline."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of the libraries that a run depends on."""
+    versions = {}
+    for name in TOOLS:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def write_calibration(folder: Path, examples: Sequence[Example], count: int, seed: int) -> None:
+    """Write up to `count` training images, drawn by the seed, as lossless PNG: 000.png, 001.png, ...
+
+    They are upright and whole, not framed; larger ones are scaled down to 1024 pixels a side.
+    """
+    folder.mkdir()
+    chosen = np.random.default_rng([seed, 13]).permutation(len(examples))[:count]
+    for number, index in enumerate(sorted(chosen.tolist())):
+        image = Image.fromarray(examples[index].pixels)
+        image.thumbnail((CALIBRATION_SIDE, CALIBRATION_SIDE), Image.Resampling.LANCZOS)
+        image.save(folder / f"{number:03d}.png", compress_level=3)
+
+
+def finish_run(
+    partial: Path, run: Path, spec: ModelSpec, config: dict[str, Any], data: dict[str, Any], metrics: dict[str, float]
+) -> Path:
+    """Write `model.json` and `run.json`, keep the best checkpoint alone, and give the run its name."""
+    (partial / "model.json").write_text(spec.to_json())
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "task": spec.task,
+        "data": data,
+        "config": config,
+        "metrics": metrics,
+        "tools": tool_versions(),
+    }
+    write_json(partial / "run.json", record)
+    checkpoints = partial / "checkpoints"
+    (checkpoints / "best.ckpt").replace(partial / "checkpoint.ckpt")
+    shutil.rmtree(checkpoints)
+    (partial / CONFIG_FILE).unlink()
+    check_absent(run)
+    return partial.rename(run)
+
+
+def check_absent(run: Path) -> None:
+    """Renaming replaces an empty folder silently; somebody may have made one since.
+
+    Raises:
+        SamesightError: the run's name is taken by now; the finished training keeps the name RUN.partial.
+    """
+    if run.exists():
+        raise SamesightError(f"{run} was made by somebody else meanwhile; the finished run is {partial_folder(run)}")
