@@ -74,6 +74,8 @@ def replacing(folder: Path, complete: Callable[[Path], bool]) -> Iterator[Path]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         new.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise SamesightError(f"{error.filename}: is a file where a folder has to be; choose another place") from None
     except OSError as error:
         raise unwritable(folder, error) from None
     with _locked(new):

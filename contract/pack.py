@@ -142,8 +142,8 @@ def _manifest(zipped: zipfile.ZipFile, archive: Path) -> Manifest:
 
 
 def _checked(info: zipfile.ZipInfo, archive: Path) -> str:
-    mode = info.external_attr >> 16
-    if info.is_dir() or (mode and not stat.S_ISREG(mode)):
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if info.is_dir() or kind not in (0, stat.S_IFREG):
         raise SamesightError(f"{archive}: {info.filename} is a link or a folder entry; a packed bundle has plain files")
     try:
         return check_relative(info.filename)
