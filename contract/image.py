@@ -17,7 +17,7 @@ MAX_SIDE = 65_535  # JPEG's limit; keeps every integer of the framing within 31 
 WHITE = (255, 255, 255)
 
 # Raster formats only (no EPS, which Pillow hands to Ghostscript); the first ones cost no import of other decoders.
-_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000")
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000")
 _ORIENTATION_TAG = 0x0112
 _GREY_MODES = ("1", "L", "LA", "La")
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
