@@ -268,6 +268,65 @@ def _ask_server(bundle: Bundle, examples: Sequence[Any]) -> ServerAnswers:
     return server_answers(METRIC_NAMES[spec.task], task_metric(record.test, examples, spec)[0], record.test)
 
 
+@dataclass(frozen=True)
+class Observations:
+    """What the artifacts of a bundle gave when they were run here.
+
+    `records` has those that loaded (an artifact may still have broken on the way, see `Record.broke`); `unable` says of
+    the others why not, and whether a runner exists here at all.
+    """
+
+    cases: list[GoldenCase]
+    split: TestSplit | None
+    records: dict[str, Record]
+    unable: dict[str, tuple[str | None, str]]
+
+
+def observe_bundle(
+    bundle: Bundle,
+    data: str | None = None,
+    names: Sequence[str] | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Observations:
+    """Run the artifacts of a bundle (all, or those of `names`) over its golden cases and the test split.
+
+    Raises:
+        SamesightError: the bundle's golden cases or test data contradict it.
+    """
+    cases, split = bundle.golden_cases(), find_test_split(bundle, data)
+    candidates: dict[str, Candidate] = {}
+    unable: dict[str, tuple[str | None, str]] = {}
+    for artifact in _chosen(bundle, names):
+        if not FORMATS[artifact.format].runtime:
+            unable[artifact.name] = None, f"{artifact.runtime} does not run on this system"
+            continue
+        try:
+            module = FORMATS[artifact.format].load_module()
+            candidates[artifact.name] = artifact_candidate(module.load(bundle.path(artifact), artifact))
+        except Exception as error:  # whatever a runtime throws is this artifact's verdict
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            unable[artifact.name] = artifact.runtime, f"it does not load: {reason}"
+    return Observations(cases, split, measure(candidates, bundle.spec, cases, split, progress), unable)
+
+
+def judge_bundle(bundle: Bundle, seen: Observations) -> Verdicts:
+    """The verdicts on all artifacts that were observed, in the manifest's order."""
+    verdicts = []
+    for artifact in bundle.manifest.artifacts:
+        if artifact.name in seen.records:
+            record, gate = seen.records[artifact.name], GATES[artifact.precision]
+            judgement = judge(record, bundle.spec, gate, seen.cases, seen.split)
+            verdicts.append(_verdict(bundle, artifact, artifact.runtime, judgement))
+        elif artifact.name in seen.unable:
+            runner, reason = seen.unable[artifact.name]
+            verdicts.append(_verdict(bundle, artifact, runner, Judgement(False, False, reason, {})))
+    return Verdicts(
+        manifest_sha256=bundle.manifest_sha256(),
+        passed=all(verdict.passed is not False for verdict in verdicts),
+        artifacts=tuple(verdicts),
+    )
+
+
 def verify_bundle(
     bundle: Bundle,
     data: str | None = None,
@@ -279,36 +338,14 @@ def verify_bundle(
     Raises:
         SamesightError: the bundle's golden cases or test data contradict it.
     """
-    chosen = [bundle.find(name) for name in names] if names else list(bundle.manifest.artifacts)
-    cases, split = bundle.golden_cases(), find_test_split(bundle, data)
-    candidates: dict[str, Candidate] = {}
-    verdicts: dict[str, Verdict] = {}
-    for artifact in chosen:
-        if not FORMATS[artifact.format].runtime:
-            verdicts[artifact.name] = _verdict(
-                bundle, artifact, None, Judgement(False, False, f"{artifact.runtime} does not run on this system", {})
-            )
-            continue
-        try:
-            module = FORMATS[artifact.format].load_module()
-            candidates[artifact.name] = artifact_candidate(module.load(bundle.path(artifact), artifact))
-        except Exception as error:  # whatever a runtime throws is this artifact's verdict
-            reason = f"it does not load: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-            verdicts[artifact.name] = _verdict(bundle, artifact, artifact.runtime, Judgement(False, False, reason, {}))
-    records = measure(candidates, bundle.spec, cases, split, progress)
-    for artifact in chosen:
-        if artifact.name in records:
-            judgement = judge(records[artifact.name], bundle.spec, GATES[artifact.precision], cases, split)
-            verdicts[artifact.name] = _verdict(bundle, artifact, artifact.runtime, judgement)
-    ordered = tuple(verdicts[artifact.name] for artifact in chosen)
-    result = Verdicts(
-        manifest_sha256=bundle.manifest_sha256(),
-        passed=all(verdict.passed is not False for verdict in ordered),
-        artifacts=ordered,
-    )
+    result = judge_bundle(bundle, observe_bundle(bundle, data, names, progress))
     if not names and data is None:
         bundle.write_verdicts(result)
     return result
+
+
+def _chosen(bundle: Bundle, names: Sequence[str] | None) -> list[Artifact]:
+    return [bundle.find(name) for name in names] if names else list(bundle.manifest.artifacts)
 
 
 def _verdict(bundle: Bundle, artifact: Artifact, runner: str | None, judgement: Judgement) -> Verdict:
