@@ -1,0 +1,128 @@
+"""One spelling per operator, whatever the source: what later passes look for."""
+
+import operator
+from typing import Any
+
+import torch
+from torch.fx import GraphModule, Node
+
+from contract.errors import SamesightError
+from conversion.preparation.graph import (
+    add_call,
+    argument,
+    aten,
+    is_tensor,
+    nodes_of,
+    place_of,
+    replace,
+    shape_of,
+)
+
+TRAINING_ONLY: dict[Any, str] = {
+    aten._native_batch_norm_legit_functional.default: "batch normalisation",
+    aten._native_batch_norm_legit.default: "batch normalisation",
+    aten.native_dropout.default: "dropout",
+}
+
+
+def refuse_training_mode(module: GraphModule, source: str) -> None:
+    """A network exported in training mode normalises by the batch it sees and drops values at random.
+
+    Raises:
+        SamesightError: naming the module.
+    """
+    for node in nodes_of(module, TRAINING_ONLY):
+        kind = TRAINING_ONLY[node.target]
+        raise SamesightError(
+            f"{source}: {kind} at {place_of(node)} is in training mode; call .eval() on the network before exporting it"
+        )
+
+
+def split_padding(kernel: list[int], dilation: list[int]) -> tuple[list[int], list[int]]:
+    """How `padding="same"` divides over the two ends of each axis (PyTorch: the odd one goes to the end)."""
+    total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    return [t // 2 for t in total], [t - t // 2 for t in total]
+
+
+def name_convolutions(module: GraphModule) -> int:
+    """`aten.convolution` and `conv2d` with a padding by name become plain `aten.conv2d` or `conv_transpose2d`."""
+    count = 0
+    for node in nodes_of(module, [aten.convolution.default]):
+        if len(shape_of(node)) != 4:
+            continue
+        image, weight, bias, stride, padding, dilation, transposed, output_padding, groups = node.args
+        rest: list[Any]
+        if transposed:
+            target, rest = aten.conv_transpose2d.input, [stride, padding, output_padding, groups, dilation]
+        else:
+            target, rest = aten.conv2d.default, [stride, padding, dilation, groups]
+        replace(node, add_call(module, target, [image, weight, bias, *rest], node, node))
+        count += 1
+    for node in nodes_of(module, [aten.conv2d.padding]):
+        image, weight = node.args[0], node.args[1]
+        if not isinstance(weight, Node):
+            continue
+        bias = argument(node, 2, "bias")
+        stride = argument(node, 3, "stride", [1, 1])
+        named, dilation = argument(node, 4, "padding", "valid"), argument(node, 5, "dilation", [1, 1])
+        groups = argument(node, 6, "groups", 1)
+        before, after = [0, 0], [0, 0]
+        if named == "same":
+            before, after = split_padding(list(shape_of(weight)[2:]), list(dilation))
+        if before != after:
+            ends = [before[1], after[1], before[0], after[0]]
+            image, before = add_call(module, aten.constant_pad_nd.default, [image, ends, 0.0], node, node), [0, 0]
+        rest = [stride, before, dilation, groups]
+        replace(node, add_call(module, aten.conv2d.default, [image, weight, bias, *rest], node, node))
+        count += 1
+    return count
+
+
+def name_linear_layers(module: GraphModule) -> int:
+    """`addmm(bias, x, permute(weight))` becomes `aten.linear`, which quantizers know."""
+    count = 0
+    for node in nodes_of(module, [aten.addmm.default]):
+        bias, image, turned = node.args[:3]
+        if node.kwargs or not is_tensor(bias) or not isinstance(turned, Node):
+            continue
+        if turned.target not in (aten.permute.default, aten.t.default, aten.transpose.int):
+            continue
+        if not is_tensor(turned.args[0]) or len(shape_of(turned)) != 2:
+            continue
+        replace(node, add_call(module, aten.linear.default, [image, turned.args[0], bias], node, node))
+        count += 1
+    return count
+
+
+def drop_idle_operators(module: GraphModule) -> int:
+    """Copies, detachments and evaluation-mode dropout do nothing: remove them."""
+    count = 0
+    for node in nodes_of(
+        module, [aten.clone.default, aten.detach.default, aten.alias.default, aten.lift_fresh_copy.default]
+    ):
+        source = node.args[0]
+        if isinstance(source, Node):
+            node.replace_all_uses_with(source)
+            module.graph.erase_node(node)
+            count += 1
+    return count
+
+
+def first_of(node: Node) -> Node | None:
+    """The `getitem(node, 0)` of an operator with several results, if that is the only one in use."""
+    users = list(node.users)
+    if len(users) == 1 and users[0].target is operator.getitem and users[0].args[1] == 0:
+        return users[0]
+    return None
+
+
+def canonical(program: torch.export.ExportedProgram, source: str) -> GraphModule:
+    """The program as a functional fx graph: in-place operators resolved, one spelling per operator."""
+    module = program.run_decompositions({}).module(check_guards=False)
+    if not isinstance(module, GraphModule):
+        raise TypeError("an exported program's module is a GraphModule")
+    refuse_training_mode(module, source)
+    name_convolutions(module)
+    name_linear_layers(module)
+    drop_idle_operators(module)
+    return module
