@@ -1,4 +1,4 @@
-"""What an artifact must reach to ship, by precision. docs/gates.md shows this table; a test keeps both the same."""
+"""What an artifact must reach to ship, by precision. docs/parity.md shows this table; a test keeps both the same."""
 
 from dataclasses import dataclass
 
