@@ -17,11 +17,12 @@ from contract.spec import ModelSpec, Role
 from conversion.formats import Quantum, UInt8
 from conversion.preparation import Prepared, example_of, pixels_of
 from conversion.quantization.annotation import PhoneQuantizer
+from conversion.quantization.fine_tuning import as_network, fine_tuned, prepare_qat, ranges_of
 from conversion.quantization.ranges import (
     Ranges,
+    check_ranges,
     exact_grids,
     fix_observers,
-    observed,
     parse_ranges,
     read_observers,
     read_ranges,
@@ -81,21 +82,6 @@ def quantize(prepared: Prepared, calibration: UInt8 | None, ranges: Ranges | Non
     return Quantized(spec, folded, unfolded, ranges, output_grids(folded, spec))
 
 
-def check_ranges(watched: GraphModule, ranges: Ranges, spec: ModelSpec) -> None:
-    """A table must name the observed values of this program and no others.
-
-    Raises:
-        SamesightError: it belongs to another network.
-    """
-    names = {source.name for source, _ in observed(watched)}
-    strangers = sorted(names ^ set(ranges.tensors))
-    if strangers:
-        raise SamesightError(
-            f"{spec.name}: the saved activation ranges belong to another network (they differ in {strangers[0]!r}); "
-            "calibrate anew or give the ranges of this run"
-        )
-
-
 def output_grids(folded: GraphModule, spec: ModelSpec) -> dict[Role, Quantum]:
     """The grid of each output that comes from a dequantization."""
     end: Node = next(iter(reversed(folded.graph.nodes)))
@@ -107,4 +93,14 @@ def output_grids(folded: GraphModule, spec: ModelSpec) -> dict[Role, Quantum]:
     return grids
 
 
-__all__ = ["Quantized", "Ranges", "parse_ranges", "quantize", "read_ranges"]
+__all__ = [
+    "Quantized",
+    "Ranges",
+    "as_network",
+    "fine_tuned",
+    "parse_ranges",
+    "prepare_qat",
+    "quantize",
+    "ranges_of",
+    "read_ranges",
+]

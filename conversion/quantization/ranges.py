@@ -13,7 +13,7 @@ from torch.fx import GraphModule, Node
 from torchao.quantization.pt2e import FakeQuantizeBase, FixedQParamsFakeQuantize, FixedQParamsObserver, ObserverBase
 
 from contract.errors import SamesightError
-from contract.spec import Input
+from contract.spec import Input, ModelSpec
 from conversion.formats import Quantum
 from conversion.preparation.graph import place_of
 from conversion.preparation.normalisation import NORMALISE, affine_of
@@ -126,3 +126,18 @@ def fixed(grid: Quantum, training: bool) -> nn.Module:
     )
     module: nn.Module = FixedQParamsFakeQuantize(observer=observer) if training else observer()
     return module
+
+
+def check_ranges(watched: GraphModule, ranges: Ranges, spec: ModelSpec) -> None:
+    """A table must name the observed values of this program and no others.
+
+    Raises:
+        SamesightError: it belongs to another network.
+    """
+    names = {source.name for source, _ in observed(watched)}
+    strangers = sorted(names ^ set(ranges.tensors))
+    if strangers:
+        raise SamesightError(
+            f"{spec.name}: the saved activation ranges belong to another network (they differ in {strangers[0]!r}); "
+            "calibrate anew or give the ranges of this run"
+        )
