@@ -227,13 +227,13 @@ def test_the_limit_holds_where_pillows_own_is_off(monkeypatch):
 
 
 def test_missing_folder_and_bytes_are_named(tmp_path):
-    with pytest.raises(SamesightError, match="missing.png: no such file"):
+    with pytest.raises(SamesightError, match=r"missing\.png: no such file"):
         load_picture(tmp_path / "missing.png")
     with pytest.raises(SamesightError, match=r"is a folder; give an image file$"):
         load_picture(tmp_path)
-    with pytest.raises(SamesightError, match="^the image: the file is empty"):
+    with pytest.raises(SamesightError, match=r"^the image: the file is empty"):
         load_picture(b"")
-    with pytest.raises(SamesightError, match="^upload 3: the file is empty"):
+    with pytest.raises(SamesightError, match=r"^upload 3: the file is empty"):
         load_picture(b"", name="upload 3")
 
 
