@@ -1,0 +1,278 @@
+"""The workflow: a source becomes a bundle, in child processes, and nothing that is known already is made again."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from contract.bundle import MANIFEST, Bundle, open_bundle, replacing_bundle, seal
+from contract.errors import SamesightError
+from contract.files import file_sha256
+from contract.manifest import Artifact, DataSource
+from conversion.cache import Cache, code_version, default_root, make_key, tool_versions
+from conversion.plan import Target, choose, group
+from conversion.processes import run_workers
+from conversion.server_answers import read_server_answers
+from conversion.source import Source, data_fingerprint, images_sha256, open_source, program_sha256
+from conversion.worker import EXPORT, GOLDEN, Event, GoldenJob, Job, TargetJob
+
+WORK = "work"
+SHARED_TOOLS = ("torch", "torchao", "numpy", "pillow")
+GOLDEN_TOOLS = ("scikit-learn", "torchvision")
+
+Listener = Callable[[Event], None]
+
+
+@dataclass
+class Outcome:
+    """What one conversion came to.
+
+    Attributes:
+        bundle: as it stands on disk now.
+        unchanged: the bundle that stood there is the same, byte for byte, and was left alone.
+        failures: name of each artifact that could not be made, and why.
+        cached: names of what was made by an earlier conversion.
+        seconds: what each of the others took in its worker.
+        peak_bytes: memory: the sum of the workers' peaks.
+        notes: what else a person should know.
+    """
+
+    bundle: Bundle
+    unchanged: bool
+    failures: dict[str, str]
+    cached: list[str]
+    seconds: dict[str, float]
+    peak_bytes: int
+    notes: list[str]
+
+
+def convert_source(
+    source: str | Path,
+    out: str | Path,
+    formats: Sequence[str] = (),
+    precisions: Sequence[str] = (),
+    spec: Path | None = None,
+    calibration: Path | None = None,
+    cache: bool = True,
+    listen: Listener = lambda event: None,
+) -> Outcome:
+    """Convert, and put the bundle in its place; an artifact that cannot be made is left out and named in the outcome.
+
+    Args:
+        source: a run folder, a `.pt2` file, or `module:function`.
+        out: the bundle's folder; a bundle there is replaced when the new one is whole, anything else is left alone.
+        formats: names or suffixes; empty for all.
+        precisions: empty for all that a format can hold.
+        spec: the `model.json` of a `.pt2` or function.
+        calibration: a folder of images for a `.pt2` or function.
+        cache: whether results of earlier conversions may be used, and these kept.
+        listen: hears of every artifact: waiting, cached, begun, its steps, ended, failed.
+
+    Raises:
+        UsageError: the request contradicts itself.
+        SamesightError: nothing could be made; the bundle that stood there stands as it was.
+    """
+    opened = open_source(str(source), spec, calibration)
+    targets = choose(opened.spec.name, formats, precisions)
+    folder = Path(out)
+    work = _Conversion(opened, targets, Cache(default_root()) if cache else None, listen)
+    unchanged = False
+    try:
+        with replacing_bundle(folder) as new:
+            work.fill(new)
+            if _is_same(folder, new):
+                raise _UnchangedError
+    except _UnchangedError:
+        unchanged = True
+    return Outcome(
+        bundle=open_bundle(folder),
+        unchanged=unchanged,
+        failures=work.failures,
+        cached=work.cached,
+        seconds=work.seconds,
+        peak_bytes=work.peak_bytes,
+        notes=work.notes,
+    )
+
+
+class _UnchangedError(Exception):
+    """Leaves the exchange of folders without an exchange, so that verdicts and report stay."""
+
+
+def _is_same(folder: Path, new: Path) -> bool:
+    try:
+        return file_sha256(folder / MANIFEST) == file_sha256(new / MANIFEST) and bool(open_bundle(folder))
+    except (OSError, SamesightError):
+        return False
+
+
+@dataclass
+class _Conversion:
+    """One filling of a new bundle's folder."""
+
+    source: Source
+    targets: tuple[Target, ...]
+    cache: Cache | None
+    listen: Listener
+    new: Path = Path()
+    keys: dict[str, str] = field(default_factory=dict)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    ranges: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    cached: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    peak_bytes: int = 0
+
+    def fill(self, new: Path) -> None:
+        """Make or fetch everything, and seal the folder."""
+        self.new = new
+        work = new / WORK
+        work.mkdir()
+        (new / "artifacts").mkdir()
+        for name in (GOLDEN, *(target.name for target in self.targets)):
+            self.listen(Event(kind="waiting", name=name))
+        network = self.source.network or self._export(work)
+        self.keys = make_keys(self.source, network, self.targets)
+        missing = [name for name in self.keys if not self._fetch(name)]
+        self.peak_bytes = run_workers(self._jobs(missing, network), work, self._hear)
+        shutil.rmtree(work)
+        self._check()
+        (new / "model.json").write_text(self.source.spec.to_json(), encoding="utf-8")
+        artifacts = tuple(self.artifacts[target.name] for target in self.targets if target.name in self.artifacts)
+        seal(new, self.source.spec, artifacts, self._data(), metadata.version("samesight"))
+
+    def _export(self, work: Path) -> Path:
+        """A person's function, exported by a worker, which alone ever runs their code."""
+        network = work / "network.pt2"
+        job = self._job(network).model_copy(update={"function": self.source.function})
+        run_workers([job], work, self._hear)
+        return network
+
+    def _fetch(self, name: str) -> bool:
+        note = self.cache.fetch(self.keys[name], self.new) if self.cache else None
+        if note is None:
+            return False
+        if name != GOLDEN:
+            self._keep(name, Artifact.model_validate(note["artifact"]), note["ranges"])
+        self.cached.append(name)
+        self.listen(Event(kind="cached", name=name))
+        return True
+
+    def _jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
+        """The groups of `plan`, and the golden cases with the second group, or alone where there is none."""
+        groups = group([target for target in self.targets if target.name in missing])
+        jobs = [self._job(network, targets) for targets in groups]
+        if GOLDEN not in missing:
+            return jobs
+        if len(jobs) < 2:
+            jobs.append(self._job(network))
+        data = self.source.data
+        place = self._scratch(GOLDEN)
+        place.mkdir()
+        golden = GoldenJob(output=str(place), source=data.source if data else None, seed=data.seed if data else 0)
+        return [*jobs[:-1], jobs[-1].model_copy(update={"golden": golden})]
+
+    def _job(self, network: Path, targets: Sequence[Target] = ()) -> Job:
+        for target in targets:
+            (self._scratch(target.name) / target.file).parent.mkdir(parents=True)
+        return Job(
+            spec=self.source.spec,
+            network=str(network),
+            folder=str(self.source.folder),
+            calibration=tuple(str(path) for path in self.source.calibration),
+            ranges=str(self.source.ranges) if self.source.ranges else None,
+            targets=tuple(
+                TargetJob(
+                    name=target.name,
+                    file=target.file,
+                    format=target.format.name,
+                    precision=target.precision,
+                    output=str(self._scratch(target.name) / target.file),
+                )
+                for target in targets
+            ),
+        )
+
+    def _scratch(self, name: str) -> Path:
+        """The folder into which a worker writes one unit, with the paths that it has in the bundle."""
+        return self.new / WORK / f"made {name}"
+
+    def _hear(self, event: Event) -> None:
+        if event.kind == "failed":
+            if event.fatal or event.name in (GOLDEN, EXPORT):
+                raise SamesightError(event.text)
+            self.failures[event.name] = event.text
+        elif event.kind == "end" and event.name != EXPORT:
+            self.seconds[event.name] = event.seconds
+            self._adopt(event)
+        self.listen(event)
+
+    def _adopt(self, event: Event) -> None:
+        """Keep what a worker has made: in the cache, and in the bundle."""
+        name, scratch = event.name, self._scratch(event.name)
+        if event.artifact is not None:
+            self._keep(name, event.artifact, event.ranges)
+        note = {"artifact": event.artifact and event.artifact.model_dump(mode="json"), "ranges": event.ranges}
+        if self.cache is not None:
+            try:
+                self.cache.store(self.keys[name], scratch, [path.name for path in scratch.iterdir()], note)
+            except SamesightError as error:
+                self.notes.append(f"{error}; this conversion is not kept for the next")
+                self.cache = None
+        for path in scratch.iterdir():
+            if path.name == "artifacts":
+                for artifact in path.iterdir():
+                    artifact.rename(self.new / "artifacts" / artifact.name)
+            else:
+                path.rename(self.new / path.name)
+
+    def _keep(self, name: str, artifact: Artifact, ranges: str | None) -> None:
+        self.artifacts[name] = artifact
+        if ranges is not None:
+            self.ranges[name] = ranges
+
+    def _check(self) -> None:
+        if len(set(self.ranges.values())) > 1:
+            raise SamesightError(
+                f"{self.source.title}: the processes found different activation ranges, so the int8 artifacts "
+                "would not be one model; convert again with --no-cache"
+            )
+        if not self.artifacts:
+            reasons = dict.fromkeys(self.failures.values())
+            raise SamesightError(f"{self.source.title}: no artifact could be made: {'; '.join(reasons)}")
+
+    def _data(self) -> DataSource | None:
+        """Where the test split came from; None for a bundle without the server model's answers on one."""
+        server = read_server_answers(self.new)
+        if server is None or self.source.data is None:
+            return None
+        return DataSource(
+            source=self.source.data.source,
+            seed=self.source.data.seed,
+            metric_name=server.metric_name,
+            metric=server.metric,
+        )
+
+
+def make_keys(source: Source, network: Path, targets: Sequence[Target]) -> dict[str, str]:
+    """The cache's key of the golden cases and of each target: a hash over the content of all that makes it."""
+    shared = {
+        "code": code_version(),
+        "network": program_sha256(network),
+        "spec": source.spec.to_json(),
+        "tools": tool_versions(SHARED_TOOLS),
+    }
+    images = images_sha256(source.calibration)
+    measured = {"calibration": images, "ranges": file_sha256(source.ranges) if source.ranges else ""}
+    keys = {
+        GOLDEN: make_key(
+            {**shared, "data": data_fingerprint(source.data) or images, "own tools": tool_versions(GOLDEN_TOOLS)}
+        )
+    }
+    for target in targets:
+        own = {"format": target.format.name, "precision": target.precision}
+        parts = {**shared, **own, "own tools": tool_versions(target.format.packages)}
+        keys[target.name] = make_key({**parts, **measured} if target.precision == "int8" else parts)
+    return keys

@@ -1,0 +1,50 @@
+"""What the formats that torch itself runs have in common: their tensors, and calling a loaded module."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from contract.manifest import TensorInfo
+from contract.packing import pack
+from contract.spec import ModelSpec, Role
+from conversion.formats import Float32, Integers, Quantum, UInt8
+
+SPEC_FILE = "model.json"
+
+
+@dataclass(frozen=True)
+class TorchRunner:
+    """A module that takes float32 [1, C, H, W] of 0..255 and gives one tensor, or one per role."""
+
+    module: Callable[[Any], Any]
+    roles: Sequence[Role]
+    quanta: Mapping[Role, Quantum] = field(default_factory=dict)
+
+    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
+        """Raw outputs of an input tensor uint8 [H, W, C]."""
+        import torch
+
+        with torch.no_grad():
+            made = self.module(torch.from_numpy(pack(tensor, "float32_nchw")))
+        outputs = made if isinstance(made, (tuple, list)) else (made,)
+        return {role: np.array(output.numpy()) for role, output in zip(self.roles, outputs, strict=True)}
+
+    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
+        """Nothing is quantized."""
+        return {}
+
+
+def describe_input(spec: ModelSpec) -> TensorInfo:
+    """The input: float32 [1, C, H, W]."""
+    shape = (1, spec.input.channel_count, spec.input.height, spec.input.width)
+    return TensorInfo(name="image", role="image", shape=shape, dtype="float32", layout="nchw")
+
+
+def describe_outputs(spec: ModelSpec, shapes: Sequence[Sequence[int]]) -> tuple[TensorInfo, ...]:
+    """The outputs: float32, one per role in the spec's order."""
+    return tuple(
+        TensorInfo(name=role, role=role, shape=tuple(shape), dtype="float32")
+        for role, shape in zip(spec.roles, shapes, strict=True)
+    )

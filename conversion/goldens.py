@@ -1,0 +1,151 @@
+"""Golden cases, and the server model's answers on the whole test split: made once per conversion, in a worker."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from contract.answers import Answer, answers
+from contract.errors import SamesightError
+from contract.golden import GoldenCase, Yuv, write_cases
+from contract.image import Picture, load_picture
+from contract.orientation import UPRIGHT, Orientation
+from contract.preprocess import preprocess
+from contract.spec import ModelSpec
+from contract.yuv import Layout, Matrix, Range, rgb_to_yuv420, yuv420_from_bytes, yuv420_to_rgb
+from conversion.metrics import average_precision, match_image, mean, metric_spec, top1_hits
+from conversion.server import ServerModel
+from conversion.server_answers import FILE, ServerAnswers, server_answers
+from conversion.source import TestData
+from training.data import Example, open_data
+
+UInt8 = npt.NDArray[np.uint8]
+
+CASES = 32
+BUDGET_BYTES = 18_000_000
+# Longer sides, in turn, so that images are enlarged, reduced and left alone; odd ones for the halves of YUV frames.
+LONGER_SIDES = (None, 320, 97, 200, 161)
+LARGEST = 320
+# Every fourth case is stored turned or mirrored, every fourth is a camera frame, and some are both.
+ORIENTATIONS = tuple(Orientation(turns, mirrored) for mirrored in (False, True) for turns in (0, 1, 2, 3))[1:]
+FRAMES = tuple(
+    (layout, matrix, range_) for range_ in get_args(Range) for matrix in get_args(Matrix) for layout in get_args(Layout)
+)
+
+
+def make_cases(server: ServerModel, images: Sequence[Callable[[], UInt8]]) -> list[GoldenCase]:
+    """Golden cases from images spread evenly over `images`, as many as `BUDGET_BYTES` allows, at most `CASES`.
+
+    Args:
+        server: says what must come out.
+        images: each gives uint8 [H, W, 3], RGB, upright.
+    """
+    count = min(CASES, len(images))
+    cases: list[GoldenCase] = []
+    total = 0
+    for number in range(count):
+        case = _make_case(server, images[number * len(images) // count](), number)
+        total += _size(case)
+        if cases and total > BUDGET_BYTES:
+            break
+        cases.append(case)
+    return cases
+
+
+def answer_split(server: ServerModel, examples: Sequence[Example]) -> ServerAnswers:
+    """The server model's answers on labelled images, and its metric there."""
+    spec = metric_spec(server.spec)
+    given = [answer_upright(server, spec, example.pixels) for example in examples]
+    if spec.task == "classification":
+        return server_answers("top1", mean(top1_hits(given, [example.label for example in examples])), given)
+    matches = [
+        match_image(found, example.boxes, example.labels, len(spec.labels))
+        for found, example in zip(given, examples, strict=True)
+    ]
+    return server_answers("map50", average_precision(matches), given)
+
+
+def answer_upright(server: ServerModel, spec: ModelSpec, pixels: UInt8) -> list[Answer]:
+    """Answers to an upright image under a spec that may have other thresholds than the server's own."""
+    tensor, geometry = preprocess(Picture(pixels, UPRIGHT), spec.input)
+    return answers(server.outputs(tensor), spec, geometry)
+
+
+def write_goldens(folder: Path, server: ServerModel, data: TestData | None, calibration: Sequence[Path]) -> None:
+    """Write golden cases, and server.json where there is test data, into an empty folder.
+
+    The cases show test images; without test data they show the calibration images.
+
+    Raises:
+        SamesightError: the data is not what the run was trained on, or an image is damaged.
+    """
+    background = server.spec.input.background
+    if data is None:
+        pictures = [partial(_load_upright, path, background) for path in calibration]
+    else:
+        opened = open_data(data.source, server.spec.task, data.seed)
+        if opened.labels != server.spec.labels:
+            raise SamesightError(
+                f"{data.source}: its classes are {_some(opened.labels)}, the model's {_some(server.spec.labels)}; "
+                "put the data back as it was for training, or train again"
+            )
+        pictures = [partial(_pixels, opened.test, index) for index in range(len(opened.test))]
+        (folder / FILE).write_text(answer_split(server, opened.test).to_json(), encoding="utf-8")
+    write_cases(folder, make_cases(server, pictures))
+
+
+def _make_case(server: ServerModel, pixels: UInt8, number: int) -> GoldenCase:
+    upright = _resized(pixels, LONGER_SIDES[number % len(LONGER_SIDES)])
+    turned = number % 4 == 3 or number % 12 == 5
+    orientation = ORIENTATIONS[number // 4 % len(ORIENTATIONS)] if turned else UPRIGHT
+    stored, yuv = stored_as(upright, orientation), None
+    if number % 4 == 1:
+        layout, matrix, range_ = FRAMES[number // 4 % len(FRAMES)]
+        height, width = stored.shape[:2]
+        data = rgb_to_yuv420(stored, layout, matrix, range_)
+        stored = yuv420_to_rgb(yuv420_from_bytes(data, width, height, layout), matrix, range_)
+        yuv = Yuv(layout, matrix, range_, data)
+    picture = Picture(stored, orientation)
+    tensor, geometry = preprocess(picture, server.spec.input)
+    outputs = server.outputs(tensor)
+    given = tuple(answers(outputs, server.spec, geometry))
+    return GoldenCase(f"{number:03d}", picture, yuv, tensor, outputs, given)
+
+
+def stored_as(upright: UInt8, orientation: Orientation) -> UInt8:
+    """The stored image [H, W, 3] that `orientation` turns into `upright`."""
+    mirrored = upright[:, ::-1] if orientation.mirrored else upright
+    return np.ascontiguousarray(np.rot90(mirrored, orientation.quarter_turns))
+
+
+def _resized(pixels: UInt8, longer: int | None) -> UInt8:
+    """The image with `longer` pixels on its longer side; None leaves it, unless it is larger than any of ours."""
+    found = max(pixels.shape[:2])
+    wanted = longer or min(found, LARGEST)
+    if wanted == found:
+        return pixels
+    height, width = (max(1, round(side * wanted / found)) for side in pixels.shape[:2])
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _size(case: GoldenCase) -> int:
+    """Bytes of the case's files; at most, as its PNG is hardly larger than its pixels."""
+    outputs = sum(array.nbytes for array in case.outputs.values())
+    frame = len(case.yuv.data) if case.yuv else 0
+    return 2 * case.picture.pixels.nbytes + case.tensor.nbytes + outputs + frame
+
+
+def _load_upright(path: Path, background: tuple[int, int, int]) -> UInt8:
+    return load_picture(path, background).upright()
+
+
+def _pixels(examples: Sequence[Example], index: int) -> UInt8:
+    return examples[index].pixels
+
+
+def _some(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")

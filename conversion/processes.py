@@ -1,0 +1,174 @@
+"""Workers as child processes: started, listened to, and, when one dies, replaced by one that makes what is left."""
+
+import os
+import selectors
+import signal
+import site
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+from contract.files import write_atomically
+from conversion.worker import Event, Job
+
+LAST_LINES = 5
+Listener = Callable[[Event], None]
+
+
+@dataclass
+class Child:
+    """One job and the process that works on it now.
+
+    `open` are the units that have not ended; `current` the one begun last.
+    """
+
+    job: Job
+    number: int
+    folder: Path
+    open: list[str] = field(default_factory=list)
+    current: str = ""
+    process: "subprocess.Popen[bytes] | None" = None
+    log: IO[bytes] | None = None
+    rest: bytes = b""
+    starts: int = 0
+    peak_bytes: int = 0
+
+    def start(self) -> IO[bytes]:
+        """Start a process for the units that are open; gives the side that its events come from."""
+        self.starts += 1
+        name = f"worker-{self.number}-{self.starts}"
+        path = self.folder / f"{name}.json"
+        write_atomically(path, _reduced(self.job, self.open).to_json().encode())
+        self.log = (self.folder / f"{name}.log").open("w+b")
+        self.current, self.rest = "", b""
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "conversion.worker", str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            env=_environment(),
+        )
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        return self.process.stdout
+
+    def read(self, tell: Listener) -> bool:
+        """Pass on the events that are there; False when the process has closed its side."""
+        assert self.process is not None and self.process.stdout is not None
+        data = self.process.stdout.read()
+        if data is None:
+            return True
+        lines = (self.rest + data).split(b"\n")
+        self.rest = lines.pop()
+        for line in lines:
+            try:
+                event = Event.model_validate_json(line)
+            except ValidationError:
+                continue
+            self._note(event)
+            tell(event.model_copy(update={"name": self.current}) if event.kind == "step" else event)
+        return bool(data)
+
+    def end(self, tell: Listener) -> bool:
+        """After the process has gone: blame the unit that it died of. True when a new process must make the rest."""
+        assert self.process is not None and self.log is not None
+        code = self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        reason = _death(code, self.log)
+        self.log.close()
+        if not self.open:
+            return False
+        for name in [self.current] if self.current else list(self.open):
+            tell(Event(kind="failed", name=name, text=reason))
+            self.open.remove(name)
+        return bool(self.open)
+
+    def kill(self) -> None:
+        """End the process, if one runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def _note(self, event: Event) -> None:
+        self.peak_bytes = max(self.peak_bytes, event.peak_bytes)
+        if event.kind == "begin":
+            self.current = event.name
+        elif event.kind in ("end", "failed"):
+            self.current = ""
+            if event.name in self.open:
+                self.open.remove(event.name)
+
+
+def run_workers(jobs: Sequence[Job], folder: Path, tell: Listener) -> int:
+    """Run jobs side by side, each in a process of its own, until every unit has ended or failed.
+
+    A process that dies costs the unit that it was making (or all of its units when it had begun none); another takes
+    over the rest. When `tell` raises, all processes are ended.
+
+    Args:
+        jobs: one process each.
+        folder: for job files and logs.
+        tell: called with every event.
+
+    Returns:
+        Memory in bytes: the sum of the workers' peaks.
+    """
+    children = [Child(job, number, folder, list(job.units)) for number, job in enumerate(jobs)]
+    with selectors.DefaultSelector() as selector:
+        try:
+            for child in children:
+                selector.register(child.start(), selectors.EVENT_READ, child)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    child = key.data
+                    if child.read(tell):
+                        continue
+                    selector.unregister(key.fileobj)
+                    if child.end(tell):
+                        selector.register(child.start(), selectors.EVENT_READ, child)
+        finally:
+            for child in children:
+                child.kill()
+    return sum(child.peak_bytes for child in children)
+
+
+def _reduced(job: Job, units: Sequence[str]) -> Job:
+    """The job with the units that are still to be made."""
+    from conversion.worker import EXPORT, GOLDEN
+
+    return job.model_copy(
+        update={
+            "function": job.function if EXPORT in units else None,
+            "golden": job.golden if GOLDEN in units else None,
+            "targets": tuple(target for target in job.targets if target.name in units),
+        }
+    )
+
+
+def _environment() -> dict[str, str]:
+    """One thread per library; and our packages importable where they are not installed."""
+    environment = dict(os.environ)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        environment[name] = "1"
+    root = str(Path(__file__).parent.parent)
+    if root not in (*site.getsitepackages(), site.getusersitepackages()):
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    return environment
+
+
+def _death(code: int, log: IO[bytes]) -> str:
+    if code < 0:
+        cause = f"was killed by {signal.Signals(-code).name}"
+        if code == -signal.SIGKILL:
+            cause += " (out of memory, as a rule)"
+    else:
+        cause = f"ended with code {code}"
+    log.seek(0)
+    lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+    return f"its converter {cause}; its last lines: {' | '.join(lines[-LAST_LINES:]) or 'none'}"
