@@ -10,7 +10,7 @@ from contract.bundle import MANIFEST, Bundle, open_bundle, replacing_bundle, sea
 from contract.errors import SamesightError
 from contract.files import file_sha256
 from contract.manifest import Artifact, DataSource
-from conversion.cache import Cache, code_version, default_root, make_key, tool_versions
+from conversion.cache import Cache, code_version, make_key, tool_versions
 from conversion.plan import Target, choose, group
 from conversion.processes import run_workers
 from conversion.server_answers import read_server_answers
@@ -54,7 +54,7 @@ def convert_source(
     precisions: Sequence[str] = (),
     spec: Path | None = None,
     calibration: Path | None = None,
-    cache: bool = True,
+    cache: Cache | None = None,
     listen: Listener = lambda event: None,
 ) -> Outcome:
     """Convert, and put the bundle in its place; an artifact that cannot be made is left out and named in the outcome.
@@ -66,7 +66,7 @@ def convert_source(
         precisions: empty for all that a format can hold.
         spec: the `model.json` of a `.pt2` or function.
         calibration: a folder of images for a `.pt2` or function.
-        cache: whether results of earlier conversions may be used, and these kept.
+        cache: where results of earlier conversions may be found, and these kept; None for neither.
         listen: hears of every artifact: waiting, cached, begun, its steps, ended, failed.
 
     Raises:
@@ -76,7 +76,7 @@ def convert_source(
     opened = open_source(str(source), spec, calibration)
     targets = choose(opened.spec.name, formats, precisions)
     folder = Path(out)
-    work = _Conversion(opened, targets, Cache(default_root()) if cache else None, listen)
+    work = _Conversion(opened, targets, cache, listen)
     unchanged = False
     try:
         with replacing_bundle(folder) as new:
@@ -146,7 +146,7 @@ class _Conversion:
     def _export(self, work: Path) -> Path:
         """A person's function, exported by a worker, which alone ever runs their code."""
         network = work / "network.pt2"
-        job = self._job(network).model_copy(update={"function": self.source.function})
+        job = make_job(self.source, network, (), self._scratch).model_copy(update={"function": self.source.function})
         run_workers([job], work, self._hear)
         return network
 
@@ -163,37 +163,16 @@ class _Conversion:
     def _jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
         """The groups of `plan`, and the golden cases with the second group, or alone where there is none."""
         groups = group([target for target in self.targets if target.name in missing])
-        jobs = [self._job(network, targets) for targets in groups]
+        jobs = [make_job(self.source, network, targets, self._scratch) for targets in groups]
         if GOLDEN not in missing:
             return jobs
         if len(jobs) < 2:
-            jobs.append(self._job(network))
+            jobs.append(make_job(self.source, network, (), self._scratch))
         data = self.source.data
         place = self._scratch(GOLDEN)
         place.mkdir()
         golden = GoldenJob(output=str(place), source=data.source if data else None, seed=data.seed if data else 0)
         return [*jobs[:-1], jobs[-1].model_copy(update={"golden": golden})]
-
-    def _job(self, network: Path, targets: Sequence[Target] = ()) -> Job:
-        for target in targets:
-            (self._scratch(target.name) / target.file).parent.mkdir(parents=True)
-        return Job(
-            spec=self.source.spec,
-            network=str(network),
-            folder=str(self.source.folder),
-            calibration=tuple(str(path) for path in self.source.calibration),
-            ranges=str(self.source.ranges) if self.source.ranges else None,
-            targets=tuple(
-                TargetJob(
-                    name=target.name,
-                    file=target.file,
-                    format=target.format.name,
-                    precision=target.precision,
-                    output=str(self._scratch(target.name) / target.file),
-                )
-                for target in targets
-            ),
-        )
 
     def _scratch(self, name: str) -> Path:
         """The folder into which a worker writes one unit, with the paths that it has in the bundle."""
@@ -254,6 +233,30 @@ class _Conversion:
             metric_name=server.metric_name,
             metric=server.metric,
         )
+
+
+def make_job(source: Source, network: Path, targets: Sequence[Target], place: Callable[[str], Path]) -> Job:
+    """The job of making `targets`, each written below the folder `place(name)` under its path in the bundle."""
+    outputs = {target.name: place(target.name) / target.file for target in targets}
+    for output in outputs.values():
+        output.parent.mkdir(parents=True)
+    return Job(
+        spec=source.spec,
+        network=str(network),
+        folder=str(source.folder),
+        calibration=tuple(str(path) for path in source.calibration),
+        ranges=str(source.ranges) if source.ranges else None,
+        targets=tuple(
+            TargetJob(
+                name=target.name,
+                file=target.file,
+                format=target.format.name,
+                precision=target.precision,
+                output=str(outputs[target.name]),
+            )
+            for target in targets
+        ),
+    )
 
 
 def make_keys(source: Source, network: Path, targets: Sequence[Target]) -> dict[str, str]:
