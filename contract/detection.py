@@ -10,7 +10,7 @@ from contract.errors import SamesightError
 from contract.spec import BoxCoding, Detection, Input, ModelSpec, Role
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detections:
     """What was found, best first.
 

@@ -24,7 +24,7 @@ _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _DIRECT_MODES = (*_GREY_MODES, *_ALPHA_MODES, "P", "RGB", "RGBX", "CMYK", "YCbCr")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """An image as stored.
 

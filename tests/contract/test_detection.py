@@ -285,6 +285,14 @@ def test_iou_is_torchvisions(rows):
     assert iou_matrix(boxes, boxes[:0]).shape == (len(boxes), 0)
 
 
+def test_iou_has_the_bits_of_the_text():
+    random = np.random.default_rng(7)
+    corner = random.uniform(-3, 20, (40, 2))
+    boxes = np.concatenate([corner, corner + random.uniform(0, 15, (40, 2))], axis=1).astype(F)
+    expected = [[float(iou_by_the_text(a, b)) for b in boxes] for a in boxes]
+    assert iou_matrix(boxes, boxes).tolist() == expected
+
+
 def test_thousands_of_boxes_take_no_time():
     random = np.random.default_rng(0)
     corner = random.uniform(0, 600, (8400, 2))

@@ -141,14 +141,42 @@ def test_broken_exif_leaves_the_image():
     assert load_picture(data).orientation == UPRIGHT
 
 
-def wide_gamut_profile():
-    """sRGB with its red and green primaries exchanged: a valid profile that moves colours far."""
+def srgb_profile(change):
+    """The bytes of sRGB after `change(data, red, green)`: where its red and green primaries stand."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     count = struct.unpack_from(">I", data, 128)[0]
     entries = {bytes(data[132 + 12 * i : 136 + 12 * i]): 136 + 12 * i for i in range(count)}
-    red, green = entries[b"rXYZ"], entries[b"gXYZ"]
-    data[red : red + 8], data[green : green + 8] = data[green : green + 8], data[red : red + 8]
+    change(data, *(struct.unpack_from(">I", data, entries[name])[0] for name in (b"rXYZ", b"gXYZ")))
     return bytes(data)
+
+
+def wide_gamut_profile():
+    """Red and green exchanged: a valid profile that moves colours far."""
+
+    def exchange(data, red, green):
+        data[red : red + 20], data[green : green + 20] = data[green : green + 20], data[red : red + 20]
+
+    return srgb_profile(exchange)
+
+
+def nearly_srgb_profile():
+    """A green a little brighter, as other makers' sRGB have it."""
+
+    def shift(data, _red, green):
+        x, y, z = struct.unpack_from(">iii", data, green + 8)
+        struct.pack_into(">iii", data, green + 8, x, y + 30, z)
+
+    return srgb_profile(shift)
+
+
+def test_another_makers_srgb_changes_nothing():
+    profile = nearly_srgb_profile()
+    transform = ImageCms.buildTransform(
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), "RGB", "RGB"
+    )
+    image = Image.fromarray(RGB)
+    assert not np.array_equal(np.asarray(transform.apply(image)), RGB)
+    assert np.array_equal(pixels_of(image, icc_profile=profile), RGB)
 
 
 def test_a_colour_profile_is_applied():
@@ -170,7 +198,8 @@ def test_srgb_damaged_and_foreign_profiles_change_nothing():
     for profile in (srgb, srgb[:200], b"nonsense", bytes(200)):
         assert np.array_equal(pixels_of(image, icc_profile=profile), RGB)
     cmyk = image.convert("CMYK")
-    assert np.array_equal(pixels_of(cmyk, "TIFF", icc_profile=srgb), np.asarray(cmyk.convert("RGB")))
+    foreign = wide_gamut_profile()
+    assert np.array_equal(pixels_of(cmyk, "TIFF", icc_profile=foreign), np.asarray(cmyk.convert("RGB")))
 
 
 def test_animation_gives_its_first_frame():

@@ -22,7 +22,7 @@ def test_exif_turns_like_pillow(value):
     assert from_exif(value).exif == value
 
 
-@pytest.mark.parametrize("value", [None, 0, 9, -1, "6", 6.5, (6,)])
+@pytest.mark.parametrize("value", [None, 0, 9, -1, "6", 6.0, (6,), [6]])
 def test_nonsense_in_exif_is_upright(value):
     assert from_exif(value) == UPRIGHT
 
