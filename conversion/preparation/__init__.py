@@ -22,7 +22,7 @@ from conversion.formats import UInt8
 from conversion.preparation.batchnorm import fuse_batch_norms
 from conversion.preparation.biases import make_biases_unequal
 from conversion.preparation.canonical import canonical
-from conversion.preparation.graph import shape_of
+from conversion.preparation.graph import forget_history, shape_of
 from conversion.preparation.normalisation import normalise, prepend_normalisation
 from conversion.preparation.proof import prove
 from conversion.preparation.rewrites import rewrite_global_means, rewrite_prelu, rewrite_squeezes
@@ -121,8 +121,9 @@ def finish(module: GraphModule, spec: ModelSpec, image: Node, outputs: list[Node
     module.delete_all_unused_submodules()
     module.graph.lint()
     module.recompile()
+    module.requires_grad_(False)
     with torch.no_grad():
-        return torch.export.export(module, (example_of(spec),), strict=False)
+        return forget_history(torch.export.export(module, (example_of(spec),), strict=False))
 
 
 def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = None) -> Prepared:

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch._guards import detect_fake_mode
+from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.fx.node import map_arg
 
@@ -76,6 +77,13 @@ def replace(node: Node, new: Node) -> None:
     """Let `new` stand for `node` everywhere else and remove it."""
     node.replace_all_uses_with(new, delete_user_cb=lambda user: user is not new)
     node.graph.erase_node(node)
+
+
+def forget_history(program: ExportedProgram) -> ExportedProgram:
+    """Drop what each node remembers of its ancestors in earlier graphs, which every later pass would copy."""
+    for node in program.graph.nodes:
+        node.meta.pop("from_node", None)
+    return program
 
 
 def place_of(node: Node) -> str:

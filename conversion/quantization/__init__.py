@@ -16,6 +16,7 @@ from contract.errors import SamesightError
 from contract.spec import ModelSpec, Role
 from conversion.formats import Quantum, UInt8
 from conversion.preparation import Prepared, example_of, pixels_of
+from conversion.preparation.graph import forget_history
 from conversion.quantization.annotation import PhoneQuantizer
 from conversion.quantization.fine_tuning import as_network, fine_tuned, prepare_qat, ranges_of
 from conversion.quantization.ranges import (
@@ -48,7 +49,7 @@ class Quantized:
     def exported(self) -> ExportedProgram:
         """The folded program, exported. Lowering that changes its input has to copy it first."""
         with torch.no_grad():
-            return torch.export.export(self.folded, (example_of(self.spec),), strict=False)
+            return forget_history(torch.export.export(self.folded, (example_of(self.spec),), strict=False))
 
 
 def quantize(prepared: Prepared, calibration: UInt8 | None, ranges: Ranges | None = None) -> Quantized:

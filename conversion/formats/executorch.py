@@ -1,0 +1,139 @@
+"""ExecuTorch (`.pte`), lowered to XNNPACK; run by ExecuTorch's own runtime.
+
+Input and outputs are float32 at both precisions (image [1,C,H,W], values 0..255, contiguous: a program remembers the
+strides of its example). In an int8 file XNNPACK quantizes the input exactly and every output value lies on its grid.
+
+The file's constant methods are `model_json` (the spec) and, for int8, `quanta_json` (scale and zero point per output);
+each returns one string.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contract.errors import SamesightError
+from contract.packing import pack
+from contract.spec import Role
+from conversion.formats import Float32, Integers, Lowered, Lowering, Quantum, Tensors, UInt8
+from conversion.formats.onnx import quanta_of
+from conversion.formats.quiet import mute, quiet
+from conversion.formats.refusals import refusal
+from conversion.formats.torch_runner import describe_input, describe_outputs
+
+TITLE = "ExecuTorch"
+SPEC = "model_json"
+QUANTA = "quanta_json"
+BOOKKEEPING = ("getitem", "quantize_per", "quantize_affine", "alloc", "executorch_call_delegate")
+"""Nodes that compute nothing of the network: moving values in and out of integers and of delegates."""
+
+
+def convert(job: Lowering) -> Lowered:
+    """Write `job.output`."""
+    from importlib.metadata import version
+
+    if job.precision == "int8" and job.quantized is None:
+        raise ValueError("int8 is lowered from the quantized program")
+    integer = job.quantized if job.precision == "int8" else None
+    program = integer.exported if integer else job.prepared.exported
+    constants = {SPEC: job.spec.to_json()}
+    if integer:
+        constants[QUANTA] = json.dumps({role: asdict(grid) for role, grid in integer.outputs.items()})
+    try:
+        with quiet():
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+            from executorch.exir import to_edge_transform_and_lower
+
+            edge = to_edge_transform_and_lower(
+                program, partitioner=[XnnpackPartitioner()], constant_methods=dict(constants)
+            )
+            share = delegated_share(edge.exported_program().graph_module)
+            buffer = edge.to_executorch().buffer
+    except Exception as error:
+        raise refusal(TITLE, job.prepared.exported, error) from error
+    job.output.write_bytes(buffer)
+    shapes = [tuple(node.meta["val"].shape) for node in outputs_of(program.graph_module)]
+    return Lowered(
+        path=job.output,
+        storage="float32_nchw",
+        input=describe_input(job.spec),
+        outputs=describe_outputs(job.spec, shapes),
+        runtime="ExecuTorch",
+        runtime_version=version("executorch"),
+        tools={name: version(name) for name in ("executorch", "torch", *(("torchao",) if integer else ()))},
+        delegated=share,
+    )
+
+
+def outputs_of(module: Any) -> list[Any]:
+    """The output nodes of a graph."""
+    return list(next(iter(reversed(module.graph.nodes))).args[0])
+
+
+def compute_nodes(module: Any) -> Iterator[str]:
+    """The operators of a graph that compute something."""
+    for node in module.graph.nodes:
+        if node.op == "call_function" and not any(word in str(node.target) for word in BOOKKEEPING):
+            yield str(node.target)
+
+
+def delegated_share(module: Any) -> float:
+    """How many of all compute nodes stand inside XNNPACK's delegates, 0..1."""
+    inside = sum(
+        len(list(compute_nodes(part.original_module.graph_module)))
+        for _, part in module.named_children()
+        if hasattr(part, "original_module")
+    )
+    outside = len(list(compute_nodes(module)))
+    return inside / (inside + outside) if inside + outside else 0.0
+
+
+@dataclass(frozen=True)
+class ExecuTorchRunner:
+    """A loaded `.pte`."""
+
+    module: Any
+    roles: Sequence[Role]
+    quanta: Mapping[Role, Quantum]
+
+    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
+        """Raw outputs of an input tensor uint8 [H, W, C]."""
+        import torch
+
+        made = self.module.forward((torch.from_numpy(pack(tensor, "float32_nchw")),))
+        return {role: np.array(value.numpy()) for role, value in zip(self.roles, made, strict=True)}
+
+    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
+        """The outputs that lie on a grid, counted in its quanta."""
+        made = self(tensor)
+        return {role: quanta_of(made[role], grid) for role, grid in self.quanta.items()}
+
+
+def load(path: Path, tensors: Tensors) -> ExecuTorchRunner:
+    """Load a file for the CPU.
+
+    Of ExecuTorch only its native runtime is imported (milliseconds on top of torch); `executorch.runtime` would import
+    the whole exporter (6 s).
+
+    Raises:
+        SamesightError: damaged, of another version, or it needs a backend that is not here.
+    """
+    import torch
+
+    with mute():
+        import executorch.extension.pybindings._C as native
+
+        try:
+            module = native._load_for_executorch(str(path))
+            methods = module.method_names()
+            quanta = json.loads(module.run_method(QUANTA, [])[0]) if QUANTA in methods else {}
+            # The first call makes XNNPACK's kernels and says so on standard error.
+            module.forward((torch.zeros(tensors.input.shape),))
+        except RuntimeError as error:
+            line = str(error).strip().splitlines()[0]
+            raise SamesightError(f"{path}: ExecuTorch cannot load it ({line}); convert again") from None
+    grids = {role: Quantum(float(grid["scale"]), int(grid["zero_point"])) for role, grid in quanta.items()}
+    return ExecuTorchRunner(module, [info.role for info in tensors.outputs if info.role != "image"], grids)

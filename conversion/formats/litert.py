@@ -1,0 +1,281 @@
+"""TFLite files (`.tflite`) through litert_torch, NHWC, without transposes; run by LiteRT's interpreter.
+
+| precision | input | outputs | made by |
+|---|---|---|---|
+| fp32 | float32 0..255 | float32 | litert_torch |
+| fp16 | float32 0..255 | float32 | ai-edge-quantizer: weights as float16, arithmetic in float32 on a CPU |
+| dynamic-int8 | float32 0..255 | float32 | ai-edge-quantizer: int8 weights, activations quantized while it runs |
+| int8 | int8, pixel - 128 | int8 | litert_torch from the one quantized program: integers throughout |
+
+The signature `serving_default` names the input `image` and the outputs by their roles. A zip archive with `model.json`
+and `labels.txt` stands behind the model, the place of TFLite's associated files, where the runtime does not look:
+`unzip -p digits.int8.tflite model.json` prints the spec.
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from contract.errors import SamesightError
+from contract.manifest import TensorInfo
+from contract.packing import Storage, dequantize, pack
+from contract.spec import ModelSpec, Role
+from conversion.formats import Float32, Integers, Lowered, Lowering, Quantum, Tensors, UInt8
+from conversion.formats.quiet import mute, quiet
+from conversion.formats.refusals import refusal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from conversion.preparation import Prepared
+
+TITLE = "TFLite"
+SIGNATURE = "serving_default"
+SMALLEST_QUANTIZED = 1024
+"""Dynamic int8 leaves smaller weights alone: the normalisation would lose half of its input's levels."""
+
+_float_models: "WeakKeyDictionary[Prepared, bytes]" = WeakKeyDictionary()
+
+
+def convert(job: Lowering) -> Lowered:
+    """Write `job.output` (see the table above)."""
+    if job.precision == "int8":
+        model = integer_model(job)
+    elif job.precision == "fp32":
+        model = float_model(job.prepared)
+    else:
+        model = recast(float_model(job.prepared), job.precision)
+    job.output.write_bytes(model + archive(job.spec))
+    return describe(job, model)
+
+
+def float_model(prepared: "Prepared") -> bytes:
+    """The fp32 model; made once for the three precisions that start from it."""
+    if prepared not in _float_models:
+        _float_models[prepared] = lower(prepared.module, prepared, quantized=False)
+    return _float_models[prepared]
+
+
+def integer_model(job: Lowering) -> bytes:
+    """The int8 model, from the unfolded form of the quantized program."""
+    if job.quantized is None:
+        raise ValueError("int8 is lowered from the quantized program")
+    return lower(job.quantized.unfolded, job.prepared, quantized=True)
+
+
+def lower(network: "nn.Module", prepared: "Prepared", quantized: bool) -> bytes:
+    """Run litert_torch on a network that takes NCHW and returns one tensor per role."""
+    import torch
+
+    with quiet():
+        import litert_torch
+        from litert_torch import _config
+        from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
+        from litert_torch.quantize.quant_config import QuantConfig
+
+        _config.config.show_progress = False
+
+    roles = prepared.spec.roles
+
+    class ChannelsLast(torch.nn.Module):
+        """Takes NHWC, and names the outputs."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, image: torch.Tensor) -> dict[Role, torch.Tensor]:
+            return dict(zip(roles, self.network(image.permute(0, 3, 1, 2)), strict=True))
+
+    module = ChannelsLast()
+    module.training = False  # PT2E's graphs refuse eval(), which would reach them
+    config = None
+    if quantized:
+        # Only its being static is read; without it the file would hold a float simulation.
+        config = QuantConfig(
+            pt2e_quantizer=PT2EQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+        )
+    example = prepared.example.permute(0, 2, 3, 1).contiguous()
+    try:
+        with quiet(), torch.no_grad():
+            made = litert_torch.convert(module, sample_kwargs={"image": example}, quant_config=config)
+            return bytes(made.model_content())
+    except Exception as error:
+        raise refusal(TITLE, prepared.exported, error) from error
+
+
+def recast(model: bytes, precision: str) -> bytes:
+    """Store a float model's weights as float16, or as int8 for dynamic quantization, with ai-edge-quantizer."""
+    with quiet():
+        from ai_edge_quantizer import quantizer  # type: ignore[import-untyped]
+
+        half = precision == "fp16"
+        weights = {
+            "num_bits": 16 if half else 8,
+            "symmetric": True,
+            "granularity": "TENSORWISE" if half else "CHANNELWISE",
+            "dtype": "FLOAT" if half else "INT",
+        }
+        rule = {
+            "regex": ".*",
+            "operation": "*",
+            "algorithm_key": "float_casting" if half else "min_max_uniform_quantize",
+            "op_config": {
+                "weight_tensor_config": weights,
+                "compute_precision": "FLOAT" if half else "INTEGER",
+                "explicit_dequantize": half,
+                "skip_checks": False,
+                "min_weight_elements": 0 if half else SMALLEST_QUANTIZED,
+            },
+        }
+        work = quantizer.Quantizer(bytearray(model))
+        work.load_quantization_recipe([rule])
+        return bytes(work.quantize().quantized_model)
+
+
+def archive(spec: ModelSpec) -> bytes:
+    """A zip archive with the spec and the labels, the same bytes for the same spec."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as files:
+        for name, text in (("model.json", spec.to_json()), ("labels.txt", "\n".join(spec.labels) + "\n")):
+            files.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def describe(job: Lowering, model: bytes) -> Lowered:
+    """Read the tensors and the least runtime version from the file itself, and check them.
+
+    Raises:
+        SamesightError: the converter made other inputs or outputs than int8 or float32 NHWC and one per role.
+    """
+    from importlib.metadata import version
+
+    integer = job.precision == "int8"
+    storage: Storage = "int8_nhwc" if integer else "float32_nhwc"
+    with mute():
+        from ai_edge_litert import schema_py_generated as schema
+
+        interpreter = start(model)
+        signature = interpreter.get_signature_runner(SIGNATURE)
+        inputs, outputs = signature.get_input_details(), signature.get_output_details()
+        file = schema.Model.GetRootAs(model, 0)
+    image = tensor_info("image", "image", inputs["image"], "nhwc")
+    infos = tuple(tensor_info(role, role, outputs[role]) for role in job.spec.roles)
+    order = [detail["name"] for detail in interpreter.get_output_details()]
+    if [info.name for info in infos] != order:
+        raise SamesightError(
+            f"{job.output}: the outputs stand in the order {order}, not in that of the roles; report this"
+        )
+    wanted = ("int8", 1.0, -128) if integer else ("float32", None, None)
+    if (image.dtype, image.scale, image.zero_point) != wanted:
+        raise SamesightError(
+            f"{job.output}: the input became {image.dtype} with scale {image.scale} and zero point {image.zero_point}, "
+            f"not {wanted}; the network's first operator cannot be quantized, put a convolution first"
+        )
+    tools = (
+        ("litert-torch", "torch")
+        if job.precision in ("fp32", "int8")
+        else ("litert-torch", "torch", "ai-edge-quantizer")
+    )
+    return Lowered(
+        path=job.output,
+        storage=storage,
+        input=image,
+        outputs=infos,
+        runtime="LiteRT",
+        runtime_version=least_version(file),
+        tools={name: version(name) for name in tools},
+    )
+
+
+def tensor_info(name: str, role: Any, detail: Mapping[str, Any], layout: Any = "") -> TensorInfo:
+    """One tensor as the manifest describes it; `signature` is its name in the signature."""
+    scale, zero_point = detail["quantization"]
+    quantized = scale != 0.0
+    return TensorInfo(
+        name=detail["name"],
+        role=role,
+        shape=tuple(int(side) for side in detail["shape"]),
+        dtype=np.dtype(detail["dtype"]).name,
+        layout=layout,
+        scale=float(np.float32(scale)) if quantized else None,
+        zero_point=int(zero_point) if quantized else None,
+        signature=name,
+    )
+
+
+def least_version(file: Any) -> str:
+    """The least TFLite runtime that has every operator of the file, as its metadata says."""
+    for index in range(file.MetadataLength()):
+        entry = file.Metadata(index)
+        if entry.Name() == b"min_runtime_version":
+            stored = file.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
+            return str(stored.rstrip(b"\0").decode("ascii"))
+    return "2.0.0"
+
+
+def start(model: bytes) -> Any:
+    """An interpreter on one thread, its tensors allocated."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=model, num_threads=1)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+@dataclass(frozen=True)
+class LiteRTRunner:
+    """A loaded `.tflite`, called through its signature."""
+
+    call: Any
+    storage: Storage
+    outputs: Sequence[TensorInfo]
+    quanta: Mapping[Role, Quantum]
+
+    def _run(self, tensor: UInt8) -> Mapping[str, Any]:
+        made: Mapping[str, Any] = self.call(image=pack(tensor, self.storage))
+        return made
+
+    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
+        """Raw outputs of an input tensor uint8 [H, W, C], dequantized."""
+        made = self._run(tensor)
+        real: dict[Role, Float32] = {}
+        for info in self.outputs:
+            value = made[str(info.signature)]
+            if info.scale is not None and info.zero_point is not None:
+                value = dequantize(value, info.scale, info.zero_point)
+            real[info.role] = np.array(value, dtype=np.float32)  # type: ignore[index]
+        return real
+
+    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
+        """The stored integers of the quantized outputs."""
+        made = self._run(tensor)
+        return {role: made[role].astype(np.int32) for role in self.quanta}
+
+
+def load(path: Path, tensors: Tensors) -> LiteRTRunner:
+    """Load a file for the CPU.
+
+    Raises:
+        SamesightError: damaged, or made of operators that this runtime lacks.
+    """
+    try:
+        with mute():
+            call = start(path.read_bytes()).get_signature_runner(SIGNATURE)
+    except (ValueError, RuntimeError) as error:
+        line = str(error).strip().splitlines()[0]
+        raise SamesightError(f"{path}: LiteRT cannot load it ({line}); convert again") from None
+    except OSError as error:
+        raise SamesightError(f"{path}: {error.strerror or error}; convert again") from None
+    quanta: dict[Role, Quantum] = {
+        info.role: Quantum(info.scale, info.zero_point)
+        for info in tensors.outputs
+        if info.role != "image" and info.scale is not None and info.zero_point is not None
+    }
+    return LiteRTRunner(call, tensors.storage, tensors.outputs, quanta)
