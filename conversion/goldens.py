@@ -11,6 +11,7 @@ from PIL import Image
 
 from contract.answers import Answer, answers
 from contract.errors import SamesightError
+from contract.generator import Generator
 from contract.golden import GoldenCase, Yuv, write_cases
 from contract.image import Picture, load_picture
 from contract.orientation import UPRIGHT, Orientation
@@ -30,6 +31,7 @@ BUDGET_BYTES = 18_000_000
 # Longer sides, in turn, so that images are enlarged, reduced and left alone; odd ones for the halves of YUV frames.
 LONGER_SIDES = (None, 320, 97, 200, 161)
 LARGEST = 320
+TINTS = ((255, 235, 205), (205, 235, 255), (230, 255, 210), (255, 215, 240))
 # Every fourth case is stored turned or mirrored, every fourth is a camera frame, and some are both.
 ORIENTATIONS = tuple(Orientation(turns, mirrored) for mirrored in (False, True) for turns in (0, 1, 2, 3))[1:]
 FRAMES = tuple(
@@ -99,7 +101,7 @@ def write_goldens(folder: Path, server: ServerModel, data: TestData | None, cali
 
 
 def _make_case(server: ServerModel, pixels: UInt8, number: int) -> GoldenCase:
-    upright = _resized(pixels, LONGER_SIDES[number % len(LONGER_SIDES)])
+    upright = _textured(_resized(_widened(pixels, number), LONGER_SIDES[number % len(LONGER_SIDES)]), number)
     turned = number % 4 == 3 or number % 12 == 5
     orientation = ORIENTATIONS[number // 4 % len(ORIENTATIONS)] if turned else UPRIGHT
     stored, yuv = stored_as(upright, orientation), None
@@ -114,6 +116,28 @@ def _make_case(server: ServerModel, pixels: UInt8, number: int) -> GoldenCase:
     outputs = server.outputs(tensor)
     given = tuple(answers(outputs, server.spec, geometry))
     return GoldenCase(f"{number:03d}", picture, yuv, tensor, outputs, given)
+
+
+def _widened(pixels: UInt8, number: int) -> UInt8:
+    """Every third image with borders at both sides, or above and below: square ones would hide a wrong framing."""
+    if number % 3 != 1:
+        return pixels
+    height, width = pixels.shape[:2]
+    down, across = (0, width // 5) if number % 2 else (height // 5, 0)
+    return np.pad(pixels, ((down, down), (across, across), (0, 0)), mode="edge")
+
+
+def _textured(pixels: UInt8, number: int) -> UInt8:
+    """Every second image tinted, two of five with fine noise: grey ones would hide exchanged channels, smooth ones a
+    resize without antialias.
+    """
+    levels = pixels.astype(np.int32)
+    if number % 2:
+        levels = levels * np.array(TINTS[number // 2 % len(TINTS)], np.int32) // 255
+    if number % 5 in (1, 3):
+        levels = levels + Generator(number).bytes(levels.size).reshape(levels.shape) // 5 - 25
+    clipped: npt.NDArray[np.int32] = np.clip(levels, 0, 255)
+    return clipped.astype(np.uint8)
 
 
 def stored_as(upright: UInt8, orientation: Orientation) -> UInt8:
