@@ -30,7 +30,7 @@ class Alone(Strict):
 class Timing(Document):
     """The comparison; `ratio` is `together` over the sum of `alone`.
 
-    `together` is a whole conversion with an empty cache, golden cases and the server model's answers included, which the
+    `together` is a whole conversion with an empty cache, with golden cases and the server model's answers, which the
     converters alone do not make. `cached` is the same again with nothing changed.
     """
 

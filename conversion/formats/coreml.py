@@ -136,7 +136,7 @@ def _first_plane(module: Any) -> Any:
         def forward(self, image: torch.Tensor) -> Any:
             return self.network(image[:, :1])
 
-    return FirstPlane().eval()
+    return FirstPlane()  # without eval(): an exported program's module refuses it, and has no modes
 
 
 def _make_reproducible(package: Path) -> None:

@@ -1,4 +1,4 @@
-"""A small classifier that really tells digits apart, as a run, a prepared program and a bundle; made once per session."""
+"""A small classifier that really tells digits apart, as a run and as a prepared program; made once per session."""
 
 import fcntl
 import json

@@ -1,0 +1,145 @@
+import dataclasses
+import json
+import sys
+
+import pytest
+
+from contract.errors import SamesightError
+from conversion.formats import Lowering
+from conversion.formats.coreml import LABELS_KEY, MODEL, PROBED, SPEC_KEY, check_package, convert, load
+
+
+def lowered(tmp_path, prepared, name="model.mlpackage"):
+    return convert(Lowering(prepared.spec, "fp16", prepared, None, tmp_path / name))
+
+
+def description(package):
+    from coremltools.proto import Model_pb2
+
+    model = Model_pb2.Model()
+    model.ParseFromString((package / MODEL).read_bytes())
+    return model
+
+
+@pytest.fixture(scope="module")
+def boxes(tmp_path_factory, boxes_prepared):
+    return lowered(tmp_path_factory.mktemp("coreml"), boxes_prepared)
+
+
+def operators(package):
+    """Types of the ML program's operators with their dtypes, in order."""
+    function = description(package).mlProgram.functions["main"]
+    block = next(iter(function.block_specializations.values()))
+    return [operation for operation in block.operations if operation.type != "const"]
+
+
+def test_an_image_goes_in_and_one_float32_array_per_role_comes_out(boxes, boxes_spec):
+    model = description(boxes.path)
+    assert model.specificationVersion == 8  # iOS 17, macOS 14
+    (image,) = model.description.input
+    assert (image.name, image.type.imageType.width, image.type.imageType.height) == ("image", 32, 24)
+    assert image.type.imageType.colorSpace == image.type.imageType.RGB
+    found = {item.name: tuple(item.type.multiArrayType.shape) for item in model.description.output}
+    assert found == {"logits": (1, 48, 2), "boxes": (1, 48, 4)}
+    assert list(found) == list(boxes_spec.roles)
+    assert [(info.role, info.shape, info.dtype) for info in boxes.outputs] == [
+        ("logits", (1, 48, 2), "float32"),
+        ("boxes", (1, 48, 4), "float32"),
+    ]
+    assert boxes.storage == "bgra8_nhwc"
+    assert (boxes.input.shape, boxes.input.dtype) == ((1, 24, 32, 4), "uint8")
+    assert boxes.os_minimum == {"ios": "17.0", "macos": "14.0"}
+
+
+def test_it_computes_in_half_precision(boxes):
+    """All but the casts at the borders."""
+    from coremltools.proto.MIL_pb2 import FLOAT16
+
+    for operation in operators(boxes.path):
+        (output,) = operation.outputs
+        if operation.type == "conv":
+            assert output.type.tensorType.dataType == FLOAT16
+    assert [operation.type for operation in operators(boxes.path)].count("conv") >= 2
+
+
+def test_labels_and_spec_are_inside(boxes, boxes_spec):
+    inside = description(boxes.path).description.metadata.userDefined
+    assert inside[SPEC_KEY] == boxes_spec.to_json()
+    assert json.loads(inside[LABELS_KEY]) == ["dark", "light"]
+
+
+def test_the_pass_that_drops_scales_is_left_out(tmp_path, boxes_prepared, monkeypatch):
+    import coremltools as ct
+
+    seen = []
+
+    def watched(*args, **options):
+        seen.append(list(options["pass_pipeline"].passes))
+        return original(*args, **options)
+
+    original = ct.convert
+    monkeypatch.setattr(ct, "convert", watched)
+    lowered(tmp_path, boxes_prepared)
+    assert "common::int_op_canonicalization" in ct.PassPipeline.DEFAULT.passes
+    assert "common::int_op_canonicalization" not in seen[0]
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path, boxes, boxes_prepared):
+    again = lowered(tmp_path, boxes_prepared, "again.mlpackage").path
+    files = sorted(path.relative_to(boxes.path) for path in boxes.path.rglob("*") if path.is_file())
+    assert [str(path) for path in files] == [
+        "Data/com.apple.CoreML/model.mlmodel",
+        "Data/com.apple.CoreML/weights/weight.bin",
+        "Manifest.json",
+    ]
+    for path in files:
+        assert (again / path).read_bytes() == (boxes.path / path).read_bytes(), path
+
+
+def test_the_manifest_points_at_the_model(boxes):
+    manifest = json.loads((boxes.path / "Manifest.json").read_text())
+    root = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]
+    assert root["path"] == "com.apple.CoreML/model.mlmodel"
+    for item in manifest["itemInfoEntries"].values():
+        assert (boxes.path / "Data" / item["path"]).exists()
+
+
+def test_coremltools_reads_what_was_written(boxes):
+    import coremltools as ct
+
+    model = ct.models.MLModel(str(boxes.path), skip_model_load=True)
+    assert [item.name for item in model.get_spec().description.output] == ["logits", "boxes"]
+
+
+def test_grey_networks_take_the_first_plane_of_an_rgb_image(tmp_path, boxes_spec):
+    import torch
+
+    from conversion.preparation import prepare
+
+    grey = boxes_spec.input.model_copy(update={"channels": "grey", "mean": (0.5,), "std": (0.25,)})
+    spec = boxes_spec.model_copy(update={"input": grey})
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 6, 3, 4, 1), torch.nn.Flatten(2)).eval()
+    prepared = prepare(torch.export.export(network, (torch.zeros(1, 1, 24, 32),)), spec)
+    package = lowered(tmp_path, prepared).path
+    (image,) = description(package).description.input
+    assert image.type.imageType.colorSpace == image.type.imageType.RGB
+    assert "slice_by_index" in [operation.type for operation in operators(package)]
+
+
+def test_a_package_that_is_not_what_was_asked_for_is_refused(boxes, boxes_spec):
+    other = boxes_spec.model_copy(update={"input": boxes_spec.input.model_copy(update={"width": 64})})
+    with pytest.raises(SamesightError, match=r"coremltools wrote .* where .* was asked for"):
+        check_package(boxes.path, other)
+
+
+def test_nothing_here_runs_it(boxes):
+    with pytest.raises(SamesightError, match="runs on Apple's systems alone"):
+        load(boxes.path, boxes)
+    assert dataclasses.is_dataclass(boxes)
+
+
+def test_probed_libraries_can_be_imported_afterwards(boxes):
+    assert not [name for name in PROBED if name in sys.modules and sys.modules[name] is None]
+    import sklearn.datasets
+
+    assert sklearn.datasets
