@@ -51,7 +51,7 @@ class TrainingConfig(BaseModel):
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     schedule: Schedule = "onecycle"
     weight_decay: Annotated[float, Field(ge=0)] = 0.02
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     augmentation: Augmentation | None = None
     patience: Annotated[int, Field(ge=0)] | None = None
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -97,6 +97,7 @@ class Settled(BaseModel):
     epochs: int
     batch_size: int
     learning_rate: float
+    dropout: float
     augmentation: Augmentation
     patience: int
 
@@ -104,8 +105,9 @@ class Settled(BaseModel):
 # Of the small default nets, found on the demo data; one cycle of AdamW.
 EPOCHS: dict[Task, int] = {"classification": 20, "detection": 14}
 BATCH_SIZE: dict[Task, int] = {"classification": 32, "detection": 16}
-LEARNING_RATE: dict[Task, float] = {"classification": 4e-3, "detection": 3e-3}
+LEARNING_RATE: dict[Task, float] = {"classification": 4e-3, "detection": 6e-3}
 PATIENCE: dict[Task, int] = {"classification": 8, "detection": 5}
+DROPOUT: dict[Task, float] = {"classification": 0.2, "detection": 0.0}
 FRAMING: dict[Task, Framing] = {"classification": "crop", "detection": "letterbox"}
 BACKBONE_LEARNING_RATE = 5e-4
 
@@ -134,6 +136,7 @@ def settle(config: TrainingConfig, task: Task, side: int) -> Settled:
         epochs=config.epochs or EPOCHS[task],
         batch_size=config.batch_size or BATCH_SIZE[task],
         learning_rate=config.learning_rate or rate,
+        dropout=DROPOUT[task] if config.dropout is None else config.dropout,
         augmentation=config.augmentation or ("glyphs" if glyphs else "photos"),
         patience=PATIENCE[task] if config.patience is None else config.patience,
     )

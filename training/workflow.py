@@ -106,7 +106,7 @@ def prepare(config: TrainingConfig, report: Report) -> Job:
         config.model,
         data.task,
         len(data.labels),
-        config.dropout,
+        settled.dropout,
         config.pretrained,
         min(settled.width, settled.height),
     )

@@ -16,7 +16,9 @@ SIDE = 128
 SIZES = {"train": 1600, "validation": 100, "test": 200}
 MOST_DIGITS = 5
 SMALLEST, LARGEST = 20, 60
-CONTRAST = 70
+CONTRAST = 110
+# Backgrounds keep to one half of the brightness, so that ink of the other half stands out whatever it crosses.
+TONES = ((0, 140), (115, 255))
 TRIES = 30
 INK_EDGE = 64
 
@@ -125,4 +127,5 @@ def _background(random: Generator) -> NDArray[np.float32]:
             pen.ellipse((min(x, u), min(y, v), max(x, u), max(y, v)), outline=colour, width=int(random.integers(1, 4)))
         else:
             pen.polygon((x, y, u, v, p, q), fill=colour)
-    return np.asarray(image, np.float32).copy()
+    low, high = TONES[int(random.integers(len(TONES)))]
+    return np.asarray(image, np.float32) * np.float32((high - low) / 255) + np.float32(low)
