@@ -22,6 +22,16 @@ class TorchRunner:
     roles: Sequence[Role]
     quanta: Mapping[Role, Quantum] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Let torch run on one thread in this process, as every other runtime here does.
+
+        A small net gains nothing from two, and on a busy machine threads that wait for each other are a hundred times
+        slower.
+        """
+        import torch
+
+        torch.set_num_threads(1)
+
     def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
         """Raw outputs of an input tensor uint8 [H, W, C]."""
         import torch
