@@ -38,7 +38,9 @@ class Verdict(Strict):
     """One artifact against the server model.
 
     `passed` is None where nothing here can run the artifact; `reason` says why. `inconclusive`: the interval of the
-    metric's drop crosses the gate, so more test images are needed to be sure of `passed`.
+    metric's drop crosses the gate, so more test images are needed to be sure of `passed`. `quanta_apart`: mean distance
+    of an int8 artifact's outputs from those of the nearest other int8 artifact, in quanta; `largest_quanta_apart` the
+    largest single one.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Verdict(Strict):
     agreement: float | None = None
     mean_iou: float | None = None
     score_difference: float | None = None
+    quanta_apart: float | None = None
+    largest_quanta_apart: float | None = None
     metric: MetricFigures | None = None
     bytes: int
     bytes_ratio: float | None = None

@@ -27,3 +27,7 @@ GATES: dict[str, Gate] = {
     "int8": Gate(snr_db=18.0, agreement=0.98, iou=0.8, metric_drop=0.01),
     "dynamic-int8": Gate(snr_db=18.0, agreement=0.98, iou=0.8, metric_drop=0.01),
 }
+
+# Int8 artifacts of one bundle come from one quantized program: the mean distance of their outputs, in quanta, that is
+# still due to the runtimes' rounding.
+QUANTA_APART = 0.5

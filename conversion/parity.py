@@ -4,7 +4,8 @@ A candidate turns a picture into raw outputs and answers; `measure` runs candida
 split, `judge` holds the figures against the gates of the precision.
 """
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -23,8 +24,8 @@ from contract.preprocess import Geometry, preprocess
 from contract.spec import ModelSpec, Role, Task
 from contract.verdicts import MetricFigures, Verdict, Verdicts
 from conversion.comparison import Agreement, role_figures
-from conversion.formats import FORMATS, Runner
-from conversion.gates import GATES, Gate
+from conversion.formats import FORMATS, Quantum, Runner
+from conversion.gates import GATES, QUANTA_APART, Gate
 from conversion.metrics import average_precision, interval, match_image, mean, metric_spec, resampled, top1_hits
 from conversion.server_answers import ServerAnswers, read_server_answers, server_answers
 
@@ -71,6 +72,7 @@ class Record:
     golden: list[list[Answer]] = field(default_factory=list)
     test: list[list[Answer]] = field(default_factory=list)
     broke: str | None = None
+    quanta: Mapping[Role, Quantum] = field(default_factory=dict)
 
 
 def measure(
@@ -294,7 +296,7 @@ def observe_bundle(
         SamesightError: the bundle's golden cases or test data contradict it.
     """
     cases, split = bundle.golden_cases(), find_test_split(bundle, data)
-    candidates: dict[str, Candidate] = {}
+    runners: dict[str, Runner] = {}
     unable: dict[str, tuple[str | None, str]] = {}
     for artifact in _chosen(bundle, names):
         if not FORMATS[artifact.format].runtime:
@@ -302,11 +304,47 @@ def observe_bundle(
             continue
         try:
             module = FORMATS[artifact.format].load_module()
-            candidates[artifact.name] = artifact_candidate(module.load(bundle.path(artifact), artifact))
+            runners[artifact.name] = module.load(bundle.path(artifact), artifact)
         except Exception as error:  # whatever a runtime throws is this artifact's verdict
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             unable[artifact.name] = artifact.runtime, f"it does not load: {reason}"
-    return Observations(cases, split, measure(candidates, bundle.spec, cases, split, progress), unable)
+    candidates = {name: artifact_candidate(run) for name, run in runners.items()}
+    records = measure(candidates, bundle.spec, cases, split, progress)
+    for name, run in runners.items():
+        records[name].quanta = run.quanta
+    return Observations(cases, split, records, unable)
+
+
+def quanta_apart(record: Record, other: Record) -> tuple[float, float] | None:
+    """Mean and largest distance of two int8 artifacts' outputs over the golden cases, in quanta of the first.
+
+    Returns:
+        the greater of the roles' means, and the largest of all; None unless both are quantized and ran.
+    """
+    if record.broke or other.broke or not record.quanta or set(record.quanta) != set(other.quanta):
+        return None
+    means, largest = [], 0.0
+    for role, quantum in record.quanta.items():
+        pairs = zip(record.outputs, other.outputs, strict=True)
+        apart = np.concatenate([np.abs(a[role] - b[role]).ravel() for a, b in pairs]) / np.float32(quantum.scale)
+        means.append(float(np.mean(apart)))
+        largest = max(largest, float(np.max(apart, initial=0.0)))
+    return max(means), largest
+
+
+def _beside_others(judgement: Judgement, record: Record, records: dict[str, Record]) -> Judgement:
+    """An int8 artifact must be near one other int8 artifact of the bundle: all come from one quantized program."""
+    distances = [quanta_apart(record, other) for other in records.values() if other is not record]
+    known = [distance for distance in distances if distance is not None]
+    if not known:
+        return judgement
+    mean_apart, largest = min(known)
+    figures = {**judgement.figures, "quanta_apart": mean_apart, "largest_quanta_apart": largest}
+    if mean_apart <= QUANTA_APART:
+        return dataclasses.replace(judgement, figures=figures)
+    missed = f"outputs are {mean_apart:.2f} quanta from every other int8 artifact's, more than {QUANTA_APART:g}"
+    reason = missed if judgement.passed else f"{judgement.reason}; {missed}"
+    return dataclasses.replace(judgement, passed=False, reason=reason, figures=figures)
 
 
 def judge_bundle(bundle: Bundle, seen: Observations) -> Verdicts:
@@ -315,7 +353,7 @@ def judge_bundle(bundle: Bundle, seen: Observations) -> Verdicts:
     for artifact in bundle.manifest.artifacts:
         if artifact.name in seen.records:
             record, gate = seen.records[artifact.name], GATES[artifact.precision]
-            judgement = judge(record, bundle.spec, gate, seen.cases, seen.split)
+            judgement = _beside_others(judge(record, bundle.spec, gate, seen.cases, seen.split), record, seen.records)
             verdicts.append(_verdict(bundle, artifact, artifact.runtime, judgement))
         elif artifact.name in seen.unable:
             runner, reason = seen.unable[artifact.name]

@@ -63,7 +63,7 @@ def figures_of(verdict: Verdict) -> list[str]:
 def mark_of(verdict: Verdict) -> str:
     """The verdict in a word, coloured for rich."""
     if verdict.passed is None:
-        return "[yellow]not run here[/]"
+        return "[yellow]not run[/]"
     word = "[green]pass[/]" if verdict.passed else "[red]fail[/]"
     return f"{word} [yellow](inconclusive)[/]" if verdict.inconclusive else word
 
