@@ -10,16 +10,15 @@ from contract.bundle import MANIFEST, Bundle, open_bundle, replacing_bundle, sea
 from contract.errors import SamesightError
 from contract.files import file_sha256
 from contract.manifest import Artifact, DataSource
-from conversion.cache import Cache, code_version, make_key, tool_versions
+from conversion.cache import Cache
+from conversion.jobs import make_job, make_keys
 from conversion.plan import Target, choose, group
 from conversion.processes import run_workers
 from conversion.server_answers import read_server_answers
-from conversion.source import Source, data_fingerprint, images_sha256, open_source, program_sha256
-from conversion.worker import EXPORT, GOLDEN, Event, GoldenJob, Job, TargetJob
+from conversion.source import Source, open_source
+from conversion.worker import EXPORT, GOLDEN, Event, GoldenJob, Job
 
 WORK = "work"
-SHARED_TOOLS = ("torch", "torchao", "numpy", "pillow")
-GOLDEN_TOOLS = ("scikit-learn", "torchvision")
 
 Listener = Callable[[Event], None]
 
@@ -161,18 +160,18 @@ class _Conversion:
         return True
 
     def _jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
-        """The groups of `plan`, and the golden cases with the second group, or alone where there is none."""
+        """The groups of `plan`, and the golden cases: first in the first of two groups, or in a process of their own."""
         groups = group([target for target in self.targets if target.name in missing])
         jobs = [make_job(self.source, network, targets, self._scratch) for targets in groups]
         if GOLDEN not in missing:
             return jobs
         if len(jobs) < 2:
-            jobs.append(make_job(self.source, network, (), self._scratch))
+            jobs.insert(0, make_job(self.source, network, (), self._scratch))
         data = self.source.data
         place = self._scratch(GOLDEN)
         place.mkdir()
         golden = GoldenJob(output=str(place), source=data.source if data else None, seed=data.seed if data else 0)
-        return [*jobs[:-1], jobs[-1].model_copy(update={"golden": golden})]
+        return [jobs[0].model_copy(update={"golden": golden}), *jobs[1:]]
 
     def _scratch(self, name: str) -> Path:
         """The folder into which a worker writes one unit, with the paths that it has in the bundle."""
@@ -233,49 +232,3 @@ class _Conversion:
             metric_name=server.metric_name,
             metric=server.metric,
         )
-
-
-def make_job(source: Source, network: Path, targets: Sequence[Target], place: Callable[[str], Path]) -> Job:
-    """The job of making `targets`, each written below the folder `place(name)` under its path in the bundle."""
-    outputs = {target.name: place(target.name) / target.file for target in targets}
-    for output in outputs.values():
-        output.parent.mkdir(parents=True)
-    return Job(
-        spec=source.spec,
-        network=str(network),
-        folder=str(source.folder),
-        calibration=tuple(str(path) for path in source.calibration),
-        ranges=str(source.ranges) if source.ranges else None,
-        targets=tuple(
-            TargetJob(
-                name=target.name,
-                file=target.file,
-                format=target.format.name,
-                precision=target.precision,
-                output=str(outputs[target.name]),
-            )
-            for target in targets
-        ),
-    )
-
-
-def make_keys(source: Source, network: Path, targets: Sequence[Target]) -> dict[str, str]:
-    """The cache's key of the golden cases and of each target: a hash over the content of all that makes it."""
-    shared = {
-        "code": code_version(),
-        "network": program_sha256(network),
-        "spec": source.spec.to_json(),
-        "tools": tool_versions(SHARED_TOOLS),
-    }
-    images = images_sha256(source.calibration)
-    measured = {"calibration": images, "ranges": file_sha256(source.ranges) if source.ranges else ""}
-    keys = {
-        GOLDEN: make_key(
-            {**shared, "data": data_fingerprint(source.data) or images, "own tools": tool_versions(GOLDEN_TOOLS)}
-        )
-    }
-    for target in targets:
-        own = {"format": target.format.name, "precision": target.precision}
-        parts = {**shared, **own, "own tools": tool_versions(target.format.packages)}
-        keys[target.name] = make_key({**parts, **measured} if target.precision == "int8" else parts)
-    return keys

@@ -9,7 +9,8 @@ from typing import Literal
 from contract.documents import Document, Strict
 from contract.errors import SamesightError, UsageError
 from conversion.cache import Cache
-from conversion.convert import convert_source, make_job
+from conversion.convert import convert_source
+from conversion.jobs import make_job
 from conversion.plan import choose
 from conversion.processes import run_workers
 from conversion.source import open_source
