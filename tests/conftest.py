@@ -1,13 +1,60 @@
-"""What tests of all packages share."""
+"""What tests of all packages share: a demo that is made once, a small disk, and the command line."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 sys.path.insert(0, str(Path(__file__).parent / "contract"))
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that need the demo come last: until then both processes have other work."""
+    items.sort(key=lambda item: "demo" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The folder that `samesight demo` writes; made once for all processes, or taken from $SAMESIGHT_DEMO."""
+    if os.environ.get("SAMESIGHT_DEMO"):
+        return Path(os.environ["SAMESIGHT_DEMO"])
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder = root / "demo"
+    with FileLock(root / "demo.lock"):
+        if not (root / "demo.log").exists():
+            environment = os.environ | {"SAMESIGHT_CACHE": str(root / "cache")}
+            made = samesight("--stats", "demo", "--out", folder, env=environment)
+            (root / "demo.log").write_text(f"{made.returncode}\n{made.stdout}\n{made.stderr}")
+    code, log = (root / "demo.log").read_text().split("\n", 1)
+    assert code == "0", f"samesight demo failed:\n{log[-5000:]}"
+    return folder
+
+
+def samesight(*arguments, **options):
+    """Run the command line in a process of its own; gives its exit code, output and errors."""
+    command = [sys.executable, "-m", "samesight", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture(scope="session", name="samesight")
+def samesight_fixture():
+    """See `samesight`."""
+    return samesight
+
+
+@pytest.fixture
+def copy_of(tmp_path):
+    """Copy a bundle, to be damaged."""
+
+    def copy(bundle):
+        return Path(shutil.copytree(bundle, tmp_path / bundle.name))
+
+    return copy
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from contract.errors import SamesightError
-from contract.packing import pack
+from contract.packing import Storage, pack
 from contract.spec import Role
 from conversion.formats import Float32, Integers, Lowered, Lowering, Quantum, Tensors, UInt8
 from conversion.formats.onnx import quanta_of
@@ -96,6 +96,7 @@ class ExecuTorchRunner:
     """A loaded `.pte`."""
 
     module: Any
+    storage: Storage
     roles: Sequence[Role]
     quanta: Mapping[Role, Quantum]
 
@@ -103,7 +104,7 @@ class ExecuTorchRunner:
         """Raw outputs of an input tensor uint8 [H, W, C]."""
         import torch
 
-        made = self.module.forward((torch.from_numpy(pack(tensor, "float32_nchw")),))
+        made = self.module.forward((torch.from_numpy(pack(tensor, self.storage)),))
         return {role: np.array(value.numpy()) for role, value in zip(self.roles, made, strict=True)}
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
@@ -136,4 +137,5 @@ def load(path: Path, tensors: Tensors) -> ExecuTorchRunner:
             line = str(error).strip().splitlines()[0]
             raise SamesightError(f"{path}: ExecuTorch cannot load it ({line}); convert again") from None
     grids = {role: Quantum(float(grid["scale"]), int(grid["zero_point"])) for role, grid in quanta.items()}
-    return ExecuTorchRunner(module, [info.role for info in tensors.outputs if info.role != "image"], grids)
+    roles = [info.role for info in tensors.outputs if info.role != "image"]
+    return ExecuTorchRunner(module, tensors.storage, roles, grids)

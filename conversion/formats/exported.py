@@ -34,4 +34,4 @@ def load(path: Path, tensors: Tensors) -> TorchRunner:
     except Exception as error:  # torch raises anything from RuntimeError to UnpicklingError on damaged files
         line = next(iter(str(error).splitlines()), type(error).__name__)
         raise SamesightError(f"{path}: torch {torch.__version__} cannot load it ({line}); convert again") from None
-    return TorchRunner(module, [output.role for output in tensors.outputs if output.role != "image"])
+    return TorchRunner(module, tensors.storage, [output.role for output in tensors.outputs if output.role != "image"])

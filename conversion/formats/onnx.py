@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from contract.errors import SamesightError
-from contract.packing import pack
+from contract.packing import Storage, pack
 from contract.spec import Role
 from conversion.formats import Float32, Integers, Lowered, Lowering, Quantum, Tensors, UInt8
 from conversion.formats.quiet import mute, quiet
@@ -102,12 +102,13 @@ class OnnxRunner:
     """A loaded `.onnx`."""
 
     session: Any
+    storage: Storage
     roles: Sequence[Role]
     quanta: Mapping[Role, Quantum]
 
     def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
         """Raw outputs of an input tensor uint8 [H, W, C]."""
-        made = self.session.run(list(self.roles), {"image": pack(tensor, "float32_nchw")})
+        made = self.session.run(list(self.roles), {"image": pack(tensor, self.storage)})
         return dict(zip(self.roles, made, strict=True))
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
@@ -140,4 +141,4 @@ def load(path: Path, tensors: Tensors) -> OnnxRunner:
             raise SamesightError(f"{path}: ONNX Runtime cannot load it ({line}); convert again") from None
     stored = json.loads(session.get_modelmeta().custom_metadata_map.get(QUANTA, "{}"))
     quanta = {role: Quantum(float(grid["scale"]), int(grid["zero_point"])) for role, grid in stored.items()}
-    return OnnxRunner(session, [info.role for info in tensors.outputs if info.role != "image"], quanta)
+    return OnnxRunner(session, tensors.storage, [info.role for info in tensors.outputs if info.role != "image"], quanta)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from contract.manifest import TensorInfo
-from contract.packing import pack
+from contract.packing import Storage, pack
 from contract.spec import ModelSpec, Role
 from conversion.formats import Float32, Integers, Quantum, UInt8
 
@@ -16,9 +16,10 @@ SPEC_FILE = "model.json"
 
 @dataclass(frozen=True)
 class TorchRunner:
-    """A module that takes float32 [1, C, H, W] of 0..255 and gives one tensor, or one per role."""
+    """A module that takes the packed input tensor and gives one tensor, or one per role."""
 
     module: Callable[[Any], Any]
+    storage: Storage
     roles: Sequence[Role]
     quanta: Mapping[Role, Quantum] = field(default_factory=dict)
 
@@ -37,7 +38,7 @@ class TorchRunner:
         import torch
 
         with torch.no_grad():
-            made = self.module(torch.from_numpy(pack(tensor, "float32_nchw")))
+            made = self.module(torch.from_numpy(pack(tensor, self.storage)))
         outputs = made if isinstance(made, (tuple, list)) else (made,)
         return {role: np.array(output.numpy()) for role, output in zip(self.roles, outputs, strict=True)}
 

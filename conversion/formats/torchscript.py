@@ -59,4 +59,4 @@ def load(path: Path, tensors: Tensors) -> TorchRunner:
         except (RuntimeError, ValueError) as error:
             line = str(error).splitlines()[0]
             raise SamesightError(f"{path}: torch cannot load it ({line}); convert again") from None
-    return TorchRunner(module, [output.role for output in tensors.outputs if output.role != "image"])
+    return TorchRunner(module, tensors.storage, [output.role for output in tensors.outputs if output.role != "image"])
