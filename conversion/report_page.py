@@ -16,6 +16,8 @@ from conversion.report_text import Fact, gate_rows, input_text, metric_title, mo
 
 # Which artifact stands beside the server model first: what loses most is of most interest.
 FOCUS = ("int8", "dynamic-int8", "fp16", "fp32")
+# Longer labels stand above their scores, not beside them.
+SHORT_LABEL = 6
 FIRST_SHOTS = {"classification": 12, "detection": 6}
 
 
@@ -47,6 +49,7 @@ class Page:
     shown: list[Shown]
     focus: int | None
     split: SplitFigures | None
+    long_labels: bool
     gates: list[tuple[str, str, str, str, int]]
     tools: list[Fact]
     runners: list[Fact]
@@ -80,6 +83,7 @@ def make_page(
         shown=shown,
         focus=focus,
         split=split_figures(split, shown, focus, verdicts.artifacts, spec) if split else None,
+        long_labels=max(len(label) for label in spec.labels) > SHORT_LABEL,
         gates=gate_rows(spec, verdicts.artifacts),
         tools=tool_rows(bundle),
         runners=runner_rows(bundle),
