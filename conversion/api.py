@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from contract.bundle import Bundle, open_bundle
 from contract.errors import SamesightError
 from conversion.cache import Cache, default_root
-from conversion.convert import convert_source
+from conversion.workflow import convert_source
 
 if TYPE_CHECKING:
     from conversion.model import Model

@@ -2,19 +2,19 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from contract.documents import Document, Strict
 from contract.errors import SamesightError, UsageError
 from conversion.cache import Cache
-from conversion.convert import convert_source
 from conversion.jobs import make_job
 from conversion.plan import choose
 from conversion.processes import run_workers
 from conversion.source import open_source
 from conversion.worker import Event
+from conversion.workflow import convert_source
 
 TARGET_SECONDS = 45.0
 TARGET_RATIO = 0.4
@@ -43,8 +43,15 @@ class Timing(Document):
     peak_bytes: int
 
 
-def time_conversion(source: str, progress: Callable[[str], None] = lambda name: None) -> Timing:
+def time_conversion(
+    source: str, progress: Callable[[str], None] = lambda name: None, formats: Sequence[str] = ()
+) -> Timing:
     """Measure on this machine; takes some minutes, and nothing else should run meanwhile.
+
+    Args:
+        source: a run folder.
+        progress: told what is measured now.
+        formats: by name or suffix; empty for all.
 
     Raises:
         SamesightError: an artifact could not be made.
@@ -57,14 +64,14 @@ def time_conversion(source: str, progress: Callable[[str], None] = lambda name: 
         folder, cache = Path(name), Cache(Path(name) / "cache")
         progress("all together")
         started = time.perf_counter()
-        outcome = convert_source(source, folder / "bundle", cache=cache)
+        outcome = convert_source(source, folder / "bundle", formats, cache=cache)
         together = time.perf_counter() - started
         started = time.perf_counter()
-        convert_source(source, folder / "bundle", cache=cache)
+        convert_source(source, folder / "bundle", formats, cache=cache)
         cached = time.perf_counter() - started
         for failure, reason in outcome.failures.items():
             raise SamesightError(f"{failure} could not be made: {reason}")
-        for target in choose(opened.spec.name):
+        for target in choose(opened.spec.name, formats):
             progress(target.name)
             work = folder / target.name
             work.mkdir()

@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from contract.bundle import Bundle
     from contract.verdicts import Verdicts
-    from conversion.convert import Listener, Outcome
+    from conversion.workflow import Listener, Outcome
 
 EPILOG = """\b
 Examples:
@@ -58,7 +58,7 @@ def convert(
     A bundle that stands at --out is replaced when the new one is whole; anything else there is left alone.
     """
     from conversion.cache import Cache, default_root
-    from conversion.convert import convert_source
+    from conversion.workflow import convert_source
 
     started = time.perf_counter()
     store = Cache(default_root()) if cache else None

@@ -159,7 +159,7 @@ def test_images_and_test_data_are_known_by_content(tmp_path):
 def test_opening_and_hashing_import_no_torch(run):
     code = (
         "import sys; from conversion.source import *; from pathlib import Path;"
-        f"s = open_source({str(run)!r}); program_sha256(s.network); import conversion.convert;"
+        f"s = open_source({str(run)!r}); program_sha256(s.network); import conversion.workflow;"
         "assert not {'torch', 'executorch', 'coremltools'} & set(sys.modules), 'a heavy import'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -160,7 +160,7 @@ class _Conversion:
         return True
 
     def _jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
-        """The groups of `plan`, and the golden cases: first in the first of two groups, or in a process of their own."""
+        """The groups of `plan`, and the golden cases: first in the first of two groups, or in their own process."""
         groups = group([target for target in self.targets if target.name in missing])
         jobs = [make_job(self.source, network, targets, self._scratch) for targets in groups]
         if GOLDEN not in missing:

@@ -1,0 +1,261 @@
+"""`samesight convert` with real workers, in the formats that need torch alone, and killed at every stage."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from PIL import Image
+
+import conversion
+from contract.bundle import open_bundle
+from conversion.timing import Alone, Timing, print_timing, time_conversion
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(cache):
+    return {**os.environ, "SAMESIGHT_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
+
+
+def samesight(cache, *arguments, folder=None, prefix=()):
+    return subprocess.run(
+        [sys.executable, "-P", *prefix, "-m", "samesight", *map(str, arguments)],
+        env=environment(cache),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory, digits_run):
+    """A bundle with a `.pt2`, its verdicts, and the cache that has it."""
+    folder = tmp_path_factory.mktemp("converted")
+    done = samesight(folder / "cache", "convert", digits_run, "--out", folder / "out", "--to", "pt2")
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_it_converts_verifies_and_says_so(converted):
+    folder, done = converted
+    bundle = open_bundle(folder / "out")
+    assert [artifact.name for artifact in bundle.manifest.artifacts] == ["digits.fp32.pt2"]
+    assert bundle.verdicts().passed
+    assert bundle.manifest.data.metric > 0.9
+    assert "digits.fp32.pt2" in done.stdout
+    assert f"{folder / 'out'}: written, 1 artifacts (0 from the cache) in" in done.stdout
+    assert "golden cases  " in done.stderr
+
+
+def test_with_nothing_changed_it_answers_at_once_and_imports_no_torch(converted, digits_run):
+    folder, _ = converted
+    arguments = ("convert", digits_run, "--out", folder / "out", "--to", "pt2", "--json")
+    started = time.perf_counter()
+    done = samesight(folder / "cache", *arguments, prefix=("-X", "importtime"))
+    seconds = time.perf_counter() - started
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert told["unchanged"]
+    assert told["passed"]
+    assert told["artifacts"][0]["cached"]
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "conversion.workflow" in imported
+    assert not imported & {"torch", "executorch", "litert_torch", "coremltools", "onnx", "onnxruntime"}
+    assert seconds < 4
+
+
+def test_from_python_an_artifact_answers_as_the_server_model_does(tmp_path, digits_run, monkeypatch):
+    monkeypatch.setenv("SAMESIGHT_CACHE", str(tmp_path / "cache"))
+    conversion.convert(digits_run, tmp_path / "out", to=["pt"])
+    bundle = conversion.convert(str(digits_run), str(tmp_path / "out"), to=["pt"])
+    ask = bundle.artifact("digits.fp32.pt")
+    for case in bundle.golden_cases():
+        given = ask(case.picture)
+        assert [answer.label for answer in given] == [answer.label for answer in case.answers]
+        np.testing.assert_allclose([a.score for a in given], [a.score for a in case.answers], atol=1e-5)
+
+
+THEIRS = "from torch import nn\ndef make():\n    return nn.Sequential(nn.Flatten(1), nn.Linear(3 * 32 * 32, 10))\n"
+
+
+@pytest.fixture
+def theirs(tmp_path, digits_run):
+    """A person's own folder: code, a spec and some images."""
+    (tmp_path / "their_net.py").write_text(THEIRS)
+    shutil.copy(digits_run / "model.json", tmp_path / "spec.json")
+    shutil.copytree(digits_run / "calibration", tmp_path / "photos")
+    return tmp_path
+
+
+OWN = ("--spec", "spec.json", "--calibration", "photos", "--to", "pt2", "--no-verify")
+
+
+def test_a_persons_function_becomes_a_bundle(theirs):
+    done = samesight(theirs / "cache", "convert", "their_net:make", "--out", "out", *OWN, folder=theirs)
+    assert done.returncode == 0, done.stderr
+    bundle = open_bundle(theirs / "out")
+    assert bundle.manifest.data is None
+    assert len(bundle.golden_cases()) == 24
+    program = torch.export.load(str(theirs / "out/artifacts/digits.fp32.pt2")).module()
+    assert program(torch.zeros(1, 3, 32, 32))[0].shape == (1, 10)
+
+
+def test_a_clash_of_names_is_one_sentence(theirs):
+    (theirs / "training").mkdir()
+    (theirs / "training" / "nets.py").write_text(THEIRS)
+    done = samesight(theirs / "cache", "convert", "training.nets:make", "--out", "out", *OWN, folder=theirs)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "has the name of samesight's own package 'training'; rename it" in line
+    assert not (theirs / "out").exists()
+
+
+def test_a_spec_that_contradicts_the_network_is_one_sentence(theirs):
+    network = torch.nn.Sequential(torch.nn.Flatten(1), torch.nn.Linear(3 * 32 * 32, 9))
+    torch.export.save(torch.export.export(network, (torch.zeros(1, 3, 32, 32),)), str(theirs / "mine.pt2"))
+    done = samesight(theirs / "cache", "convert", "mine.pt2", "--out", "out", *OWN, folder=theirs)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "output 'logits' is [1, 9], but the spec means [1, 10]" in line
+    assert not (theirs / "out").exists()
+
+
+def test_a_corrupt_image_is_one_sentence(theirs):
+    for path in (theirs / "photos").iterdir():
+        path.write_bytes(path.read_bytes()[:60])
+    (theirs / "mine.pt2").write_bytes(b"")
+    Image.new("RGB", (8, 8)).save(theirs / "photos" / "whole.png")
+    done = samesight(theirs / "cache", "convert", "their_net:make", "--out", "out", *OWN, folder=theirs)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "photos/000.png: the image is damaged or cut off" in line
+
+
+def test_a_full_disk_is_one_sentence_and_the_old_bundle_stays(small_disk, tmp_path, digits_run):
+    done = samesight(
+        tmp_path / "cache", "convert", digits_run, "--out", small_disk / "out", "--to", "pt2", "--no-verify"
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "no space left on device" in line.lower()
+    assert list(small_disk.iterdir()) == []
+
+
+def wrong(arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "samesight", "convert", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--to", "tfjs"], "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage"),
+        (["--precision", "int4"], "unknown precision 'int4'; choose among fp32, fp16, int8, dynamic-int8"),
+        (["--to", "pt", "--precision", "int8"], "TorchScript (.pt) holds no int8, only fp32"),
+        (["--spec", "x.json"], "is a run, which holds its own spec and images"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence_with_code_2(tmp_path, digits_run, arguments, sentence):
+    done = wrong([str(digits_run), "--out", str(tmp_path / "out"), *arguments])
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert sentence in line
+
+
+def workers_of(folder):
+    """Workers that work on a job below `folder`."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = process.info["cmdline"] or []
+        if "conversion.worker" in line and any(str(folder) in word for word in line):
+            found.append(process)
+    return found
+
+
+STAGES = {
+    "begun": lambda out: (out.with_name("out.new") / "work").exists(),
+    "workers running": lambda out: bool(list((out.with_name("out.new") / "work").glob("worker-*.log"))),
+    "something made": lambda out: bool(list(out.with_name("out.new").glob("golden/*"))),
+    "sealed": lambda out: (out.with_name("out.new") / "manifest.json").exists(),
+    "exchanging": lambda out: out.with_name("out.old").exists(),
+}
+
+
+def test_a_kill_at_any_moment_loses_nothing_and_a_rerun_finishes(tmp_path, digits_run, converted):
+    folder, _ = converted
+    out = tmp_path / "out"
+    shutil.copytree(folder / "out", out)
+    shutil.copytree(folder / "cache", tmp_path / "cache")
+    old = open_bundle(out)
+    command = [sys.executable, "-P", "-m", "samesight", "convert", str(digits_run), "--out", str(out), "--no-verify"]
+    reached = []
+    for stage, is_reached in STAGES.items():
+        # Two formats beside the old one: a new bundle each time, and workers that have something to do.
+        arguments = ["--to", "pt2,pt,ptl", *(["--no-cache"] if stage in ("workers running", "something made") else [])]
+        running = subprocess.Popen(
+            [*command, *arguments], env=environment(tmp_path / "cache"), stderr=subprocess.DEVNULL
+        )
+        while running.poll() is None and not is_reached(out):
+            time.sleep(0.0005)
+        if running.poll() is None:
+            reached.append(stage)
+        running.kill()
+        running.wait()
+        found = open_bundle(out)
+        assert len(found.manifest.artifacts) in (1, 3)
+        assert found.manifest == old.manifest or len(found.manifest.artifacts) == 3
+        deadline = time.monotonic() + 20
+        while workers_of(tmp_path):
+            assert time.monotonic() < deadline, "a worker outlived its command"
+            time.sleep(0.1)
+    assert {"begun", "workers running", "something made"} <= set(reached)
+    done = samesight(tmp_path / "cache", *command[4:], "--to", "pt2,pt,ptl")
+    assert done.returncode == 0, done.stderr
+    assert len(open_bundle(out).manifest.artifacts) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "out"]
+
+
+def test_an_interrupt_leaves_the_old_bundle_and_no_process(tmp_path, digits_run, converted):
+    folder, _ = converted
+    out = tmp_path / "out"
+    shutil.copytree(folder / "out", out)
+    command = [sys.executable, "-P", "-m", "samesight", "convert", str(digits_run), "--out", str(out), "--no-verify"]
+    running = subprocess.Popen(command, env=environment(tmp_path / "cache"), stderr=subprocess.PIPE, text=True)
+    while not workers_of(tmp_path):
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert errors == "samesight: interrupted\n"
+    assert open_bundle(out).manifest == open_bundle(folder / "out").manifest
+    assert workers_of(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == ["out"]
+
+
+def test_timing_compares_together_with_one_after_another(digits_run):
+    seen = []
+    timing = time_conversion(str(digits_run), seen.append, formats=["pt2", "ptl"])
+    assert seen == ["all together", "digits.fp32.ptl", "digits.fp32.pt2"]
+    assert [one.name for one in timing.alone] == seen[1:]
+    assert timing.ratio == pytest.approx(timing.together / sum(one.seconds for one in timing.alone))
+    assert timing.cached < timing.together
+    assert timing.peak_bytes > 100 << 20
+
+
+def test_timing_is_printed_with_its_limits():
+    alone = (Alone(name="a.tflite", seconds=60.0), Alone(name="b.pte", seconds=40.0))
+    text = print_timing(Timing(together=50.0, cached=0.5, alone=alone, ratio=0.5, peak_bytes=3 << 30))
+    assert "50.0 s (above the limit of 45 on two idle cores)" in text
+    assert "0.50   (above the limit of 0.4 on two idle cores)" in text
+    assert "3.00 GiB (within the limit of 4 on two idle cores)" in text

@@ -1,0 +1,117 @@
+"""Real workers, on the small classifier and in formats that need torch alone."""
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from contract.golden import read_cases
+from conversion import processes
+from conversion.jobs import make_job
+from conversion.plan import choose
+from conversion.processes import run_workers
+from conversion.source import open_source
+from conversion.worker import EXPORT, GOLDEN, GoldenJob
+
+
+@pytest.fixture
+def job(tmp_path, digits_run):
+    """The job of making a `.pt`, a `.ptl` and a `.pt2`, each in its own folder below `tmp_path`."""
+    source = open_source(str(digits_run))
+    return make_job(source, source.network, choose("digits", ["pt", "ptl", "pt2"]), lambda name: tmp_path / name)
+
+
+def children():
+    return psutil.Process().children(recursive=True)
+
+
+def test_units_are_made_in_order_and_a_failure_costs_itself_alone(tmp_path, job):
+    (tmp_path / "golden").mkdir()
+    unwritable = job.targets[1].model_copy(update={"output": str(tmp_path / "nowhere" / "digits.fp32.ptl")})
+    golden = GoldenJob(output=str(tmp_path / "golden"), source=None, seed=0)
+    changed = job.model_copy(update={"golden": golden, "targets": (job.targets[0], unwritable, job.targets[2])})
+    (tmp_path / "nowhere").write_text("")
+    events = []
+    peak = run_workers([changed], tmp_path, events.append)
+
+    story = [(event.kind, event.name) for event in events if event.kind != "step"]
+    assert story == [
+        ("begin", GOLDEN),
+        ("end", GOLDEN),
+        ("begin", "digits.fp32.pt"),
+        ("end", "digits.fp32.pt"),
+        ("begin", "digits.fp32.ptl"),
+        ("failed", "digits.fp32.ptl"),
+        ("begin", "digits.fp32.pt2"),
+        ("end", "digits.fp32.pt2"),
+    ]
+    (step,) = [event for event in events if event.kind == "step"]
+    assert (step.name, step.text) == ("digits.fp32.pt", "preparing")
+    (failure,) = [event for event in events if event.kind == "failed"]
+    assert failure.text.startswith("unexpected RuntimeError: ")
+    assert "\n" not in failure.text
+    assert not failure.fatal
+    artifact = next(event.artifact for event in events if event.kind == "end" and event.artifact)
+    assert (artifact.name, artifact.file) == ("digits.fp32.pt", "artifacts/digits.fp32.pt")
+    assert (artifact.format, artifact.precision, artifact.storage) == ("torchscript", "fp32", "float32_nchw")
+    assert (tmp_path / "digits.fp32.pt" / artifact.file).stat().st_size > 10_000
+    assert len(read_cases(tmp_path / "golden")) == 24
+    assert 100 << 20 < peak < 4 << 30
+
+
+def test_a_worker_that_dies_costs_what_it_was_making_and_another_takes_over(tmp_path, job):
+    events = []
+
+    def tell(event):
+        events.append(event)
+        if event.kind == "begin" and event.name == "digits.fp32.pt":
+            (worker,) = children()
+            worker.send_signal(signal.SIGSEGV)
+
+    run_workers([job], tmp_path, tell)
+    failed = {event.name: event.text for event in events if event.kind == "failed"}
+    assert list(failed) == ["digits.fp32.pt"]
+    assert failed["digits.fp32.pt"].startswith("its converter was killed by SIGSEGV; its last lines: ")
+    assert [event.name for event in events if event.kind == "end"] == ["digits.fp32.ptl", "digits.fp32.pt2"]
+
+
+def test_a_worker_that_cannot_start_fails_all_its_units_and_ends(tmp_path, job, monkeypatch):
+    crash = tmp_path / "python"
+    crash.write_text("#!/bin/sh\necho one >&2; echo no python here >&2; exit 3\n")
+    crash.chmod(0o755)
+    monkeypatch.setattr(processes.sys, "executable", str(crash))
+    events = []
+    run_workers([job], tmp_path, events.append)
+    assert [event.name for event in events] == ["digits.fp32.pt", "digits.fp32.ptl", "digits.fp32.pt2"]
+    assert {event.text for event in events} == {"its converter ended with code 3; its last lines: one | no python here"}
+
+
+def test_who_stops_listening_ends_all_workers(tmp_path, job):
+    second = job.model_copy(update={"targets": job.targets[1:]})
+
+    def tell(event):
+        assert len(children()) == 2
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_workers([job, second], tmp_path, tell)
+    assert children() == []
+
+
+def test_a_function_is_exported_before_anything_else(tmp_path, job):
+    (tmp_path / "their_worker_net.py").write_text(
+        "from torch import nn\ndef make():\n    return nn.Sequential(nn.Flatten(1), nn.Linear(3 * 32 * 32, 10))\n"
+    )
+    mine = job.model_copy(
+        update={
+            "function": "their_worker_net:make",
+            "folder": str(tmp_path),
+            "network": str(tmp_path / "network.pt2"),
+            "targets": job.targets[:1],
+        }
+    )
+    events = []
+    run_workers([mine], tmp_path, events.append)
+    assert [event.name for event in events if event.kind == "end"] == [EXPORT, "digits.fp32.pt"]
+    assert os.path.getsize(tmp_path / "network.pt2") > 100_000  # noqa: PTH202
