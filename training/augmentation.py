@@ -41,7 +41,8 @@ def _glyph_boxes(width: int, height: int) -> list[v2.Transform]:
     return [
         v2.RandomChannelPermutation(),
         v2.RandomInvert(0.5),
-        v2.RandomApply([v2.RandomAffine(0, (0.08, 0.08), (0.85, 1.15), interpolation=MOVED, fill=BORDER)], 0.5),
+        v2.RandomAffine(0, (0.1, 0.1), fill=BORDER),
+        v2.ClampBoundingBoxes(),
         v2.SanitizeBoundingBoxes(min_size=4),
     ]
 

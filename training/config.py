@@ -103,9 +103,9 @@ class Settled(BaseModel):
 
 
 # Of the small default nets, found on the demo data; one cycle of AdamW.
-EPOCHS: dict[Task, int] = {"classification": 20, "detection": 14}
-BATCH_SIZE: dict[Task, int] = {"classification": 32, "detection": 16}
-LEARNING_RATE: dict[Task, float] = {"classification": 4e-3, "detection": 6e-3}
+EPOCHS: dict[Task, int] = {"classification": 20, "detection": 10}
+BATCH_SIZE: dict[Task, int] = {"classification": 32, "detection": 8}
+LEARNING_RATE: dict[Task, float] = {"classification": 4e-3, "detection": 5e-3}
 PATIENCE: dict[Task, int] = {"classification": 8, "detection": 5}
 DROPOUT: dict[Task, float] = {"classification": 0.2, "detection": 0.0}
 FRAMING: dict[Task, Framing] = {"classification": "crop", "detection": "letterbox"}

@@ -6,7 +6,7 @@ from torch import Tensor
 from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
 RADIUS = 1.2
-BOX_WEIGHT = 0.5
+BOX_WEIGHT = 0.4
 
 
 def grid_centres(height: int, width: int, stride: int, device: torch.device) -> Tensor:
