@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -277,6 +278,25 @@ def test_the_table_has_the_verdicts_numbers(build, task):
     assert f"450.00{TIMES}" in page.rows["artifact-2"] and f"1.00{TIMES}" in page.rows["artifact-0"]
     widths = [float(w) for w in re.findall(r'class="(?:fill|track)" y="2" width="([^"]+)"', html)]
     assert widths and all(0 <= width <= 100 for width in widths)
+
+
+def test_without_test_data_the_page_says_golden_cases_only(build):
+    bundle = build("classification", only=("tiny.fp32.onnx", "tiny.int8.onnx"))
+    with replacing_bundle(bundle.folder.with_name("plain")) as new:
+        for name in ("artifacts", "golden"):
+            shutil.copytree(bundle.folder / name, new / name)
+        (new / "model.json").write_text(bundle.spec.to_json())
+        seal(new, bundle.spec, bundle.manifest.artifacts, None, "0.1.0")
+    page = Page(page_of(open_bundle(bundle.folder.with_name("plain"))))
+    assert page.faults == [] and page.rows["h-verdict"] == "Passed"
+    assert "golden cases only" in page.rows["artifact-0"] and "The test split" not in page.text
+
+
+def test_too_many_classes_for_a_matrix_get_a_list_of_confusions(build, monkeypatch):
+    monkeypatch.setattr("conversion.report_split.MATRIX_CLASSES", 2)
+    page = Page(page_of(build("classification", only=("tiny.fp32.onnx", "tiny.bad.onnx"))))
+    assert page.faults == [] and "Most frequent confusions" in page.text
+    assert not any(a.get("class", "").startswith("confusion") for _, a in page.elements)
 
 
 @pytest.mark.parametrize("task", ["classification", "detection"])
