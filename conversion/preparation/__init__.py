@@ -25,7 +25,7 @@ from conversion.preparation.canonical import canonical
 from conversion.preparation.graph import forget_history, shape_of
 from conversion.preparation.normalisation import normalise, prepend_normalisation
 from conversion.preparation.proof import prove
-from conversion.preparation.rewrites import rewrite_global_means, rewrite_prelu, rewrite_squeezes
+from conversion.preparation.rewrites import rewrite_global_means, rewrite_prelu, rewrite_relu6, rewrite_squeezes
 from conversion.preparation.roles import canonical_output, check_channels
 from conversion.preparation.sharing import unshare
 
@@ -143,7 +143,7 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
     changes = {
         "unshared": unshare(module),
         "batch norms fused": fuse_batch_norms(module),
-        "activations rewritten": rewrite_prelu(module),
+        "activations rewritten": rewrite_prelu(module) + rewrite_relu6(module),
         "means rewritten": rewrite_global_means(module),
         "reshapes": rewrite_squeezes(module),
     }

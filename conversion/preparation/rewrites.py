@@ -5,6 +5,8 @@
 | prelu | after a linear layer ExecuTorch and Core ML refuse it; in int8 it stays float everywhere |
 | mean over height and width without keepdim | XNNPACK does not take it: the graph falls into two delegates |
 | avg_pool2d over the whole map | in int8 XNNPACK computes it in float |
+| adaptive_avg_pool2d to one value | quantizers give it the coarse scale of its input |
+| relu6 | quantizers know it as hardtanh |
 | squeeze, unsqueeze, flatten | XNNPACK takes reshapes with a known shape |
 """
 
@@ -41,10 +43,18 @@ def rewrite_prelu(module: GraphModule) -> int:
     return count
 
 
+def rewrite_relu6(module: GraphModule) -> int:
+    """ReLU6 under the name that quantizers and delegates know."""
+    nodes = nodes_of(module, [aten.relu6.default])
+    for node in nodes:
+        replace(node, add_call(module, aten.hardtanh.default, [node.args[0], 0.0, 6.0], node, node))
+    return len(nodes)
+
+
 def rewrite_global_means(module: GraphModule) -> int:
     """The mean over all of height and width as `mean(keepdim=True)`, then a reshape where the axes were dropped."""
     count = 0
-    for node in nodes_of(module, [aten.mean.dim, aten.avg_pool2d.default]):
+    for node in nodes_of(module, [aten.mean.dim, aten.avg_pool2d.default, aten.adaptive_avg_pool2d.default]):
         image = node.args[0]
         if not isinstance(image, Node) or len(shape_of(image)) != 4:
             continue
@@ -66,6 +76,8 @@ def rewrite_global_means(module: GraphModule) -> int:
 
 def covers_the_whole_map(pool: Node, image: Node) -> bool:
     """Whether an average pool has one window, the whole image, and nothing but its values in it."""
+    if pool.target is aten.adaptive_avg_pool2d.default:
+        return shape_of(pool)[2:] == (1, 1)
     kernel, padding = argument(pool, 1, "kernel_size"), argument(pool, 3, "padding", [0, 0])
     divisor = argument(pool, 6, "divisor_override")
     return tuple(kernel) == shape_of(image)[2:] and not any(padding) and divisor is None

@@ -1,9 +1,14 @@
 """Which tensors of a program are quantized, and which share one scale: a PT2E quantizer as explicit tables.
 
 It asks for what `XNNPACKQuantizer` asks for (int8, activations per tensor and affine, weights per channel and
-symmetric), with two differences. It needs no import of ExecuTorch, which takes 4 s. And resizing and pooling keep the
-scale of their input, as TFLite's kernels demand: with a scale of its own for the output of a bilinear resize the
-`.tflite` clips before it resizes and departs from `.pte` and `.onnx` by up to 25 quanta (docs/int8-agreement.md).
+symmetric), with four differences:
+
+- It needs no import of ExecuTorch, which takes 4 s.
+- Resizing keeps the scale of its input, as TFLite's kernels demand. With a scale of its own for the output of a
+  bilinear resize the `.tflite` clips before it resizes and departs from `.pte` and `.onnx` by up to 25 quanta.
+- ReLU6 stands inside the layer before it, like ReLU, so that the scale covers 0..6 and not what is clipped away.
+- The mean over a whole map has a scale of its own, which is finer: the formats agree better with each other and with
+  the float network (docs/int8-agreement.md).
 """
 
 from typing import Any
@@ -32,14 +37,16 @@ LEAST_SCALE = 2.0**-12
 
 LAYERS = (aten.conv1d.default, aten.conv2d.default, aten.conv_transpose2d.input, aten.linear.default)
 ARITHMETIC = (aten.add.Tensor, aten.mul.Tensor)
-FUSED_ACTIVATIONS = (aten.relu.default,)
+FUSED_ACTIVATIONS = (aten.relu.default, aten.hardtanh.default)
+MEANS = (aten.mean.dim,)
+"""Means over a whole map have a scale of their own: their range is a fraction of the map's."""
+
 SAME_SCALE = (
     aten.relu.default,
     aten.hardtanh.default,
     aten.max_pool2d.default,
     aten.avg_pool2d.default,
     aten.adaptive_avg_pool2d.default,
-    aten.mean.dim,
     aten.upsample_bilinear2d.vec,
     aten.upsample_nearest2d.vec,
     aten.permute.default,
@@ -146,6 +153,8 @@ class PhoneQuantizer(Quantizer):
                 first, *others = node.args[0]
                 shared = SharedQuantizationSpec((first, node))
                 annotate(node, {**dict.fromkeys(others, shared), first: activation}, shared)
+            elif node.target in MEANS:
+                annotate(node, {node.args[0]: activation}, activation)
             elif node.target in SAME_SCALE:
                 source = node.args[0]
                 before = annotation_of(source)
