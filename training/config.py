@@ -14,6 +14,8 @@ Schedule = Literal["cosine", "onecycle", "constant"]
 Framing = Literal["stretch", "crop", "letterbox"]
 Side = Annotated[int, Field(ge=16, le=4096)]
 
+# Fields that the command line calls otherwise.
+OPTIONS = {"learning_rate": "--lr", "width": "--size", "height": "--size", "data": "DATA", "model": "samesight train"}
 SMALL_SCANS = ("digits", "scenes", "mnist", "fashion-mnist")
 
 
@@ -33,6 +35,7 @@ class TrainingConfig(BaseModel):
     loaders: processes that prepare images; None for what suits the data and machine.
     threads: CPU threads of torch; None leaves torch's choice.
     precision, accelerator, devices, num_nodes, strategy: as Lightning's Trainer takes them.
+    tuned_from: the run that quantization-aware training starts from.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -62,6 +65,7 @@ class TrainingConfig(BaseModel):
     devices: str = "auto"
     num_nodes: Annotated[int, Field(ge=1)] = 1
     strategy: str = "auto"
+    tuned_from: Path | None = None
     precision: str = "32-true"
 
     @model_validator(mode="after")
@@ -82,7 +86,9 @@ def make_config(**options: object) -> TrainingConfig:
     try:
         return TrainingConfig.model_validate(options)
     except ValidationError as error:
-        raise UsageError(f"{first_problem(error)}; see samesight train --help") from None
+        field, _, problem = first_problem(error).partition(": ")
+        option = OPTIONS.get(field, f"--{field.replace('_', '-')}")
+        raise UsageError(f"{option}: {problem}; see samesight train --help") from None
 
 
 class Settled(BaseModel):

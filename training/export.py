@@ -20,7 +20,7 @@ def export_network(network: nn.Module, spec: Input, path: Path) -> None:
         SamesightError: the network cannot be exported, or the export computes something else.
     """
     # Contiguous NCHW, weights and example: strides are baked into what conversion makes of this.
-    network = copy.deepcopy(network).cpu().float().eval().to(memory_format=torch.contiguous_format)
+    network = contiguous(copy.deepcopy(network).cpu().float().eval())
     example = torch.randn(
         1, spec.channel_count, spec.height, spec.width, generator=torch.Generator().manual_seed(0)
     ).contiguous()
@@ -33,12 +33,20 @@ def export_network(network: nn.Module, spec: Input, path: Path) -> None:
     with torch.no_grad():
         expected, found = (_flatten(one(example)) for one in (network, program.module()))
     for want, have in zip(expected, found, strict=True):
-        error = float((want - have).abs().max())
-        if not error <= TOLERANCE * max(float(want.abs().max()), 1e-6):
+        gap = float((want - have).abs().max())
+        if not gap <= TOLERANCE * max(float(want.abs().max()), 1e-6):
             raise SamesightError(
-                f"the exported network differs by {error:.3g} from the trained one; choose another --model"
+                f"the exported network differs by {gap:.3g} from the trained one; choose another --model"
             )
     torch.export.save(program, path)
+
+
+def contiguous(network: nn.Module) -> nn.Module:
+    """All parameters and buffers of a network made contiguous, in place."""
+    with torch.no_grad():
+        for tensor in (*network.parameters(), *network.buffers()):
+            tensor.data = tensor.data.contiguous()
+    return network
 
 
 def _flatten(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

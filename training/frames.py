@@ -140,7 +140,9 @@ def make_loader(
         seed: of the order.
         single: whether one device trains; with several Lightning deals the images out.
     """
-    sampler = DistributedSampler(images, 1, 0, shuffle=True, seed=seed) if shuffle and single else None
+    sampler: DistributedSampler[Any] | None = (
+        DistributedSampler(images, 1, 0, shuffle=True, seed=seed) if shuffle and single else None
+    )
     return DataLoader(
         images,
         batch_size=batch_size,

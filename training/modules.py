@@ -7,16 +7,18 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 from torchmetrics.detection import MeanAveragePrecision
 
 from contract.answers import answers
-from contract.spec import Input, ModelSpec
+from contract.spec import Input, ModelSpec, Role
 from training.config import Schedule
 from training.frames import FramedImages
 from training.models.losses import detection_loss
 
+PARTS = ("validation", "test")
 # What the best checkpoint and early stopping go by; higher is better.
 MONITOR = "validation/selection"
 # COCO's protocol ranks all boxes, also those too unsure to be shown.
@@ -42,6 +44,8 @@ class Normalise(nn.Module):
         super().__init__()
         low, high = spec.value_range
         mean, std = (torch.tensor(values).reshape(1, -1, 1, 1) for values in (spec.mean, spec.std))
+        self.scale: Tensor
+        self.shift: Tensor
         self.register_buffer("scale", (high - low) / (255 * std), persistent=False)
         self.register_buffer("shift", (low - mean) / std, persistent=False)
 
@@ -52,10 +56,13 @@ class Normalise(nn.Module):
 class Trainee(pl.LightningModule):
     """What both tasks share: the network, normalisation, optimiser and repeatable epochs."""
 
-    def __init__(self, network: nn.Module, spec: ModelSpec, optimiser: Optimiser, seed: int) -> None:
+    def __init__(
+        self, network: nn.Module, spec: ModelSpec, optimiser: Optimiser, seed: int, channels_last: bool = True
+    ) -> None:
         super().__init__()
-        # A third faster than channels first, on CPU as on GPU; export turns it back.
-        self.network = network.to(memory_format=torch.channels_last)
+        # Channels last is a third faster, on CPU as on GPU; export turns it back.
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.network: nn.Module = network.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.spec = spec
         self.normalise = Normalise(spec.input)
         self.optimiser = optimiser
@@ -63,7 +70,7 @@ class Trainee(pl.LightningModule):
 
     def forward(self, pixels: Tensor) -> Any:
         """Raw outputs of the network for pixels uint8 [B, C, H, W]."""
-        return self.network(self.normalise(pixels).contiguous(memory_format=torch.channels_last))
+        return self.network(self.normalise(pixels).contiguous(memory_format=self.layout))
 
     def on_train_epoch_start(self) -> None:
         """Chance depends on seed and epoch alone: an interrupted and resumed training ends as an unbroken one."""
@@ -92,12 +99,13 @@ class Trainee(pl.LightningModule):
 class ClassifierTrainee(Trainee):
     """Cross-entropy; top-1 accuracy."""
 
-    def __init__(self, network: nn.Module, spec: ModelSpec, optimiser: Optimiser, seed: int) -> None:
-        super().__init__(network, spec, optimiser, seed)
-        classes = len(spec.labels)
-        self.accuracies = nn.ModuleDict(
-            {part: MulticlassAccuracy(classes, average="micro") for part in ("validation", "test")}
-        )
+    def __init__(
+        self, network: nn.Module, spec: ModelSpec, optimiser: Optimiser, seed: int, channels_last: bool = True
+    ) -> None:
+        super().__init__(network, spec, optimiser, seed, channels_last)
+        self.accuracies = {part: MulticlassAccuracy(len(spec.labels), average="micro") for part in PARTS}
+        # Registered, so that Lightning moves them to the device.
+        self.metrics = nn.ModuleDict(self.accuracies)
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> Tensor:
         """Cross-entropy of one batch."""
@@ -149,14 +157,14 @@ class DetectorTrainee(Trainee):
         seed: int,
         stride: int,
         images: dict[str, FramedImages],
+        channels_last: bool = True,
     ) -> None:
-        super().__init__(network, spec, optimiser, seed)
+        super().__init__(network, spec, optimiser, seed, channels_last)
         self.stride = stride
         self.images = images
         self.metric_spec = for_ranking(spec)
-        self.precisions = nn.ModuleDict(
-            {part: MeanAveragePrecision(backend="faster_coco_eval") for part in ("validation", "test")}
-        )
+        self.precisions = {part: MeanAveragePrecision(backend="faster_coco_eval") for part in PARTS}
+        self.metrics = nn.ModuleDict(self.precisions)
 
     def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
         """Focal and GIoU loss of one batch."""
@@ -183,7 +191,7 @@ class DetectorTrainee(Trainee):
         found, wanted = [], []
         for row, index in enumerate(indices.tolist()):
             truth, geometry = self.images[part].truth(index)
-            outputs = {"logits": logits[row : row + 1], "boxes": boxes[row : row + 1]}
+            outputs: dict[Role, NDArray[np.float32]] = {"logits": logits[row : row + 1], "boxes": boxes[row : row + 1]}
             shown = answers(outputs, self.metric_spec, geometry)
             found.append(
                 {

@@ -113,7 +113,13 @@ def write_calibration(folder: Path, examples: Sequence[Example], count: int, see
 
 
 def finish_run(
-    partial: Path, run: Path, spec: ModelSpec, config: dict[str, Any], data: dict[str, Any], metrics: dict[str, float]
+    partial: Path,
+    run: Path,
+    spec: ModelSpec,
+    config: dict[str, Any],
+    data: dict[str, Any],
+    metrics: dict[str, float],
+    more: dict[str, Any] | None = None,
 ) -> Path:
     """Write `model.json` and `run.json`, keep the best checkpoint alone, and give the run its name."""
     (partial / "model.json").write_text(spec.to_json())
@@ -124,7 +130,7 @@ def finish_run(
         "config": config,
         "metrics": metrics,
         "tools": tool_versions(),
-    }
+    } | (more or {})
     write_json(partial / "run.json", record)
     checkpoints = partial / "checkpoints"
     (checkpoints / "best.ckpt").replace(partial / "checkpoint.ckpt")

@@ -16,11 +16,12 @@ def model_name(source: str) -> str:
 def make_input(settled: Settled, mean: tuple[float, ...], std: tuple[float, ...]) -> Input:
     """How images become this network's input: RGB, bilinear, framed as settled."""
     width, height = settled.width, settled.height
-    framing = {
+    framings: dict[str, Stretch | Crop | Letterbox] = {
         "stretch": Stretch(),
         "crop": Crop(resize_shorter=max(width, height)),
         "letterbox": Letterbox(),
-    }[settled.framing]
+    }
+    framing = framings[settled.framing]
     return Input(width=width, height=height, framing=framing, mean=mean, std=std)
 
 

@@ -15,6 +15,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torch.utils.data import DataLoader
 
 from contract.errors import SamesightError, UsageError
 from contract.spec import Input, ModelSpec
@@ -26,7 +27,7 @@ from training.data.example import DataSet
 from training.export import export_network
 from training.frames import FramedImages, make_loader
 from training.models import Network, build_network
-from training.modules import ClassifierTrainee, DetectorTrainee, Optimiser, Trainee
+from training.modules import MONITOR, ClassifierTrainee, DetectorTrainee, Optimiser, Trainee
 from training.run_folder import (
     begin_run,
     check_free,
@@ -39,6 +40,7 @@ from training.run_folder import (
 from training.specs import make_input, make_spec, model_name
 
 DEFAULT_FOLDER = Path("runs")
+EVALUATION_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def train(config: TrainingConfig, report: Report = lambda line: print(line, file
         check_free(run)
     job = prepare(config, report)
     partial = begin_run(run, config) if leads else partial_folder(run)
-    return _fit(job, run, partial, report)
+    return complete(job, run, partial, report)
 
 
 def resume(run: Path, report: Report = lambda line: print(line, file=sys.stderr)) -> Path:
@@ -91,15 +93,25 @@ def resume(run: Path, report: Report = lambda line: print(line, file=sys.stderr)
     """
     config = read_interrupted(run)
     run = run.with_name(run.name.removesuffix(".partial"))
-    return _fit(prepare(config, report), run, partial_folder(run), report)
+    partial = partial_folder(run)
+    if config.tuned_from:
+        from training.qat import tune
+
+        return tune(config, run, partial, report)
+    return complete(prepare(config, report), run, partial, report)
+
+
+def complete(job: Job, run: Path, partial: Path, report: Report) -> Path:
+    """Train, test, export and give the run its name."""
+    trainer = make_trainer(job, partial, report)
+    fit(job, trainer, run, partial)
+    return _conclude(job, trainer, run, partial, report)
 
 
 def prepare(config: TrainingConfig, report: Report) -> Job:
     """Open the data, frame the images, build the network; deterministic by the seed."""
-    _quieten()
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    pl.seed_everything(config.seed, workers=True, verbose=False)
+    quieten()
+    set_up_torch(config)
     data = open_data(config.data, config.task, config.seed)
     settled = settle(config, data.task, data.side)
     network = build_network(
@@ -123,6 +135,13 @@ def prepare(config: TrainingConfig, report: Report) -> Job:
     return Job(config, settled, data, spec, trainee, images)
 
 
+def set_up_torch(config: TrainingConfig) -> None:
+    """Threads, and all sources of chance."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+
+
 def frame_parts(data: DataSet, config: TrainingConfig, settled: Settled, spec: Input) -> dict[str, FramedImages]:
     """The three parts as the network sees them; only training images are changed at random."""
     augmentation = make_augmentation(settled.augmentation, data.task, spec.width, spec.height)
@@ -134,12 +153,17 @@ def frame_parts(data: DataSet, config: TrainingConfig, settled: Settled, spec: I
 
 
 def make_trainee(
-    network: Network, spec: ModelSpec, optimiser: Optimiser, seed: int, images: dict[str, FramedImages]
+    network: Network,
+    spec: ModelSpec,
+    optimiser: Optimiser,
+    seed: int,
+    images: dict[str, FramedImages],
+    channels_last: bool = True,
 ) -> Trainee:
     """The Lightning module of the spec's task."""
     if network.stride is None:
-        return ClassifierTrainee(network.module, spec, optimiser, seed)
-    return DetectorTrainee(network.module, spec, optimiser, seed, network.stride, images)
+        return ClassifierTrainee(network.module, spec, optimiser, seed, channels_last)
+    return DetectorTrainee(network.module, spec, optimiser, seed, network.stride, images, channels_last)
 
 
 def make_trainer(job: Job, partial: Path, report: Report) -> pl.Trainer:
@@ -156,7 +180,7 @@ def make_trainer(job: Job, partial: Path, report: Report) -> pl.Trainer:
             devices=int(config.devices) if config.devices.lstrip("-").isdigit() else config.devices,
             num_nodes=config.num_nodes,
             strategy=config.strategy,
-            precision=config.precision,  # type: ignore[arg-type]
+            precision=config.precision,
             max_epochs=job.settled.epochs,
             callbacks=callbacks,
             logger=TensorBoardLogger(str(partial), name="logs", version=""),
@@ -173,63 +197,64 @@ def make_trainer(job: Job, partial: Path, report: Report) -> pl.Trainer:
         ) from None
 
 
-def _fit(job: Job, run: Path, partial: Path, report: Report) -> Path:
-    trainer = make_trainer(job, partial, report)
-    single = trainer.world_size == 1
-    processes = _loader_processes(job)
-    loaders = {
-        part: make_loader(
-            images,
-            job.settled.task,
-            job.settled.batch_size if part == "train" else max(job.settled.batch_size, 32),
-            shuffle=part == "train",
-            processes=processes,
-            seed=job.config.seed,
-            single=single,
-        )
-        for part, images in job.images.items()
-    }
+def fit(job: Job, trainer: pl.Trainer, run: Path, partial: Path) -> None:
+    """Train to the end, from the last checkpoint where there is one.
+
+    Raises:
+        SamesightError: interrupted.
+    """
     checkpoint = last_checkpoint(partial)
-    with _interruptible(trainer, run):
+    with interruptible(trainer, run):
         trainer.fit(
             job.trainee,
-            loaders["train"],
-            loaders["validation"],
+            loader_of(job, "train", trainer),
+            loader_of(job, "validation", trainer),
             ckpt_path=str(checkpoint) if checkpoint.is_file() else None,
         )
-    return _conclude(job, trainer, loaders, run, partial, report)
 
 
-def _conclude(job: Job, trainer: pl.Trainer, loaders: dict[str, Any], run: Path, partial: Path, report: Report) -> Path:
+def loader_of(job: Job, part: str, trainer: pl.Trainer) -> DataLoader[Any]:
+    """Batches of one part, dealt out over the trainer's devices."""
+    learns = part == "train"
+    return make_loader(
+        job.images[part],
+        job.settled.task,
+        job.settled.batch_size if learns else max(job.settled.batch_size, EVALUATION_BATCH),
+        shuffle=learns,
+        processes=_loader_processes(job),
+        seed=job.config.seed,
+        single=trainer.world_size == 1,
+    )
+
+
+def _conclude(job: Job, trainer: pl.Trainer, run: Path, partial: Path, report: Report) -> Path:
     """Test the best checkpoint, export it and complete the run folder."""
     best = str(partial / "checkpoints" / "best.ckpt")
-    with _interruptible(trainer, run):
-        validation = trainer.validate(job.trainee, loaders["validation"], ckpt_path=best, verbose=False)[0]
-        test = trainer.test(job.trainee, loaders["test"], ckpt_path=best, verbose=False)[0]
+    with interruptible(trainer, run):
+        validation = trainer.validate(job.trainee, loader_of(job, "validation", trainer), best, verbose=False)[0]
+        test = trainer.test(job.trainee, loader_of(job, "test", trainer), best, verbose=False)[0]
     if not trainer.is_global_zero:
         return run
-    metrics = {name.removeprefix("test/"): round(float(value), 6) for name, value in test.items()}
-    metrics |= {
-        name.replace("/", "_"): round(float(value), 6)
-        for name, value in validation.items()
-        if name != "validation/selection"
-    }
-    metrics["epochs"] = trainer.current_epoch
+    metrics = plain_metrics(dict(validation), dict(test)) | {"epochs": float(trainer.current_epoch)}
     report("exporting the best network")
     export_network(job.trainee.network, job.spec.input, partial / "network.pt2")
-    write_calibration(
-        partial / "calibration", job.data.train[: job.config.limit], job.config.calibration, job.config.seed
-    )
-    record = {
-        "source": job.data.source,
-        "task": job.data.task,
-        "seed": job.config.seed,
-        "train": len(job.images["train"]),
-        "validation": len(job.images["validation"]),
-        "test": len(job.images["test"]),
-    }
+    learned = job.data.train[: job.config.limit]
+    write_calibration(partial / "calibration", learned, job.config.calibration, job.config.seed)
     config = job.config.model_dump(mode="json") | job.settled.model_dump(mode="json")
-    return finish_run(partial, run, job.spec, config, record, metrics)
+    return finish_run(partial, run, job.spec, config, data_record(job), metrics)
+
+
+def plain_metrics(validation: dict[str, float], test: dict[str, float]) -> dict[str, float]:
+    """Metrics as `run.json` has them: those of the test images by their own names, then `validation_...`."""
+    metrics = {name.removeprefix("test/"): round(float(value), 6) for name, value in test.items()}
+    kept = {name: value for name, value in validation.items() if name != MONITOR}
+    return metrics | {name.replace("/", "_"): round(float(value), 6) for name, value in kept.items()}
+
+
+def data_record(job: Job) -> dict[str, Any]:
+    """What the run was trained on, enough to open it again: source, seed and the number of images in each part."""
+    sizes = {part: len(images) for part, images in job.images.items()}
+    return {"source": job.data.source, "task": job.data.task, "seed": job.config.seed} | sizes
 
 
 def _loader_processes(job: Job) -> int:
@@ -240,7 +265,7 @@ def _loader_processes(job: Job) -> int:
 
 
 @contextmanager
-def _interruptible(trainer: pl.Trainer, run: Path) -> Iterator[None]:
+def interruptible(trainer: pl.Trainer, run: Path) -> Iterator[None]:
     """Turn an interruption into one sentence that says how to go on.
 
     Lightning answers Ctrl-C by ignoring further ones and leaving the process.
@@ -257,7 +282,7 @@ def _interruptible(trainer: pl.Trainer, run: Path) -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Lightning's remarks about hardware and workers are no news to the person who trains."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)

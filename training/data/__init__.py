@@ -38,7 +38,7 @@ def _folder(rest: str, seed: int) -> DataSet:
 
     if not rest:
         raise UsageError("data 'folder:' names no folder; write folder:PATH")
-    return open_folder(Path(rest).expanduser(), seed)
+    return open_folder(Path(rest).expanduser().resolve(), seed)
 
 
 def _coco(rest: str, seed: int) -> DataSet:
@@ -47,7 +47,7 @@ def _coco(rest: str, seed: int) -> DataSet:
     images, comma, annotations = rest.rpartition(",")
     if not (comma and images and annotations):
         raise UsageError(f"data 'coco:{rest}' does not name two things; write coco:IMAGES,ANNOTATIONS.json")
-    return open_coco(Path(images).expanduser(), Path(annotations).expanduser(), seed)
+    return open_coco(Path(images).expanduser().resolve(), Path(annotations).expanduser().resolve(), seed)
 
 
 def _torchvision(name: str) -> Callable[[str, int], DataSet]:
@@ -87,6 +87,8 @@ def find_source(text: str) -> tuple[Source, str]:
 
 def open_data(source: str, task: Task | None = None, seed: int = 0) -> DataSet:
     """Open labelled images.
+
+    Paths become absolute, so that the data set's `source` opens it again from anywhere.
 
     Args:
         source: one of the forms in `SOURCES`.

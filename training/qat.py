@@ -1,0 +1,238 @@
+"""Quantization-aware training: a run's network fine-tuned as the int8 artifacts will compute it.
+
+The phone-ready program of conversion is fine-tuned through PT2E fake quantization with the activation ranges that
+calibration found, so that its weights settle on the int8 grid. Then both candidates are judged by what a phone would
+run, the converted int8 program: PTQ (calibrated only) and QAT (fine-tuned). The better one by the validation metric
+becomes a new run, whose `quantization.json` holds its ranges: conversion takes these instead of calibrating, and makes
+the very program that was judged.
+
+This module alone knows both training and conversion.
+"""
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.fx import GraphModule
+
+from contract.errors import SamesightError, UsageError
+from contract.image import load_picture
+from contract.preprocess import preprocess
+from contract.spec import ModelSpec, read_spec
+from conversion.preparation import Prepared, prepare
+from conversion.quantization import Ranges, as_network, fine_tuned, prepare_qat, quantize, ranges_of
+from training.callbacks import Report
+from training.config import TrainingConfig, make_config, settle
+from training.data import open_data
+from training.frames import FramedImages, make_loader
+from training.models import Network
+from training.modules import MONITOR, Optimiser, Trainee
+from training.run_folder import begin_run, check_free, finish_run
+from training.workflow import (
+    Job,
+    data_record,
+    fit,
+    frame_parts,
+    interruptible,
+    make_trainee,
+    make_trainer,
+    plain_metrics,
+    quieten,
+    set_up_torch,
+)
+
+EPOCHS = 3
+PATIENCE = 2
+# Of the first training's learning rate: the weights only have to settle on the grid.
+RATE_SHARE = 0.02
+FIXED = ("data", "task", "model", "pretrained", "width", "height", "framing")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A float program with its activation ranges, and the metrics of the int8 program that these two give."""
+
+    prepared: Prepared
+    ranges: Ranges
+    validation: dict[str, float]
+    test: dict[str, float]
+
+
+class Pixels(nn.Module):
+    """A phone-ready program as training calls a network: values 0..255 in, one tensor or a tuple out."""
+
+    def __init__(self, program: GraphModule) -> None:
+        super().__init__()
+        self.program = program
+
+    def forward(self, x: Tensor) -> Any:  # noqa: D102
+        outputs = self.program(x)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def fine_tune(source: Path, report: Report = lambda line: print(line, file=sys.stderr), **options: object) -> Path:
+    """Fine-tune a run for int8 and write a new run with the better of PTQ and QAT.
+
+    Args:
+        source: the run; its data, split, framing and options are used again.
+        report: takes lines of progress.
+        options: fields of `TrainingConfig` to change; `out` is the new run [SOURCE-qat].
+
+    Returns:
+        the new run folder; its `run.json` has a field `quantization` that says which won and by how much.
+
+    Raises:
+        UsageError: an option that the run decides, or the new run exists.
+        SamesightError: the source is no run, or its network cannot be fine-tuned.
+    """
+    for name in FIXED:
+        if name in options:
+            raise UsageError(f"--{name} is decided by the run {source} that is fine-tuned; leave it out")
+    first = _read_config(source)
+    if options.get("out") is None:
+        options["out"] = source.resolve().with_name(f"{source.resolve().name}-qat")
+    start = {
+        "epochs": EPOCHS,
+        "patience": PATIENCE,
+        "learning_rate": float(first["learning_rate"]) * RATE_SHARE,
+        "schedule": "cosine",
+        "tuned_from": source.resolve(),
+    }
+    config = make_config(**(first | start | options))
+    run = cast(Path, config.out)
+    check_free(run)
+    partial = begin_run(run, config)
+    return tune(config, run, partial, report)
+
+
+def _read_config(source: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((source / "run.json").read_bytes())["config"]
+        if not isinstance(config, dict):
+            raise ValueError("config is no object")
+    except (OSError, ValueError, KeyError, TypeError):
+        raise SamesightError(f"{source}: not a finished run that samesight train has made; give its folder") from None
+    return config
+
+
+def tune(config: TrainingConfig, run: Path, partial: Path, report: Report) -> Path:
+    """Fine-tune as the config says, or go on with it from the last checkpoint in `partial`."""
+    source = cast(Path, config.tuned_from)
+    quieten()
+    set_up_torch(config)
+    spec = read_spec(source / "model.json")
+    data = open_data(config.data, config.task, config.seed)
+    settled = settle(config, data.task, data.side)
+    images = frame_parts(data, config, settled, spec.input)
+    report(f"{source}: preparing the phone-ready program and calibrating it")
+    calibration = _calibration(source, spec)
+    prepared = prepare(_load_program(source), spec, calibration)
+    plain = quantize(prepared, calibration)
+    module = Pixels(prepare_qat(prepared, plain.ranges))
+    optimiser = Optimiser(settled.learning_rate, config.weight_decay, config.schedule)
+    job = Job(config, settled, data, spec, _trainee(module, spec, optimiser, config.seed, images), images)
+    trainer = make_trainer(job, partial, report)
+    judge = _judge_of(trainer, job, run)
+    ptq = Candidate(prepared, plain.ranges, *judge(plain.folded))
+    fit(job, trainer, run, partial)
+    best = torch.load(partial / "checkpoints" / "best.ckpt", weights_only=True)
+    job.trainee.load_state_dict(best["state_dict"])
+    tuned = fine_tuned(prepared, module.program.cpu())
+    ranges = ranges_of(module.program)
+    qat = Candidate(tuned, ranges, *judge(quantize(tuned, None, ranges).folded))
+    winner, name = (qat, "qat") if qat.validation[MONITOR] > ptq.validation[MONITOR] else (ptq, "ptq")
+    _report_winner(name, ptq, qat, report)
+    return _write(job, run, partial, winner, judge, {"winner": name, "ptq": ptq, "qat": qat})
+
+
+def _load_program(source: Path) -> torch.export.ExportedProgram:
+    try:
+        return torch.export.load(source / "network.pt2")
+    except Exception as error:
+        raise SamesightError(
+            f"{source}/network.pt2: damaged or missing ({type(error).__name__}); train again"
+        ) from None
+
+
+def _calibration(source: Path, spec: ModelSpec) -> NDArray[np.uint8]:
+    """The run's calibration images as input tensors uint8 [n, H, W, C]."""
+    files = sorted((source / "calibration").glob("*.png"))
+    if not files:
+        raise SamesightError(f"{source / 'calibration'}: holds no images; train the run again")
+    return np.stack([preprocess(load_picture(path), spec.input)[0] for path in files])
+
+
+def _trainee(
+    network: nn.Module, spec: ModelSpec, optimiser: Optimiser, seed: int, images: dict[str, FramedImages]
+) -> Trainee:
+    """The program behind the same loss and metrics; it takes pixels as they are, 0..255."""
+    taken = spec.input.model_copy(
+        update={"value_range": (0.0, 255.0), "mean": (0.0,) * len(spec.input.mean), "std": (1.0,) * len(spec.input.std)}
+    )
+    stride = spec.detection.boxes.strides[0] if spec.detection else None
+    whole = Network(network, (0.0,) * 3, (1.0,) * 3, stride)
+    # The graph's reshapes are written for contiguous tensors.
+    return make_trainee(whole, spec.model_copy(update={"input": taken}), optimiser, seed, images, channels_last=False)
+
+
+def _judge_of(trainer: pl.Trainer, job: Job, run: Path) -> Any:
+    """A function that gives the validation and test metrics of a program that takes one image at a time."""
+    from torchao.quantization.pt2e import allow_exported_model_train_eval
+
+    def judge(program: GraphModule) -> tuple[dict[str, float], dict[str, float]]:
+        network = Pixels(allow_exported_model_train_eval(program))
+        optimiser = Optimiser(job.settled.learning_rate, 0.0, "constant")
+        trainee = _trainee(network, job.spec, optimiser, job.config.seed, job.images)
+        validation, test = (
+            make_loader(
+                job.images[part],
+                job.settled.task,
+                1,
+                shuffle=False,
+                processes=0,
+                seed=job.config.seed,
+                single=True,
+            )
+            for part in ("validation", "test")
+        )
+        with interruptible(trainer, run):
+            return (
+                dict(trainer.validate(trainee, validation, verbose=False)[0]),
+                dict(trainer.test(trainee, test, verbose=False)[0]),
+            )
+
+    return judge
+
+
+def _report_winner(name: str, ptq: Candidate, qat: Candidate, report: Report) -> None:
+    for title, candidate in (("PTQ", ptq), ("QAT", qat)):
+        figures = plain_metrics(candidate.validation, candidate.test)
+        report(f"int8 {title}: " + "  ".join(f"{key} {value:.4f}" for key, value in figures.items()))
+    report(f"{name.upper()} is better on the validation images and is kept")
+
+
+def _write(job: Job, run: Path, partial: Path, winner: Candidate, judge: Any, verdict: dict[str, Any]) -> Path:
+    """Complete the new run: the winner's float network and ranges, and both candidates' metrics."""
+    source = cast(Path, job.config.tuned_from)
+    exported, spec = as_network(winner.prepared)
+    torch.export.save(exported, partial / "network.pt2")
+    (partial / "quantization.json").write_text(winner.ranges.to_json())
+    shutil.copytree(source / "calibration", partial / "calibration", dirs_exist_ok=True)
+    if verdict["winner"] == "ptq":
+        shutil.copyfile(source / "checkpoint.ckpt", partial / "checkpoints" / "best.ckpt")
+    metrics = plain_metrics(*judge(winner.prepared.module))
+    quantization = {
+        "winner": verdict["winner"],
+        "from": str(source),
+        "int8": {name: plain_metrics(verdict[name].validation, verdict[name].test) for name in ("ptq", "qat")},
+    }
+    config = job.config.model_dump(mode="json") | job.settled.model_dump(mode="json")
+    return finish_run(partial, run, spec, config, data_record(job), metrics, {"quantization": quantization})
