@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from contract.errors import SamesightError
 from contract.spec import Input
@@ -44,19 +44,36 @@ def call_function(function: str, folder: Path) -> "Module":
     """The network that `module:function` returns (errors as in `export_function`)."""
     import torch
 
+    try:
+        made = load_function(function, folder)()
+    except SamesightError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise SamesightError(f"{function}: fails when it is called: {_told(error)}; mend it") from None
+    if not isinstance(made, torch.nn.Module):
+        raise SamesightError(f"{function}: returns {type(made).__name__}, not a torch.nn.Module; return the network")
+    return made
+
+
+def load_function(function: str, folder: Path) -> Callable[..., Any]:
+    """Import a person's `module:function`; our packages come first on the path, `folder` last.
+
+    Raises:
+        SamesightError: it cannot be imported, is not there, or is called like a package of ours.
+    """
     module, _, name = function.partition(":")
     _refuse_clash(function, module.partition(".")[0], folder)
     sys.path.append(str(folder))
     try:
         with _imports_watched(function, folder):
-            made = getattr(importlib.import_module(module), name)()
+            found = getattr(importlib.import_module(module), name)
     except SamesightError:
         raise
     except (Exception, SystemExit) as error:
         raise SamesightError(f"{function}: cannot be loaded from {folder}: {_told(error)}; mend it") from None
-    if not isinstance(made, torch.nn.Module):
-        raise SamesightError(f"{function}: returns {type(made).__name__}, not a torch.nn.Module; return the network")
-    return made
+    if not callable(found):
+        raise SamesightError(f"{function}: is {type(found).__name__}, not a function; name a function")
+    return cast(Callable[..., Any], found)
 
 
 @contextmanager

@@ -1,0 +1,118 @@
+"""`verify --server`: a person's own server code, right and with the faults that people make."""
+
+import json
+
+import pytest
+
+SERVER = """
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+STEPS = {steps!r}
+network = torch.export.load({network!r}).module()
+
+
+def answer(path):
+    image = Image.open(path)
+    if "no exif" not in STEPS:
+        image = ImageOps.exif_transpose(image)
+    image = image.convert("RGB")
+    width, height = image.size
+    if "stretch" in STEPS:
+        image = image.resize((64, 64), Image.BILINEAR)
+    else:
+        shorter, longer = sorted(image.size)
+        size = (64, 64 * height // width) if width <= height else (64 * width // height, 64)
+        if "no antialias" in STEPS:
+            scale = (width / size[0], height / size[1])
+            image = image.transform(size, Image.AFFINE, (scale[0], 0, 0, 0, scale[1], 0), Image.BILINEAR)
+        else:
+            image = image.resize(size, Image.BILINEAR)
+        left, top = round((size[0] - 64) / 2), round((size[1] - 64) / 2)
+        image = image.crop((left, top, left + 64, top + 64))
+    pixels = np.asarray(image, np.float32)
+    if "bgr" in STEPS:
+        pixels = pixels[:, :, ::-1]
+    values = pixels if "0..255" in STEPS else pixels / 255
+    if "not normalised" not in STEPS and "0..255" not in STEPS:
+        values = (values - np.array({mean!r}, np.float32)) / np.array({std!r}, np.float32)
+    tensor = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
+    with torch.no_grad():
+        made = network(tensor)
+        scores = torch.softmax((made if isinstance(made, torch.Tensor) else made[0])[0], 0)
+    best = scores.argsort(descending=True)[:5].tolist()
+    if "labels" in STEPS:
+        answers = [dict(label=str((i + 1) % 10), score=float(scores[i])) for i in best]
+    else:
+        answers = [dict(label=str(i), score=float(scores[i])) for i in best]
+    return answers if "answers only" in STEPS else (answers, tensor)
+"""
+
+
+@pytest.fixture(scope="module")
+def compare(demo, samesight, tmp_path_factory):
+    spec = json.loads((demo / "digits/model.json").read_text())["input"]
+
+    def run(*steps):
+        folder = tmp_path_factory.mktemp("server")
+        network = str((demo / "runs/digits/network.pt2").resolve())
+        text = SERVER.format(steps=steps, network=network, mean=spec["mean"], std=spec["std"])
+        (folder / "my_server.py").write_text(text)
+        done = samesight("verify", (demo / "digits").resolve(), "--server", "my_server:answer", "--json", cwd=folder)
+        assert done.returncode in (0, 1) and done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    return run
+
+
+def test_right_code_passes(compare):
+    code, told = compare()
+    assert code == 0 and told["passed"] and told["tensor_db"] > 100 and told["agreement"] == 1.0
+
+
+CAUSES = {
+    ("bgr",): "reverse order (BGR for RGB)",
+    ("no antialias",): "without antialias",
+    ("stretch",): "stretched",
+    ("no exif",): "EXIF",
+    ("not normalised",): "0..1 and not normalised",
+    ("0..255",): "left at 0..255",
+    ("bgr", "not normalised"): "BGR for RGB) and the pixels are scaled to 0..1",
+    ("answers only", "labels"): "labels are one too high",
+    ("answers only", "not normalised"): "0..1 and not normalised",
+}
+
+
+@pytest.mark.parametrize("steps", CAUSES, ids=" + ".join)
+def test_the_likely_cause_is_named(compare, steps):
+    code, told = compare(*steps)
+    assert code == 1 and not told["passed"]
+    assert CAUSES[steps] in told["likely_cause"]
+
+
+BROKEN = {
+    "raise ValueError('no GPU')": "no GPU",
+    "def answer(path): return 1 / 0": "ZeroDivisionError",
+    "def answer(path): return 'a cat'": "return a list of",
+    "def answer(path): return [{'score': 1.0}]": "return a list of",
+    "import numpy\ndef answer(path): return [], numpy.zeros((1, 3, 2, 2))": "returned an input tensor [1, 3, 2, 2]",
+    "import os\ndef answer(path): os.abort()": "process died",
+    "def other(path): return []": "answer",
+}
+
+
+@pytest.mark.parametrize("code", BROKEN)
+def test_broken_code_gets_one_sentence(demo, samesight, tmp_path, code):
+    (tmp_path / "my_server.py").write_text(code)
+    done = samesight("verify", (demo / "digits").resolve(), "--server", "my_server:answer", cwd=tmp_path)
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 1 and len(lines) == 1 and BROKEN[code] in lines[0], done.stderr
+
+
+def test_a_package_of_theirs_that_is_called_like_ours_is_named(demo, samesight, tmp_path):
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training/__init__.py").write_text("")
+    (tmp_path / "my_server.py").write_text("import training\ndef answer(path): return []")
+    done = samesight("verify", (demo / "digits").resolve(), "--server", "my_server:answer", cwd=tmp_path)
+    assert done.returncode == 1 and "'training'" in done.stderr and "rename it" in done.stderr
