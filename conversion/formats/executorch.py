@@ -127,6 +127,7 @@ def load(path: Path, tensors: Tensors) -> ExecuTorchRunner:
     with mute():
         import executorch.extension.pybindings._C as native
 
+        native._unsafe_reset_threadpool(1)
         try:
             module = native._load_for_executorch(str(path))
             methods = module.method_names()

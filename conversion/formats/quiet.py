@@ -8,6 +8,8 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 
+from contract.errors import SamesightError
+
 DEBUG = "SAMESIGHT_DEBUG"
 
 
@@ -31,7 +33,7 @@ def quiet() -> Iterator[None]:
 def mute() -> Iterator[None]:
     """Nothing on standard error either, not even from native code: for the short time in which a runtime starts.
 
-    What native code had to say is passed on if something fails.
+    What native code had to say is passed on if something fails that nobody foresaw.
     """
     if os.environ.get(DEBUG):
         yield
@@ -42,9 +44,10 @@ def mute() -> Iterator[None]:
         os.dup2(said.fileno(), 2)
         try:
             yield
-        except BaseException:
-            said.seek(0)
-            os.write(kept, said.read())
+        except BaseException as error:
+            if not isinstance(error, SamesightError):
+                said.seek(0)
+                os.write(kept, said.read())
             raise
         finally:
             os.dup2(kept, 2)

@@ -25,7 +25,13 @@ from conversion.preparation.canonical import canonical
 from conversion.preparation.graph import forget_history, shape_of
 from conversion.preparation.normalisation import normalise, prepend_normalisation
 from conversion.preparation.proof import prove
-from conversion.preparation.rewrites import rewrite_global_means, rewrite_prelu, rewrite_relu6, rewrite_squeezes
+from conversion.preparation.rewrites import (
+    rewrite_global_means,
+    rewrite_late_permutes,
+    rewrite_prelu,
+    rewrite_relu6,
+    rewrite_squeezes,
+)
 from conversion.preparation.roles import canonical_output, check_channels
 from conversion.preparation.sharing import unshare
 
@@ -112,9 +118,8 @@ def named_outputs(program: ExportedProgram, spec: ModelSpec, flat: list[Node]) -
     return dict(zip(names, flat, strict=True))
 
 
-def finish(module: GraphModule, spec: ModelSpec, image: Node, outputs: list[Node], end: Node) -> ExportedProgram:
-    """Give the graph its plain signature (image) -> (roles...) and export it."""
-    end.args = (tuple(outputs),)
+def finish(module: GraphModule, spec: ModelSpec, image: Node) -> ExportedProgram:
+    """Give the graph, which returns the roles, its plain signature (image) -> (roles...) and export it."""
     image.target = IMAGE
     module.graph.set_codegen(torch.fx.graph.CodeGen())
     module.graph.eliminate_dead_code()
@@ -152,9 +157,11 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
         role: canonical_output(module, spec, role, by_name[spec.outputs.roles[role].tensor], end) for role in spec.roles
     }
     check_channels(spec, {role: shape_of(node) for role, node in outputs.items()})
+    end.args = (tuple(outputs.values()),)
+    changes["permutes moved"] = rewrite_late_permutes(module)
     changes["normalisation"] = prepend_normalisation(module, image, spec.input)
     changes["biases told apart"] = make_biases_unequal(module)
-    exported = finish(module, spec, image, list(outputs.values()), end)
+    exported = finish(module, spec, image)
     run = exported.module(check_guards=False)
     reference = original.module(check_guards=False)
 

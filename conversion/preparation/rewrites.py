@@ -8,6 +8,7 @@
 | adaptive_avg_pool2d to one value | quantizers give it the coarse scale of its input |
 | relu6 | quantizers know it as hardtanh |
 | squeeze, unsqueeze, flatten | XNNPACK takes reshapes with a known shape |
+| [1,C,H,W] -> [1,C,HW] -> [1,HW,C] | phones' formats hold maps as NHWC: two transposes per output |
 """
 
 from torch.fx import GraphModule, Node
@@ -90,3 +91,43 @@ def rewrite_squeezes(module: GraphModule) -> int:
         replace(node, add_call(module, aten.reshape.default, [node.args[0], list(shape_of(node))], node, node))
         count += 1
     return count
+
+
+def rewrite_late_permutes(module: GraphModule) -> int:
+    """Channels moved to the end after flattening a map: moved before instead, where NHWC needs no transpose."""
+    count = 0
+    for node in nodes_of(module, [aten.permute.default, aten.transpose.int]):
+        shape = shape_of(node)
+        if len(shape) != 3:
+            continue
+        if node.target is aten.permute.default:
+            swaps = [axis % 3 for axis in argument(node, 1, "dims")] == [0, 2, 1]
+        else:
+            swaps = {argument(node, index, f"dim{index - 1}") % 3 for index in (1, 2)} == {1, 2}
+        source = node.args[0]
+        if swaps and isinstance(source, Node) and is_flat_map(source):
+            replace(node, channels_last(module, source, node))
+            count += 1
+    return count
+
+
+def is_flat_map(node: Node) -> bool:
+    """[1,C,HW] that comes from a map [1,C,H,W], or from several joined along their positions."""
+    if node.target is aten.cat.default and len(shape_of(node)) == 3:
+        return argument(node, 1, "dim", 0) % 3 == 2 and all(is_flat_map(part) for part in argument(node, 0, "tensors"))
+    source = node.args[0] if node.args else None
+    if node.target not in (aten.reshape.default, aten.view.default) or not isinstance(source, Node):
+        return False
+    before, after = shape_of(source), shape_of(node)
+    return len(before) == 4 and after == (before[0], before[1], before[2] * before[3])
+
+
+def channels_last(module: GraphModule, node: Node, before: Node) -> Node:
+    """What `is_flat_map` accepts, as [1,HW,C]."""
+    if node.target is aten.cat.default:
+        parts = [channels_last(module, part, before) for part in argument(node, 0, "tensors")]
+        return add_call(module, aten.cat.default, [parts, 1], before, node)
+    image = argument(node, 0, "self")
+    _, channels, height, width = shape_of(image)
+    turned = add_call(module, aten.permute.default, [image, [0, 2, 3, 1]], before, node)
+    return add_call(module, aten.reshape.default, [turned, [1, height * width, channels]], before, node)

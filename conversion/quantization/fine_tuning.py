@@ -10,11 +10,10 @@ The way of `samesight train --qat`:
 """
 
 import copy
-from typing import Any
 
 import torch
 from torch.export import ExportedProgram
-from torch.fx import GraphModule, Node
+from torch.fx import GraphModule
 
 from contract.errors import SamesightError
 from contract.spec import ModelSpec, Outputs, Slice
@@ -105,22 +104,19 @@ def fine_tuned(prepared: Prepared, module: GraphModule) -> Prepared:
         for name, parameter in changed.named_parameters():
             parameter.copy_(trained[name].detach().cpu())
     make_biases_unequal(changed)
-    image, end = ends_of(changed)
-    outputs = [output for output in argument(end, 0, "output") if isinstance(output, Node)]
-    exported = finish(changed, prepared.spec, image, outputs, end)
+    exported = finish(changed, prepared.spec, ends_of(changed)[0])
     return Prepared(prepared.spec, exported, float("nan"), dict(prepared.changes))
 
 
 def as_network(prepared: Prepared) -> tuple[ExportedProgram, ModelSpec]:
     """A prepared program as a run keeps it: it takes normalised input, and its outputs are the roles themselves."""
     module = copy.deepcopy(prepared.module)
-    image, end = ends_of(module)
+    image, _ = ends_of(module)
     for node in list(module.graph.nodes):
         if node.op == "call_function" and place_of(node).startswith(f"{NORMALISE} "):
             node.replace_all_uses_with(image)
             module.graph.erase_node(node)
-    outputs: list[Any] = list(argument(end, 0, "output"))
-    exported = finish(module, prepared.spec, image, outputs, end)
+    exported = finish(module, prepared.spec, image)
     roles = prepared.spec.roles
     slices = {role: Slice(tensor=role) for role in roles}
     kept = Outputs(tensors=roles, roles=slices, activation=prepared.spec.outputs.activation)
