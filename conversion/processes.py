@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from pydantic import ValidationError
 
@@ -17,6 +16,7 @@ from contract.files import write_atomically
 from conversion.worker import Event, Job
 
 LAST_LINES = 5
+SAID_BYTES = 8000
 Listener = Callable[[Event], None]
 
 
@@ -33,32 +33,38 @@ class Child:
     open: list[str] = field(default_factory=list)
     current: str = ""
     process: "subprocess.Popen[bytes] | None" = None
-    log: IO[bytes] | None = None
     rest: bytes = b""
+    said: bytes = b""
     starts: int = 0
     peak_bytes: int = 0
 
-    def start(self) -> IO[bytes]:
-        """Start a process for the units that are open; gives the side that its events come from."""
+    def start(self, selector: selectors.BaseSelector) -> None:
+        """Start a process for the units that are open, and listen to it."""
         self.starts += 1
-        name = f"worker-{self.number}-{self.starts}"
-        path = self.folder / f"{name}.json"
+        path = self.folder / f"worker-{self.number}-{self.starts}.json"
         write_atomically(path, _reduced(self.job, self.open).to_json().encode())
-        self.log = (self.folder / f"{name}.log").open("w+b")
-        self.current, self.rest = "", b""
+        self.current, self.rest, self.said = "", b"", b""
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "conversion.worker", str(path)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=self.log,
+            stderr=subprocess.PIPE,  # not a file: on a full disk, a worker that cannot print dies of it
             env=_environment(),
         )
-        assert self.process.stdout is not None
-        os.set_blocking(self.process.stdout.fileno(), False)
-        return self.process.stdout
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)
+            selector.register(stream, selectors.EVENT_READ, self)
+
+    def overhear(self) -> bool:
+        """Keep the end of what converters print; False when there will be no more."""
+        assert self.process is not None and self.process.stderr is not None
+        data = self.process.stderr.read()
+        self.said = (self.said + (data or b""))[-SAID_BYTES:]
+        return data != b""
 
     def read(self, tell: Listener) -> bool:
-        """Pass on the events that are there; False when the process has closed its side."""
+        """Pass on the events that are there; False when there will be no more."""
         assert self.process is not None and self.process.stdout is not None
         data = self.process.stdout.read()
         if data is None:
@@ -76,12 +82,11 @@ class Child:
 
     def end(self, tell: Listener) -> bool:
         """After the process has gone: blame the unit that it died of. True when a new process must make the rest."""
-        assert self.process is not None and self.log is not None
+        assert self.process is not None
         code = self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        reason = _death(code, self.log)
-        self.log.close()
+        self.overhear()
+        self.close()
+        reason = _death(code, self.said)
         if not self.open:
             return False
         for name in [self.current] if self.current else list(self.open):
@@ -94,6 +99,13 @@ class Child:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.close()
+
+    def close(self) -> None:
+        """Give back the pipes."""
+        for stream in (self.process.stdout, self.process.stderr) if self.process else ():
+            if stream is not None:
+                stream.close()
 
     def _note(self, event: Event) -> None:
         self.peak_bytes = max(self.peak_bytes, event.peak_bytes)
@@ -113,7 +125,7 @@ def run_workers(jobs: Sequence[Job], folder: Path, tell: Listener) -> int:
 
     Args:
         jobs: one process each.
-        folder: for job files and logs.
+        folder: for job files.
         tell: called with every event.
 
     Returns:
@@ -123,19 +135,29 @@ def run_workers(jobs: Sequence[Job], folder: Path, tell: Listener) -> int:
     with selectors.DefaultSelector() as selector:
         try:
             for child in children:
-                selector.register(child.start(), selectors.EVENT_READ, child)
+                child.start(selector)
             while selector.get_map():
                 for key, _ in selector.select():
-                    child = key.data
-                    if child.read(tell):
-                        continue
-                    selector.unregister(key.fileobj)
-                    if child.end(tell):
-                        selector.register(child.start(), selectors.EVENT_READ, child)
+                    _serve(key, selector, tell)
         finally:
             for child in children:
                 child.kill()
     return sum(child.peak_bytes for child in children)
+
+
+def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, tell: Listener) -> None:
+    """Take in what one pipe of one worker has."""
+    child: Child = key.data
+    assert child.process is not None
+    if key.fileobj is child.process.stderr:
+        if not child.overhear():
+            selector.unregister(key.fileobj)
+    elif key.fileobj is child.process.stdout and not child.read(tell):
+        for stream in (child.process.stdout, child.process.stderr):
+            if stream is not None and stream in selector.get_map():
+                selector.unregister(stream)
+        if child.end(tell):
+            child.start(selector)
 
 
 def _reduced(job: Job, units: Sequence[str]) -> Job:
@@ -162,13 +184,12 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _death(code: int, log: IO[bytes]) -> str:
+def _death(code: int, said: bytes) -> str:
     if code < 0:
         cause = f"was killed by {signal.Signals(-code).name}"
         if code == -signal.SIGKILL:
             cause += " (out of memory, as a rule)"
     else:
         cause = f"ended with code {code}"
-    log.seek(0)
-    lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
     return f"its converter {cause}; its last lines: {' | '.join(lines[-LAST_LINES:]) or 'none'}"

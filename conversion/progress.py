@@ -66,9 +66,7 @@ def live_table() -> Iterator[Callable[[Event], None]]:
 
 
 def result_line(event: Event) -> str | None:
-    """An event as a line of a log; None for those that a log does not need."""
+    """An event as a line of a log; None for those that a log does not need (failures are told at the end)."""
     if event.kind == "end":
         return f"{event.name}  {event.seconds:.1f} s"
-    if event.kind == "cached":
-        return f"{event.name}  cached"
-    return f"{event.name}  failed: {event.text}" if event.kind == "failed" else None
+    return f"{event.name}  cached" if event.kind == "cached" else None

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -43,15 +43,12 @@ class Timing(Document):
     peak_bytes: int
 
 
-def time_conversion(
-    source: str, progress: Callable[[str], None] = lambda name: None, formats: Sequence[str] = ()
-) -> Timing:
+def time_conversion(source: str, progress: Callable[[str], None] = lambda name: None) -> Timing:
     """Measure on this machine; takes some minutes, and nothing else should run meanwhile.
 
     Args:
         source: a run folder.
         progress: told what is measured now.
-        formats: by name or suffix; empty for all.
 
     Raises:
         SamesightError: an artifact could not be made.
@@ -64,14 +61,14 @@ def time_conversion(
         folder, cache = Path(name), Cache(Path(name) / "cache")
         progress("all together")
         started = time.perf_counter()
-        outcome = convert_source(source, folder / "bundle", formats, cache=cache)
+        outcome = convert_source(source, folder / "bundle", cache=cache)
         together = time.perf_counter() - started
         started = time.perf_counter()
-        convert_source(source, folder / "bundle", formats, cache=cache)
+        convert_source(source, folder / "bundle", cache=cache)
         cached = time.perf_counter() - started
         for failure, reason in outcome.failures.items():
             raise SamesightError(f"{failure} could not be made: {reason}")
-        for target in choose(opened.spec.name, formats):
+        for target in choose(opened.spec.name):
             progress(target.name)
             work = folder / target.name
             work.mkdir()

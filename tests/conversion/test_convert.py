@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 
 import pytest
 from PIL import Image
@@ -13,7 +14,7 @@ from contract.bundle import open_bundle
 from contract.errors import SamesightError, UsageError
 from contract.golden import write_cases
 from contract.manifest import Artifact, TensorInfo
-from conversion import jobs, workflow
+from conversion import jobs, timing, workflow
 from conversion.api import PartialError
 from conversion.cache import Cache
 from conversion.server_answers import server_answers
@@ -324,3 +325,29 @@ def test_a_wrong_request_is_refused_before_any_work(tmp_path, run, workers, form
         convert_source(run, tmp_path / "out", formats, precisions)
     assert workers.made == []
     assert not (tmp_path / "out").exists()
+
+
+def test_timing_compares_together_with_one_after_another(run, workers, monkeypatch):
+    monkeypatch.setattr(timing, "run_workers", workers.run)
+    workers.during = lambda name: time.sleep(0.01)
+    seen = []
+    measured = timing.time_conversion(str(run), seen.append)
+    names = [one.name for one in measured.alone]
+    assert seen == ["all together", *names]
+    assert set(names) == ALL - {GOLDEN}
+    assert workers.made[: len(ALL)].count(GOLDEN) == 1
+    assert workers.made[len(ALL) :] == names
+    assert all(one.seconds >= 0.01 for one in measured.alone)
+    assert measured.ratio == pytest.approx(measured.together / sum(one.seconds for one in measured.alone))
+    assert measured.peak_bytes == 1 << 30
+    workers.failing = {"digits.int8.pte": "no such operator"}
+    with pytest.raises(SamesightError, match=r"digits\.int8\.pte could not be made: no such operator"):
+        timing.time_conversion(str(run))
+
+
+def test_timing_is_printed_with_its_limits():
+    alone = (timing.Alone(name="a.tflite", seconds=60.0), timing.Alone(name="b.pte", seconds=40.0))
+    text = timing.print_timing(timing.Timing(together=50.0, cached=0.5, alone=alone, ratio=0.5, peak_bytes=3 << 30))
+    assert "50.0 s (above the limit of 45 on two idle cores)" in text
+    assert "0.50   (above the limit of 0.4 on two idle cores)" in text
+    assert "3.00 GiB (within the limit of 4 on two idle cores)" in text
