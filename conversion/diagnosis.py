@@ -1,7 +1,6 @@
 """Why does it differ? Known faults are tried on the same images; the one that explains the difference best is named."""
 
-from collections.abc import Callable, Sequence
-from itertools import product
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +15,20 @@ from conversion.formats import Runner
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
-Hypothesis = tuple[str, Callable[[Picture, Input], Float32]]
 
 SAME_DB = 45.0
 
 
-def hypotheses(spec: Input) -> list[Hypothesis]:
-    """Every image fault alone, every value fault alone, and every pair of both."""
-
-    def combine(image: str | None, value: str | None) -> Hypothesis:
-        def make(picture: Picture, spec: Input) -> Float32:
-            tensor = IMAGE_FAULTS[image](picture, spec) if image else preprocess(picture, spec)[0]
-            return VALUE_FAULTS[value](tensor, spec) if value else network_values(tensor, spec)
-
-        return " and ".join(name for name in (image, value) if name), make
-
-    return [combine(*pair) for pair in product([None, *IMAGE_FAULTS], [None, *VALUE_FAULTS]) if any(pair)]
+def hypotheses(pictures: Sequence[Picture], spec: Input) -> Iterator[tuple[str, list[Float32]]]:
+    """Every image fault alone, every value fault alone, and every pair of both: its name, and the network's inputs."""
+    for image in (None, *IMAGE_FAULTS):
+        tensors = [
+            IMAGE_FAULTS[image](picture, spec) if image else preprocess(picture, spec)[0] for picture in pictures
+        ]
+        for value in (None, *VALUE_FAULTS):
+            if image or value:
+                make = VALUE_FAULTS[value] if value else network_values
+                yield " and ".join(name for name in (image, value) if name), [make(t, spec) for t in tensors]
 
 
 def tensor_db(expected: Sequence[Float32], given: Sequence[Float32]) -> float:
@@ -59,8 +56,8 @@ def explain_tensor(pictures: Sequence[Picture], given: Sequence[Float32], spec: 
     """
     reference = [network_values(preprocess(picture, spec)[0], spec) for picture in pictures]
     best, cause = max(tensor_db(reference, given), 25.0), None
-    for name, make in hypotheses(spec):
-        found = tensor_db([make(picture, spec) for picture in pictures], given)
+    for name, values in hypotheses(pictures, spec):
+        found = tensor_db(values, given)
         if found > best + 0.5:
             best, cause = found, name
     return cause
@@ -85,10 +82,10 @@ def explain_answers(
         found = _likeness([change(i, image) for i, image in enumerate(right)], given, iou)
         if found > best:
             best, cause = found, name
-    for name, make in hypotheses(spec.input):
+    for name, values in hypotheses(pictures, spec.input):
         changed = [
-            answers(run(pixels_for(make(picture, spec.input), spec.input)), spec, geometry)
-            for picture, (_, geometry) in zip(pictures, prepared, strict=True)
+            answers(run(pixels_for(value, spec.input)), spec, geometry)
+            for value, (_, geometry) in zip(values, prepared, strict=True)
         ]
         found = _likeness(changed, given, iou)
         if found > best + 1e-6:

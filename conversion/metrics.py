@@ -4,9 +4,8 @@ Top-1 is a mean over images. mAP50 is COCO's: 101-point interpolated precision a
 with the matching rules of COCO's evaluation (no crowds, no areas); a test holds it against torchmetrics.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -84,44 +83,61 @@ def match_image(
 
 def average_precision(matches: Sequence[Matches]) -> float:
     """Mean AP at the matches' IoU over all classes that have a truth; 0.0 when nothing is there to be found."""
-    labels = np.concatenate([match.labels for match in matches]) if matches else np.zeros(0, np.int64)
-    scores = np.concatenate([match.scores for match in matches]) if matches else np.zeros(0)
-    hits = np.concatenate([match.hits for match in matches]) if matches else np.zeros(0, bool)
-    truths = np.sum([match.truths for match in matches], axis=0) if matches else np.zeros(0, np.int64)
-    order = np.argsort(-scores, kind="stable")
-    labels, hits = labels[order], hits[order]
-    present = np.flatnonzero(truths)
-    return (
-        float(np.mean([_class_precision(hits[labels == c], int(truths[c])) for c in present])) if len(present) else 0.0
-    )
+    return float(weighted_precision(matches, np.ones((1, len(matches))))[0])
 
 
-def _class_precision(hits: npt.NDArray[np.bool_], truths: int) -> float:
-    if not len(hits):
-        return 0.0
-    true = np.cumsum(hits)
-    recall = true / truths
-    precision = np.maximum.accumulate((true / np.arange(1, len(hits) + 1))[::-1])[::-1]
-    at = np.searchsorted(recall, RECALL_LEVELS, side="left")
-    return float(np.where(at < len(precision), precision[np.minimum(at, len(precision) - 1)], 0.0).mean())
+def weighted_precision(matches: Sequence[Matches], weights: Float64) -> Float64:
+    """`average_precision` of samples of the images, all at once.
+
+    Args:
+        matches: of each image.
+        weights: how often each image is in each sample, [samples, images].
+
+    Returns:
+        [samples].
+    """
+    samples = len(weights)
+    if not matches:
+        return np.zeros(samples)
+    labels = np.concatenate([match.labels for match in matches])
+    hits = np.concatenate([match.hits for match in matches])
+    images = np.repeat(np.arange(len(matches)), [len(match.labels) for match in matches])
+    order = np.argsort(-np.concatenate([match.scores for match in matches]), kind="stable")
+    labels, hits, images = labels[order], hits[order], images[order]
+    truths = weights @ np.stack([match.truths for match in matches]).astype(np.float64)
+    total, present = np.zeros(samples), np.zeros(samples)
+    for label in np.flatnonzero(truths.any(axis=0)):
+        own = labels == label
+        precision = _class_precision(weights[:, images[own]], hits[own], truths[:, label])
+        there = truths[:, label] > 0
+        total += np.where(there, precision, 0.0)
+        present += there
+    return np.divide(total, present, out=np.zeros(samples), where=present > 0)
 
 
-T = TypeVar("T")
+def _class_precision(weights: Float64, hits: npt.NDArray[np.bool_], truths: Float64) -> Float64:
+    """Interpolated precision of one class: detections by falling score with their weights [samples, K]."""
+    true = np.cumsum(weights * hits, axis=1)
+    recall = true / np.maximum(truths, 1.0)[:, None]
+    precision = true / np.maximum(np.cumsum(weights, axis=1), 1.0)
+    highest = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    padded = np.concatenate([highest, np.zeros((len(weights), 1))], axis=1)
+    at = np.stack([np.searchsorted(row, RECALL_LEVELS, side="left") for row in recall])
+    return np.asarray(np.take_along_axis(padded, at, axis=1).mean(axis=1), np.float64)
 
 
-def resampled(values: Sequence[T], metric: Callable[[list[T]], float], seed: int = 0) -> Float64:
-    """The metric on 1000 samples of the images, drawn with replacement; the same seed draws the same images.
+def sample_weights(count: int, seed: int = 0) -> Float64:
+    """How often each of `count` images is in each of 1000 samples drawn with replacement, [samples, images].
 
-    The difference of two models' samples gives the paired percentile interval.
+    The difference of two models' metrics on the same samples gives the paired percentile interval.
     Source: B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
     random = np.random.default_rng(seed)
-    chosen = random.integers(len(values), size=(BOOTSTRAP_SAMPLES, len(values)))
-    return np.array([metric([values[i] for i in row]) for row in chosen])
+    return random.multinomial(count, np.full(count, 1.0 / count), size=BOOTSTRAP_SAMPLES).astype(np.float64)
 
 
 def interval(server: Float64, artifact: Float64) -> tuple[float, float]:
-    """95 % interval of what the artifact loses, from two results of `resampled`."""
+    """95 % interval of what the artifact loses, from both models' metrics on the same samples."""
     low, high = np.percentile(server - artifact, [2.5, 97.5])
     return float(low), float(high)
 

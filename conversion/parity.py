@@ -26,7 +26,16 @@ from contract.verdicts import MetricFigures, Verdict, Verdicts
 from conversion.comparison import Agreement, role_figures
 from conversion.formats import FORMATS, Quantum, Runner
 from conversion.gates import GATES, QUANTA_APART, Gate
-from conversion.metrics import average_precision, interval, match_image, mean, metric_spec, resampled, top1_hits
+from conversion.metrics import (
+    average_precision,
+    interval,
+    match_image,
+    mean,
+    metric_spec,
+    sample_weights,
+    top1_hits,
+    weighted_precision,
+)
 from conversion.server_answers import ServerAnswers, read_server_answers, server_answers
 
 UInt8 = npt.NDArray[np.uint8]
@@ -194,12 +203,12 @@ def task_metric(
     """Top-1 or mAP50 (0..1) of answers given under `metric_spec`, and the same on bootstrap samples of the images."""
     if spec.task == "classification":
         hits = top1_hits(given, [example.label for example in examples])
-        return mean(hits), resampled(hits, mean)
+        return mean(hits), sample_weights(len(hits)) @ np.array(hits) / max(1, len(hits))
     matches = [
         match_image(found, example.boxes, example.labels, len(spec.labels))
         for found, example in zip(given, examples, strict=True)
     ]
-    return average_precision(matches), resampled(matches, average_precision)
+    return average_precision(matches), weighted_precision(matches, sample_weights(len(matches)))
 
 
 def _metric(record: Record, spec: ModelSpec, split: TestSplit) -> MetricFigures:

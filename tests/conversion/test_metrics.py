@@ -4,7 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.answers import Answer
-from conversion.metrics import average_precision, interval, match_image, mean, metric_spec, resampled, top1_hits
+from conversion.metrics import (
+    average_precision,
+    interval,
+    match_image,
+    metric_spec,
+    sample_weights,
+    top1_hits,
+    weighted_precision,
+)
 
 CLASSES = 3
 
@@ -69,11 +77,26 @@ def test_top1_looks_at_the_first_answer():
 
 
 def test_the_bootstrap_pairs_images():
-    hits = [1.0] * 90 + [0.0] * 10
-    assert interval(resampled(hits, mean), resampled(hits, mean)) == (0.0, 0.0)
-    worse = [0.0] * 4 + hits[4:]
-    low, high = interval(resampled(hits, mean), resampled(worse, mean))
+    hits = np.array([1.0] * 90 + [0.0] * 10)
+    weights = sample_weights(100)
+    assert weights.shape == (1000, 100) and (weights.sum(axis=1) == 100).all()
+    worse = hits.copy()
+    worse[:4] = 0.0
+    assert interval(weights @ hits / 100, weights @ hits / 100) == (0.0, 0.0)
+    low, high = interval(weights @ hits / 100, weights @ worse / 100)
     assert 0.0 <= low < 0.04 < high < 0.09
+
+
+def test_a_weighted_metric_is_that_of_repeated_images():
+    matches = [
+        match_image(answers, boxes, labels, CLASSES) for seed in range(4) for answers, boxes, labels in _images(seed)
+    ]
+    random = np.random.default_rng(5)
+    weights = random.integers(0, 3, (20, len(matches))).astype(np.float64)
+    for row, found in zip(weights, weighted_precision(matches, weights), strict=True):
+        repeated = [match for match, times in zip(matches, row, strict=True) for _ in range(int(times))]
+        # Copies of one hit raise the precision in steps, which no recall level may fall between: nearly, not exactly.
+        assert found == pytest.approx(average_precision(repeated), abs=0.01)
 
 
 def test_the_metric_keeps_weak_boxes():
