@@ -20,7 +20,7 @@ from contract.spec import ModelSpec
 from contract.yuv import Layout, Matrix, Range, rgb_to_yuv420, yuv420_from_bytes, yuv420_to_rgb
 from conversion.metrics import average_precision, match_image, mean, metric_spec, top1_hits
 from conversion.server import ServerModel
-from conversion.server_answers import FILE, ServerAnswers, server_answers
+from conversion.server_answers import FILE, ServerAnswers, fingerprint_of, server_answers
 from conversion.source import TestData
 from training.data import Example, open_data
 
@@ -62,13 +62,14 @@ def answer_split(server: ServerModel, examples: Sequence[Example]) -> ServerAnsw
     """The server model's answers on labelled images, and its metric there."""
     spec = metric_spec(server.spec)
     given = [answer_upright(server, spec, example.pixels) for example in examples]
+    seen = fingerprint_of(examples)
     if spec.task == "classification":
-        return server_answers("top1", mean(top1_hits(given, [example.label for example in examples])), given)
+        return server_answers("top1", mean(top1_hits(given, [example.label for example in examples])), given, seen)
     matches = [
         match_image(found, example.boxes, example.labels, len(spec.labels))
         for found, example in zip(given, examples, strict=True)
     ]
-    return server_answers("map50", average_precision(matches), given)
+    return server_answers("map50", average_precision(matches), given, seen)
 
 
 def answer_upright(server: ServerModel, spec: ModelSpec, pixels: UInt8) -> list[Answer]:

@@ -36,7 +36,7 @@ from conversion.metrics import (
     top1_hits,
     weighted_precision,
 )
-from conversion.server_answers import ServerAnswers, read_server_answers, server_answers
+from conversion.server_answers import ServerAnswers, fingerprint_of, read_server_answers, server_answers
 
 UInt8 = npt.NDArray[np.uint8]
 METRIC_NAMES: dict[Task, Literal["top1", "map50"]] = {"classification": "top1", "detection": "map50"}
@@ -260,6 +260,11 @@ def find_test_split(bundle: Bundle, data: str | None = None) -> TestSplit | None
         raise SamesightError(
             f"{source.source}: has {len(own)} test images, the server model answered {len(server.images)}; "
             "give the data that the run was trained on"
+        )
+    if fingerprint_of(own) != server.fingerprint:
+        raise SamesightError(
+            f"{source.source}: its test images are not those that the server model answered (the data or the code that "
+            "makes them was changed); convert again"
         )
     return TestSplit(own, server, source.source)
 
