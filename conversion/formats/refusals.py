@@ -30,8 +30,10 @@ def guilty_node(program: "ExportedProgram", error: BaseException) -> "Node | Non
     for message in messages(error):
         for found in OPERATOR.finditer(message):
             for name in (found[1], found[1].removesuffix("_copy"), found[1].rstrip("_")):
-                if name in by_name:
-                    return by_name[name]
+                # A decomposition may have dropped a prefix: special_bessel_j0 becomes prims.bessel_j0.
+                for whole, node in by_name.items():
+                    if whole == name or whole.endswith("_" + name):
+                        return node
         for name, node in by_name.items():
             if re.search(rf"\b{re.escape(name)}\b", message):
                 return node
