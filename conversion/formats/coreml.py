@@ -15,8 +15,11 @@ from contract.errors import SamesightError
 from contract.manifest import TensorInfo
 from contract.spec import ModelSpec
 from conversion.formats import Lowered, Lowering, Runner, Tensors
+from conversion.formats.quiet import quiet
+from conversion.formats.refusals import refusal
 from conversion.formats.torch_runner import describe_outputs
 
+TITLE = "Core ML"
 SPEC_KEY = "samesight.model.json"
 LABELS_KEY = "samesight.labels"
 DATE_KEY = "com.github.apple.coremltools.conversion_date"
@@ -45,17 +48,21 @@ def convert(job: Lowering) -> Lowered:
     ct = import_coremltools()
     pipeline = ct.PassPipeline.DEFAULT
     pipeline.remove_passes(HARMFUL_PASSES)
-    model = ct.convert(
-        # Without it coremltools refuses the program as one of the training dialect.
-        program.run_decompositions({}),
-        convert_to="mlprogram",
-        minimum_deployment_target=ct.target.iOS17,
-        compute_precision=ct.precision.FLOAT16,
-        inputs=[ct.ImageType(name="image", shape=shape, color_layout=ct.colorlayout.RGB)],
-        outputs=[ct.TensorType(name=role, dtype=np.float32) for role in job.spec.roles],
-        pass_pipeline=pipeline,
-        skip_model_load=True,
-    )
+    try:
+        with quiet():
+            model = ct.convert(
+                # Without it coremltools refuses the program as one of the training dialect.
+                program.run_decompositions({}),
+                convert_to="mlprogram",
+                minimum_deployment_target=ct.target.iOS17,
+                compute_precision=ct.precision.FLOAT16,
+                inputs=[ct.ImageType(name="image", shape=shape, color_layout=ct.colorlayout.RGB)],
+                outputs=[ct.TensorType(name=role, dtype=np.float32) for role in job.spec.roles],
+                pass_pipeline=pipeline,
+                skip_model_load=True,
+            )
+    except Exception as error:
+        raise refusal(TITLE, job.prepared.exported, error) from error
     model.short_description = f"{job.spec.name}: {job.spec.task}, {len(job.spec.labels)} classes"
     model.user_defined_metadata[SPEC_KEY] = job.spec.to_json()
     model.user_defined_metadata[LABELS_KEY] = json.dumps(job.spec.labels, ensure_ascii=False)

@@ -126,6 +126,30 @@ def test_grey_networks_take_the_first_plane_of_an_rgb_image(tmp_path, boxes_spec
     assert "slice_by_index" in [operation.type for operation in operators(package)]
 
 
+def test_an_operator_that_core_ml_lacks_is_one_sentence(tmp_path, digits_spec):
+    import torch
+
+    from conversion.preparation import prepare
+
+    class Rare(torch.nn.Module):
+        def forward(self, x):
+            return torch.special.bessel_j1(x)
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rare, self.head = Rare(), torch.nn.Linear(3 * 32 * 32, 10)
+
+        def forward(self, x):
+            return self.head(self.rare(x).flatten(1))
+
+    prepared = prepare(torch.export.export(Network().eval(), (torch.zeros(1, 3, 32, 32),)), digits_spec)
+    with pytest.raises(SamesightError, match=r"Core ML cannot take the operator .*bessel_j1\.default in rare \(Rare\)") as caught:
+        lowered(tmp_path, prepared)
+    assert "leave this format out with --to" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_package_that_is_not_what_was_asked_for_is_refused(boxes, boxes_spec):
     other = boxes_spec.model_copy(update={"input": boxes_spec.input.model_copy(update={"width": 64})})
     with pytest.raises(SamesightError, match=r"coremltools wrote .* where .* was asked for"):

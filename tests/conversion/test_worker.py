@@ -1,7 +1,7 @@
 """Real workers, on the small classifier and in formats that need torch alone."""
 
-import os
 import signal
+from pathlib import Path
 
 import psutil
 import pytest
@@ -12,7 +12,7 @@ from conversion.jobs import make_job
 from conversion.plan import choose
 from conversion.processes import run_workers
 from conversion.source import open_source
-from conversion.worker import EXPORT, GOLDEN, GoldenJob
+from conversion.worker import GOLDEN, GoldenJob, run
 
 
 @pytest.fixture
@@ -99,19 +99,15 @@ def test_who_stops_listening_ends_all_workers(tmp_path, job):
     assert children() == []
 
 
-def test_a_function_is_exported_before_anything_else(tmp_path, job):
-    (tmp_path / "their_worker_net.py").write_text(
-        "from torch import nn\ndef make():\n    return nn.Sequential(nn.Flatten(1), nn.Linear(3 * 32 * 32, 10))\n"
-    )
-    mine = job.model_copy(
-        update={
-            "function": "their_worker_net:make",
-            "folder": str(tmp_path),
-            "network": str(tmp_path / "network.pt2"),
-            "targets": job.targets[:1],
-        }
-    )
+def test_a_corrupt_image_is_one_sentence(tmp_path, job):
+    """In this process, as nothing dies."""
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(Path(job.calibration[0]).read_bytes()[:60])
+    (tmp_path / "golden").mkdir()
+    golden = GoldenJob(output=str(tmp_path / "golden"), source=None, seed=0)
+    changed = job.model_copy(update={"calibration": (str(broken),), "golden": golden, "targets": job.targets[:1]})
     events = []
-    run_workers([mine], tmp_path, events.append)
-    assert [event.name for event in events if event.kind == "end"] == [EXPORT, "digits.fp32.pt"]
-    assert os.path.getsize(tmp_path / "network.pt2") > 100_000  # noqa: PTH202
+    run(changed, events.append)
+    failed = {event.name: event.text for event in events if event.kind == "failed"}
+    sentence = f"{broken}: the image is damaged or cut off (image file is truncated); replace it"
+    assert failed == {GOLDEN: sentence, "digits.fp32.pt": sentence}
