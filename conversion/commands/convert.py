@@ -57,6 +57,10 @@ def convert(
 
     A bundle that stands at --out is replaced when the new one is whole; anything else there is left alone.
     """
+    from conversion.plan import choose
+
+    # A wrong request is answered before anything slower is imported.
+    choose("model", formats, precisions)
     from conversion.cache import Cache, default_root
     from conversion.workflow import convert_source
 

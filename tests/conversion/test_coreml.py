@@ -144,8 +144,9 @@ def test_an_operator_that_core_ml_lacks_is_one_sentence(tmp_path, digits_spec):
             return self.head(self.rare(x).flatten(1))
 
     prepared = prepare(torch.export.export(Network().eval(), (torch.zeros(1, 3, 32, 32),)), digits_spec)
-    with pytest.raises(SamesightError, match=r"Core ML cannot take the operator .*bessel_j1\.default in rare \(Rare\)") as caught:
+    with pytest.raises(SamesightError) as caught:
         lowered(tmp_path, prepared)
+    assert "Core ML cannot take the operator aten.special_bessel_j1.default in rare (Rare); " in str(caught.value)
     assert "leave this format out with --to" in str(caught.value)
     assert "\n" not in str(caught.value)
 
