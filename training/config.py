@@ -53,7 +53,7 @@ class TrainingConfig(BaseModel):
     batch_size: Annotated[int, Field(ge=1)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     schedule: Schedule = "onecycle"
-    weight_decay: Annotated[float, Field(ge=0)] = 0.02
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     augmentation: Augmentation | None = None
     patience: Annotated[int, Field(ge=0)] | None = None
@@ -103,6 +103,7 @@ class Settled(BaseModel):
     epochs: int
     batch_size: int
     learning_rate: float
+    weight_decay: float
     dropout: float
     augmentation: Augmentation
     patience: int
@@ -113,6 +114,7 @@ EPOCHS: dict[Task, int] = {"classification": 20, "detection": 10}
 BATCH_SIZE: dict[Task, int] = {"classification": 32, "detection": 8}
 LEARNING_RATE: dict[Task, float] = {"classification": 4e-3, "detection": 5e-3}
 PATIENCE: dict[Task, int] = {"classification": 8, "detection": 5}
+WEIGHT_DECAY: dict[Task, float] = {"classification": 0.1, "detection": 0.02}
 DROPOUT: dict[Task, float] = {"classification": 0.2, "detection": 0.0}
 FRAMING: dict[Task, Framing] = {"classification": "crop", "detection": "letterbox"}
 BACKBONE_LEARNING_RATE = 5e-4
@@ -142,6 +144,7 @@ def settle(config: TrainingConfig, task: Task, side: int) -> Settled:
         epochs=config.epochs or EPOCHS[task],
         batch_size=config.batch_size or BATCH_SIZE[task],
         learning_rate=config.learning_rate or rate,
+        weight_decay=WEIGHT_DECAY[task] if config.weight_decay is None else config.weight_decay,
         dropout=DROPOUT[task] if config.dropout is None else config.dropout,
         augmentation=config.augmentation or ("glyphs" if glyphs else "photos"),
         patience=PATIENCE[task] if config.patience is None else config.patience,

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -35,7 +34,7 @@ from training.data import open_data
 from training.frames import FramedImages, make_loader
 from training.models import Network
 from training.modules import MONITOR, Optimiser, Trainee
-from training.run_folder import begin_run, check_free, finish_run
+from training.run_folder import begin_run, check_free, finish_run, partial_folder
 from training.workflow import (
     Job,
     data_record,
@@ -109,8 +108,7 @@ def fine_tune(source: Path, report: Report = lambda line: print(line, file=sys.s
     config = make_config(**(first | start | options))
     run = cast(Path, config.out)
     check_free(run)
-    partial = begin_run(run, config)
-    return tune(config, run, partial, report)
+    return tune(config, run, report, begun=False)
 
 
 def _read_config(source: Path) -> dict[str, Any]:
@@ -123,34 +121,36 @@ def _read_config(source: Path) -> dict[str, Any]:
     return config
 
 
-def tune(config: TrainingConfig, run: Path, partial: Path, report: Report) -> Path:
-    """Fine-tune as the config says, or go on with it from the last checkpoint in `partial`."""
+def tune(config: TrainingConfig, run: Path, report: Report, begun: bool) -> Path:
+    """Fine-tune as the config says, or go on with it where it has `begun`."""
     source = cast(Path, config.tuned_from)
     quieten()
     set_up_torch(config)
     spec = read_spec(source / "model.json")
     data = open_data(config.data, config.task, config.seed)
     settled = settle(config, data.task, data.side)
+    trainer = make_trainer(config, settled, partial_folder(run), report)
     images = frame_parts(data, config, settled, spec.input)
     report(f"{source}: preparing the phone-ready program and calibrating it")
     calibration = _calibration(source, spec)
     prepared = prepare(_load_program(source), spec, calibration)
     plain = quantize(prepared, calibration)
     module = Pixels(prepare_qat(prepared, plain.ranges))
-    optimiser = Optimiser(settled.learning_rate, config.weight_decay, config.schedule)
-    job = Job(config, settled, data, spec, _trainee(module, spec, optimiser, config.seed, images), images)
-    trainer = make_trainer(job, partial, report)
-    judge = _judge_of(trainer, job, run)
+    optimiser = Optimiser(settled.learning_rate, settled.weight_decay, config.schedule)
+    job = Job(config, settled, data, spec, _trainee(module, spec, optimiser, config.seed, images), trainer, images)
+    if not begun:
+        begin_run(run, config)
+    judge = _judge_of(job, run)
     ptq = Candidate(prepared, plain.ranges, *judge(plain.folded))
-    fit(job, trainer, run, partial)
-    best = torch.load(partial / "checkpoints" / "best.ckpt", weights_only=True)
+    fit(job, run)
+    best = torch.load(partial_folder(run) / "checkpoints" / "best.ckpt", weights_only=True)
     job.trainee.load_state_dict(best["state_dict"])
     tuned = fine_tuned(prepared, module.program.cpu())
     ranges = ranges_of(module.program)
     qat = Candidate(tuned, ranges, *judge(quantize(tuned, None, ranges).folded))
     winner, name = (qat, "qat") if qat.validation[MONITOR] > ptq.validation[MONITOR] else (ptq, "ptq")
     _report_winner(name, ptq, qat, report)
-    return _write(job, run, partial, winner, judge, {"winner": name, "ptq": ptq, "qat": qat})
+    return _write(job, run, winner, judge, {"winner": name, "ptq": ptq, "qat": qat})
 
 
 def _load_program(source: Path) -> torch.export.ExportedProgram:
@@ -183,7 +183,7 @@ def _trainee(
     return make_trainee(whole, spec.model_copy(update={"input": taken}), optimiser, seed, images, channels_last=False)
 
 
-def _judge_of(trainer: pl.Trainer, job: Job, run: Path) -> Any:
+def _judge_of(job: Job, run: Path) -> Any:
     """A function that gives the validation and test metrics of a program that takes one image at a time."""
     from torchao.quantization.pt2e import allow_exported_model_train_eval
 
@@ -203,10 +203,10 @@ def _judge_of(trainer: pl.Trainer, job: Job, run: Path) -> Any:
             )
             for part in ("validation", "test")
         )
-        with interruptible(trainer, run):
+        with interruptible(job.trainer, run):
             return (
-                dict(trainer.validate(trainee, validation, verbose=False)[0]),
-                dict(trainer.test(trainee, test, verbose=False)[0]),
+                dict(job.trainer.validate(trainee, validation, verbose=False)[0]),
+                dict(job.trainer.test(trainee, test, verbose=False)[0]),
             )
 
     return judge
@@ -219,9 +219,9 @@ def _report_winner(name: str, ptq: Candidate, qat: Candidate, report: Report) ->
     report(f"{name.upper()} is better on the validation images and is kept")
 
 
-def _write(job: Job, run: Path, partial: Path, winner: Candidate, judge: Any, verdict: dict[str, Any]) -> Path:
+def _write(job: Job, run: Path, winner: Candidate, judge: Any, verdict: dict[str, Any]) -> Path:
     """Complete the new run: the winner's float network and ranges, and both candidates' metrics."""
-    source = cast(Path, job.config.tuned_from)
+    source, partial = cast(Path, job.config.tuned_from), partial_folder(run)
     exported, spec = as_network(winner.prepared)
     torch.export.save(exported, partial / "network.pt2")
     (partial / "quantization.json").write_text(winner.ranges.to_json())

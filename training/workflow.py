@@ -52,6 +52,7 @@ class Job:
     data: DataSet
     spec: ModelSpec
     trainee: Trainee
+    trainer: pl.Trainer
     images: dict[str, FramedImages]
 
 
@@ -79,9 +80,10 @@ def train(config: TrainingConfig, report: Report = lambda line: print(line, file
     leads = rank_zero_only.rank == 0
     if leads:
         check_free(run)
-    job = prepare(config, report)
-    partial = begin_run(run, config) if leads else partial_folder(run)
-    return complete(job, run, partial, report)
+    job = prepare(config, partial_folder(run), report)
+    if leads:
+        begin_run(run, job.config)
+    return complete(job, run, report)
 
 
 def resume(run: Path, report: Report = lambda line: print(line, file=sys.stderr)) -> Path:
@@ -93,27 +95,28 @@ def resume(run: Path, report: Report = lambda line: print(line, file=sys.stderr)
     """
     config = read_interrupted(run)
     run = run.with_name(run.name.removesuffix(".partial"))
-    partial = partial_folder(run)
     if config.tuned_from:
         from training.qat import tune
 
-        return tune(config, run, partial, report)
-    return complete(prepare(config, report), run, partial, report)
+        return tune(config, run, report, begun=True)
+    return complete(prepare(config, partial_folder(run), report), run, report)
 
 
-def complete(job: Job, run: Path, partial: Path, report: Report) -> Path:
+def complete(job: Job, run: Path, report: Report) -> Path:
     """Train, test, export and give the run its name."""
-    trainer = make_trainer(job, partial, report)
-    fit(job, trainer, run, partial)
-    return _conclude(job, trainer, run, partial, report)
+    fit(job, run)
+    return _conclude(job, run, report)
 
 
-def prepare(config: TrainingConfig, report: Report) -> Job:
-    """Open the data, frame the images, build the network; deterministic by the seed."""
+def prepare(config: TrainingConfig, partial: Path, report: Report) -> Job:
+    """Open the data, frame the images, build the network; deterministic by the seed. Nothing is written."""
     quieten()
     set_up_torch(config)
     data = open_data(config.data, config.task, config.seed)
+    # An interrupted training may be resumed from another folder.
+    config = config.model_copy(update={"data": data.source})
     settled = settle(config, data.task, data.side)
+    trainer = make_trainer(config, settled, partial, report)
     network = build_network(
         config.model,
         data.task,
@@ -130,9 +133,9 @@ def prepare(config: TrainingConfig, report: Report) -> Job:
         f"{sum(p.numel() for p in network.module.parameters()):,} parameters at {given.width} x {given.height}"
     )
     images = frame_parts(data, config, settled, given)
-    optimiser = Optimiser(settled.learning_rate, config.weight_decay, config.schedule)
+    optimiser = Optimiser(settled.learning_rate, settled.weight_decay, config.schedule)
     trainee = make_trainee(network, spec, optimiser, config.seed, images)
-    return Job(config, settled, data, spec, trainee, images)
+    return Job(config, settled, data, spec, trainee, trainer, images)
 
 
 def set_up_torch(config: TrainingConfig) -> None:
@@ -166,14 +169,13 @@ def make_trainee(
     return DetectorTrainee(network.module, spec, optimiser, seed, network.stride, images, channels_last)
 
 
-def make_trainer(job: Job, partial: Path, report: Report) -> pl.Trainer:
+def make_trainer(config: TrainingConfig, settled: Settled, partial: Path, report: Report) -> pl.Trainer:
     """Lightning's Trainer as the config asks.
 
     Raises:
         UsageError: devices, strategy or precision that this machine cannot serve.
     """
-    config = job.config
-    callbacks = make_callbacks(partial, job.settled.patience, report)
+    callbacks = make_callbacks(partial, settled.patience, report)
     try:
         return pl.Trainer(
             accelerator=config.accelerator,
@@ -181,7 +183,7 @@ def make_trainer(job: Job, partial: Path, report: Report) -> pl.Trainer:
             num_nodes=config.num_nodes,
             strategy=config.strategy,
             precision=config.precision,
-            max_epochs=job.settled.epochs,
+            max_epochs=settled.epochs,
             callbacks=callbacks,
             logger=TensorBoardLogger(str(partial), name="logs", version=""),
             deterministic="warn",
@@ -197,23 +199,23 @@ def make_trainer(job: Job, partial: Path, report: Report) -> pl.Trainer:
         ) from None
 
 
-def fit(job: Job, trainer: pl.Trainer, run: Path, partial: Path) -> None:
+def fit(job: Job, run: Path) -> None:
     """Train to the end, from the last checkpoint where there is one.
 
     Raises:
         SamesightError: interrupted.
     """
-    checkpoint = last_checkpoint(partial)
-    with interruptible(trainer, run):
-        trainer.fit(
+    checkpoint = last_checkpoint(partial_folder(run))
+    with interruptible(job.trainer, run):
+        job.trainer.fit(
             job.trainee,
-            loader_of(job, "train", trainer),
-            loader_of(job, "validation", trainer),
+            loader_of(job, "train"),
+            loader_of(job, "validation"),
             ckpt_path=str(checkpoint) if checkpoint.is_file() else None,
         )
 
 
-def loader_of(job: Job, part: str, trainer: pl.Trainer) -> DataLoader[Any]:
+def loader_of(job: Job, part: str) -> DataLoader[Any]:
     """Batches of one part, dealt out over the trainer's devices."""
     learns = part == "train"
     return make_loader(
@@ -223,16 +225,17 @@ def loader_of(job: Job, part: str, trainer: pl.Trainer) -> DataLoader[Any]:
         shuffle=learns,
         processes=_loader_processes(job),
         seed=job.config.seed,
-        single=trainer.world_size == 1,
+        single=job.trainer.world_size == 1,
     )
 
 
-def _conclude(job: Job, trainer: pl.Trainer, run: Path, partial: Path, report: Report) -> Path:
+def _conclude(job: Job, run: Path, report: Report) -> Path:
     """Test the best checkpoint, export it and complete the run folder."""
+    trainer, partial = job.trainer, partial_folder(run)
     best = str(partial / "checkpoints" / "best.ckpt")
     with interruptible(trainer, run):
-        validation = trainer.validate(job.trainee, loader_of(job, "validation", trainer), best, verbose=False)[0]
-        test = trainer.test(job.trainee, loader_of(job, "test", trainer), best, verbose=False)[0]
+        validation = trainer.validate(job.trainee, loader_of(job, "validation"), best, verbose=False)[0]
+        test = trainer.test(job.trainee, loader_of(job, "test"), best, verbose=False)[0]
     if not trainer.is_global_zero:
         return run
     metrics = plain_metrics(dict(validation), dict(test)) | {"epochs": float(trainer.current_epoch)}
@@ -292,5 +295,6 @@ def quieten() -> None:
         ".*srun.*",
         ".*LeafSpec.*",
         ".*smaller than the logging.*",
+        ".*exists and is not empty.*",
     ):
         warnings.filterwarnings("ignore", message=text)

@@ -1,0 +1,69 @@
+"""Networks: what the phones' runtimes are given, by default and from timm."""
+
+import pytest
+import torch
+
+from contract.errors import SamesightError, UsageError
+from training.models import build_network
+
+
+def build(model, task, side=64, pretrained=False):
+    return build_network(model, task, 10, 0.1, pretrained, side)
+
+
+@pytest.mark.parametrize(
+    ("task", "side", "parameters", "shapes"),
+    [("classification", 64, 170_000, [(1, 10)]), ("detection", 128, 145_000, [(1, 1024, 10), (1, 1024, 4)])],
+)
+def test_default_nets_are_small_and_made_for_phones(task, side, parameters, shapes):
+    module = build("default", task).module.eval()
+    assert 0.8 * parameters < sum(p.numel() for p in module.parameters()) < parameters
+    program = torch.export.export(module, (torch.zeros(1, 3, side, side),))
+    outputs = program.module()(torch.zeros(1, 3, side, side))
+    assert [tuple(o.shape) for o in ([outputs] if task == "classification" else outputs)] == shapes
+    operators = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    for bad in ("exp", "softmax", "sigmoid", "hardswish", "upsample_nearest", "mean.dim", "squeeze"):
+        assert not any(bad in operator for operator in operators), bad
+    values = [node.meta["val"] for node in program.graph.nodes if isinstance(node.meta.get("val"), torch.Tensor)]
+    assert max(value.dim() for value in values) <= 4
+    used = [node.args[1].name for node in program.graph.nodes if "conv2d" in str(node.target)]
+    assert len(used) == len(set(used)), "no convolution is used twice"
+
+
+@pytest.mark.parametrize("model", ["timm:test_resnet", "timm:mobilenetv3_small_050"])
+@pytest.mark.parametrize("task", ["classification", "detection"])
+def test_timm_backbones_serve_both_tasks(model, task):
+    network = build(model, task)
+    outputs = network.module.eval()(torch.zeros(2, 3, 64, 64))
+    if task == "classification":
+        assert outputs.shape == (2, 10) and network.stride is None
+    else:
+        assert [tuple(o.shape) for o in outputs] == [(2, 256, 10), (2, 256, 4)] and network.stride == 4
+    published = (0.5, 0.5, 0.5) if model == "timm:test_resnet" else (0.485, 0.456, 0.406)
+    assert network.mean == published
+    momenta = {m.momentum for m in network.module.modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    assert momenta == {0.1}
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "words"),
+    [
+        ("resnet18", "classification", "timm:NAME"),
+        ("timm:resnt18", "classification", "did you mean timm:resnet18"),
+        ("timm:qqqqqqq", "classification", "list_models"),
+        ("timm:test_vit", "detection", "strides"),
+    ],
+)
+def test_a_model_that_will_not_do_is_told_in_one_sentence(model, task, words):
+    with pytest.raises(UsageError, match=words) as error:
+        build(model, task)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_that_cannot_be_had(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(SamesightError, match="--pretrained: the weights of resnet18 cannot be had") as error:
+        build("timm:resnet18", "classification", pretrained=True)
+    assert "\n" not in str(error.value)
