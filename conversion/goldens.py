@@ -78,27 +78,43 @@ def answer_upright(server: ServerModel, spec: ModelSpec, pixels: UInt8) -> list[
     return answers(server.outputs(tensor), spec, geometry)
 
 
-def write_goldens(folder: Path, server: ServerModel, data: TestData | None, calibration: Sequence[Path]) -> None:
+def write_goldens(folder: Path, server: ServerModel, data: TestData | None, calibration: Sequence[Path]) -> str:
     """Write golden cases, and server.json where there is test data, into an empty folder.
 
-    The cases show test images; without test data they show the calibration images.
+    The cases show test images; without test data, or where it cannot be had here, they show the calibration images.
+
+    Returns:
+        Why the test data was left out, or nothing.
 
     Raises:
-        SamesightError: the data is not what the run was trained on, or an image is damaged.
+        SamesightError: an image is damaged.
     """
+    test, note = _test_split(data, server.spec)
     background = server.spec.input.background
-    if data is None:
+    if test is None:
         pictures = [partial(_load_upright, path, background) for path in calibration]
     else:
-        opened = open_data(data.source, server.spec.task, data.seed)
-        if opened.labels != server.spec.labels:
-            raise SamesightError(
-                f"{data.source}: its classes are {_some(opened.labels)}, the model's {_some(server.spec.labels)}; "
-                "put the data back as it was for training, or train again"
-            )
-        pictures = [partial(_pixels, opened.test, index) for index in range(len(opened.test))]
-        (folder / FILE).write_text(answer_split(server, opened.test).to_json(), encoding="utf-8")
+        pictures = [partial(_pixels, test, index) for index in range(len(test))]
+        (folder / FILE).write_text(answer_split(server, test).to_json(), encoding="utf-8")
     write_cases(folder, make_cases(server, pictures))
+    return note
+
+
+def _test_split(data: TestData | None, spec: ModelSpec) -> tuple[Sequence[Example] | None, str]:
+    """The test images, or why there are none: a run may be converted where its data is not."""
+    without = "so the golden cases show calibration images and there is no metric"
+    if data is None:
+        return None, ""
+    try:
+        opened = open_data(data.source, spec.task, data.seed)
+    except SamesightError as error:
+        return None, f"{error}; until then there is no test data, {without}"
+    if opened.labels != spec.labels:
+        return (
+            None,
+            f"{data.source}: its classes are {_some(opened.labels)}, the model's {_some(spec.labels)}, {without}",
+        )
+    return opened.test, ""
 
 
 def _make_case(server: ServerModel, pixels: UInt8, number: int) -> GoldenCase:

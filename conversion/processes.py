@@ -45,7 +45,7 @@ class Child:
         write_atomically(path, _reduced(self.job, self.open).to_json().encode())
         self.current, self.rest, self.said = "", b"", b""
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "conversion.worker", str(path)],
+            [sys.executable, "-P", "-m", "conversion.worker", str(path), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,  # not a file: on a full disk, a worker that cannot print dies of it

@@ -1,4 +1,4 @@
-"""A child process that converts: `python -m conversion.worker JOB.json`.
+"""A child process that converts: `python -m conversion.worker JOB.json PARENT`.
 
 It makes the job's artifacts one after another, so that they share imports and one prepared program, and tells what it
 does as JSON lines on its standard output (`Event`). All that converters print goes to standard error instead. When it
@@ -87,8 +87,9 @@ class Job(Document):
 class Event(Strict):
     """One line of a worker's story (`waiting` and `cached` are told by the command itself).
 
-    begin, end, failed: of the unit `name`; `text` says why it failed. step: `text` says what is done now for the unit
-    begun last. `ranges` is the hash of the activation ranges behind an int8 artifact, `peak_bytes` the memory used.
+    begin, end, failed: of the unit `name`; `text` says why it failed, or what else a person should know. step: `text`
+    says what is done now for the unit begun last. `ranges` is the hash of the activation ranges of an int8 artifact,
+    `peak_bytes` the memory used.
     `fatal`: what failed this unit will fail all others (the disk is full).
     """
 
@@ -192,8 +193,8 @@ def _goldens(job: Job, golden: GoldenJob) -> Event:
 
     data = TestData(golden.source, golden.seed) if golden.source is not None else None
     server = load_server(Path(job.network), job.spec)
-    write_goldens(Path(golden.output), server, data, [Path(path) for path in job.calibration])
-    return Event(kind="end")
+    note = write_goldens(Path(golden.output), server, data, [Path(path) for path in job.calibration])
+    return Event(kind="end", text=note)
 
 
 def _lower(model: Model, target: TargetJob) -> Event:
@@ -222,11 +223,16 @@ def _lower(model: Model, target: TargetJob) -> Event:
     )
 
 
-def main(path: str) -> None:
-    """Run a job file; events go to the standard output of old, everything else to standard error."""
+def main(path: str, parent: int) -> None:
+    """Run a job file; events go to the standard output of old, everything else to standard error.
+
+    Args:
+        path: of the job.
+        parent: the process whose end ends this one.
+    """
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
 
     def tell(event: Event) -> None:
         events.write(event.model_dump_json(exclude_defaults=True) + "\n")
@@ -247,4 +253,4 @@ def _end_with_parent(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

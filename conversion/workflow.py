@@ -153,6 +153,7 @@ class _Conversion:
         note = self.cache.fetch(self.keys[name], self.new) if self.cache else None
         if note is None:
             return False
+        self._tell(note["note"])
         if name != GOLDEN:
             self._keep(name, Artifact.model_validate(note["artifact"]), note["ranges"])
         self.cached.append(name)
@@ -192,7 +193,9 @@ class _Conversion:
         name, scratch = event.name, self._scratch(event.name)
         if event.artifact is not None:
             self._keep(name, event.artifact, event.ranges)
-        note = {"artifact": event.artifact and event.artifact.model_dump(mode="json"), "ranges": event.ranges}
+        self._tell(event.text)
+        artifact = event.artifact and event.artifact.model_dump(mode="json")
+        note = {"artifact": artifact, "ranges": event.ranges, "note": event.text}
         if self.cache is not None:
             try:
                 self.cache.store(self.keys[name], scratch, [path.name for path in scratch.iterdir()], note)
@@ -201,10 +204,14 @@ class _Conversion:
                 self.cache = None
         for path in scratch.iterdir():
             if path.name == "artifacts":
-                for artifact in path.iterdir():
-                    artifact.rename(self.new / "artifacts" / artifact.name)
+                for file in path.iterdir():
+                    file.rename(self.new / "artifacts" / file.name)
             else:
                 path.rename(self.new / path.name)
+
+    def _tell(self, note: str) -> None:
+        if note:
+            self.notes.append(note)
 
     def _keep(self, name: str, artifact: Artifact, ranges: str | None) -> None:
         self.artifacts[name] = artifact

@@ -41,7 +41,14 @@ class Pretender:
     """Workers that write each unit's name instead of converting. `made` lists the units of the last conversion."""
 
     def __init__(self):
-        self.failing, self.fatal, self.ranges, self.made, self.during = {}, False, {}, [], lambda name: None
+        self.note, self.failing, self.fatal, self.ranges, self.made, self.during = (
+            "",
+            {},
+            False,
+            {},
+            [],
+            lambda name: None,
+        )
 
     def run(self, given, folder, tell):
         for job in given:
@@ -66,7 +73,7 @@ class Pretender:
         if job.source:
             given = [[Answer("3", 3, 0.5)], [Answer("4", 4, 0.75)]]
             (folder / "server.json").write_text(server_answers("top1", 0.5, given).to_json())
-        return Event(kind="end")
+        return Event(kind="end", text=self.note)
 
     def target(self, target):
         output = workflow.Path(target.output)
@@ -299,6 +306,13 @@ def test_a_cache_that_cannot_be_written_is_noted(tmp_path, run, workers):
     (note,) = outcome.notes
     assert "file/cache: cannot be written" in note
     assert outcome.bundle.find("digits.fp32.pt")
+
+
+def test_a_note_of_a_worker_is_told_again_when_its_work_comes_from_the_cache(tmp_path, run, cache, workers):
+    workers.note = "the data is not here"
+    assert convert_source(run, tmp_path / "out", ["pt"], cache=cache).notes == ["the data is not here"]
+    assert again(workers, run, tmp_path / "out", ["pt"], cache=cache).notes == ["the data is not here"]
+    assert workers.made == []
 
 
 def test_a_folder_that_is_no_bundle_is_left_alone(tmp_path, run, workers):

@@ -88,16 +88,26 @@ def test_without_test_data_the_calibration_images_are_shown(tmp_path, server):
     for number, path in enumerate(paths):
         Image.new("RGB", (50 + number, 40), (number, 90, 200)).save(path)
     (tmp_path / "out").mkdir()
-    write_goldens(tmp_path / "out", server, None, paths)
+    assert write_goldens(tmp_path / "out", server, None, paths) == ""
     assert len(read_cases(tmp_path / "out")) == 3
     assert read_server_answers(tmp_path / "out") is None
 
 
-def test_data_of_other_classes_are_refused(tmp_path, digits_run, digits_spec):
-    renamed = digits_spec.model_copy(update={"labels": tuple("abcdefghij")})
-    server = load_server(digits_run / "network.pt2", renamed)
-    with pytest.raises(SamesightError, match="digits: its classes are 0, 1, 2, 3, 4, …, the model's a, b, c, d, e, …"):
-        write_goldens(tmp_path, server, TestData("digits", 0), [])
+@pytest.mark.parametrize(
+    ("source", "labels", "sentence"),
+    [
+        ("digits", "abcdefghij", "digits: its classes are 0, 1, 2, 3, 4, …, the model's a, b, c, d, e, …, so"),
+        ("folder:/nowhere", "0123456789", "/nowhere: "),
+    ],
+)
+def test_a_run_can_be_converted_where_its_data_is_not(tmp_path, digits_run, digits_spec, source, labels, sentence):
+    server = load_server(digits_run / "network.pt2", digits_spec.model_copy(update={"labels": tuple(labels)}))
+    calibration = sorted((digits_run / "calibration").iterdir())
+    note = write_goldens(tmp_path, server, TestData(source, 0), calibration)
+    assert note.startswith(sentence)
+    assert note.endswith("the golden cases show calibration images and there is no metric")
+    assert read_server_answers(tmp_path) is None
+    assert len(read_cases(tmp_path)) == len(calibration)
 
 
 @pytest.mark.parametrize(
