@@ -31,6 +31,11 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
     return int(width), int(height or width)
 
 
+def say_loading() -> None:
+    """Importing PyTorch and Lightning takes long enough to wonder what happens."""
+    click.echo("loading PyTorch and Lightning …", err=True)
+
+
 @click.command(epilog=EPILOG)
 @click.argument("data", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write [runs/NAME]; it must not exist.")
@@ -80,22 +85,35 @@ def train(
     if resume:
         if data or source or qat or given:
             raise UsageError("--resume goes on with the options of the interrupted run; leave the others out")
+        from training.run_folder import read_interrupted
+
+        read_interrupted(resume)
+        say_loading()
         from training.workflow import resume as go_on
 
         run = go_on(resume)
     elif source or qat:
         if not (source and qat) or data:
             raise UsageError("--from RUN and --qat go together, without DATA, which the run knows")
+        from training.checks import check_source
+
+        check_source(source)
+        say_loading()
         from training.qat import fine_tune
 
         run = fine_tune(source, **given)
     else:
         if data is None:
             raise UsageError("name the DATA to train on: digits, scenes, folder:PATH or coco:IMAGES,ANNOTATIONS.json")
+        from training.checks import check_request
         from training.config import make_config
+
+        config = make_config(data=data, **given)
+        check_request(config)
+        say_loading()
         from training.workflow import train as begin
 
-        run = begin(make_config(data=data, **given))
+        run = begin(config)
     record = json.loads((run / "run.json").read_text())
     if as_json:
         click.echo(json.dumps({"run": str(run), "metrics": record["metrics"]}, indent=2))

@@ -5,7 +5,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from contract.documents import first_problem
 from contract.errors import UsageError
 from contract.spec import Task
 
@@ -15,7 +14,7 @@ Framing = Literal["stretch", "crop", "letterbox"]
 Side = Annotated[int, Field(ge=16, le=4096)]
 
 # Fields that the command line calls otherwise.
-OPTIONS = {"learning_rate": "--lr", "width": "--size", "height": "--size", "data": "DATA", "model": "samesight train"}
+OPTIONS = {"learning_rate": "--lr", "width": "--size", "height": "--size", "data": "DATA"}
 SMALL_SCANS = ("digits", "scenes", "mnist", "fashion-mnist")
 
 
@@ -72,8 +71,11 @@ class TrainingConfig(BaseModel):
     def _consistent(self) -> Self:
         if (self.width is None) != (self.height is None):
             raise ValueError("width and height go together")
+        kind, _, name = self.model.partition(":")
+        if self.model != "default" and (kind != "timm" or not name):
+            raise ValueError(f"--model {self.model} is unknown; choose default, or timm:NAME for a backbone of timm")
         if self.pretrained and not self.model.startswith("timm:"):
-            raise ValueError("pretrained weights are for timm backbones; use --model timm:NAME as well")
+            raise ValueError("--pretrained is for timm backbones; use --model timm:NAME as well")
         return self
 
 
@@ -86,9 +88,11 @@ def make_config(**options: object) -> TrainingConfig:
     try:
         return TrainingConfig.model_validate(options)
     except ValidationError as error:
-        field, _, problem = first_problem(error).partition(": ")
-        option = OPTIONS.get(field, f"--{field.replace('_', '-')}")
-        raise UsageError(f"{option}: {problem}; see samesight train --help") from None
+        problem = error.errors(include_url=False)[0]
+        field = str(problem["loc"][0]) if problem["loc"] else ""
+        option = f"{OPTIONS.get(field, '--' + field.replace('_', '-'))}: " if field else ""
+        what = str(problem["msg"]).removeprefix("Value error, ")
+        raise UsageError(f"{option}{what}; see samesight train --help") from None
 
 
 class Settled(BaseModel):

@@ -9,7 +9,6 @@ the very program that was judged.
 This module alone knows both training and conversion.
 """
 
-import json
 import shutil
 import sys
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from contract.spec import ModelSpec, read_spec
 from conversion.preparation import Prepared, prepare
 from conversion.quantization import Ranges, as_network, fine_tuned, prepare_qat, quantize, ranges_of
 from training.callbacks import Report
+from training.checks import check_source
 from training.config import TrainingConfig, make_config, settle
 from training.data import open_data
 from training.frames import FramedImages, make_loader
@@ -95,7 +95,7 @@ def fine_tune(source: Path, report: Report = lambda line: print(line, file=sys.s
     for name in FIXED:
         if name in options:
             raise UsageError(f"--{name} is decided by the run {source} that is fine-tuned; leave it out")
-    first = _read_config(source)
+    first = check_source(source)
     if options.get("out") is None:
         options["out"] = source.resolve().with_name(f"{source.resolve().name}-qat")
     start = {
@@ -109,16 +109,6 @@ def fine_tune(source: Path, report: Report = lambda line: print(line, file=sys.s
     run = cast(Path, config.out)
     check_free(run)
     return tune(config, run, report, begun=False)
-
-
-def _read_config(source: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((source / "run.json").read_bytes())["config"]
-        if not isinstance(config, dict):
-            raise ValueError("config is no object")
-    except (OSError, ValueError, KeyError, TypeError):
-        raise SamesightError(f"{source}: not a finished run that samesight train has made; give its folder") from None
-    return config
 
 
 def tune(config: TrainingConfig, run: Path, report: Report, begun: bool) -> Path:
@@ -148,9 +138,14 @@ def tune(config: TrainingConfig, run: Path, report: Report, begun: bool) -> Path
     tuned = fine_tuned(prepared, module.program.cpu())
     ranges = ranges_of(module.program)
     qat = Candidate(tuned, ranges, *judge(quantize(tuned, None, ranges).folded))
-    winner, name = (qat, "qat") if qat.validation[MONITOR] > ptq.validation[MONITOR] else (ptq, "ptq")
+    winner, name = (qat, "qat") if is_better(qat, ptq) else (ptq, "ptq")
     _report_winner(name, ptq, qat, report)
     return _write(job, run, winner, judge, {"winner": name, "ptq": ptq, "qat": qat})
+
+
+def is_better(one: Candidate, other: Candidate) -> bool:
+    """By the validation metric of the int8 program; a classifier's equal accuracies are told apart by the loss."""
+    return one.validation[MONITOR] > other.validation[MONITOR]
 
 
 def _load_program(source: Path) -> torch.export.ExportedProgram:

@@ -21,8 +21,9 @@ from contract.errors import SamesightError, UsageError
 from contract.spec import Input, ModelSpec
 from training.augmentation import make_augmentation
 from training.callbacks import Report, make_callbacks
+from training.checks import check_request, run_folder
 from training.config import Settled, TrainingConfig, settle
-from training.data import find_source, open_data
+from training.data import open_data
 from training.data.example import DataSet
 from training.export import export_network
 from training.frames import FramedImages, make_loader
@@ -30,7 +31,6 @@ from training.models import Network, build_network
 from training.modules import MONITOR, ClassifierTrainee, DetectorTrainee, Optimiser, Trainee
 from training.run_folder import (
     begin_run,
-    check_free,
     finish_run,
     last_checkpoint,
     partial_folder,
@@ -39,7 +39,6 @@ from training.run_folder import (
 )
 from training.specs import make_input, make_spec, model_name
 
-DEFAULT_FOLDER = Path("runs")
 EVALUATION_BATCH = 32
 
 
@@ -56,11 +55,6 @@ class Job:
     images: dict[str, FramedImages]
 
 
-def default_run(config: TrainingConfig) -> Path:
-    """The folder of the run where nobody names one: runs/NAME."""
-    return config.out or DEFAULT_FOLDER / model_name(config.data)
-
-
 def train(config: TrainingConfig, report: Report = lambda line: print(line, file=sys.stderr)) -> Path:
     """Train a model and write its run folder.
 
@@ -75,11 +69,8 @@ def train(config: TrainingConfig, report: Report = lambda line: print(line, file
         UsageError: the config contradicts itself or the data, or the run folder exists.
         SamesightError: the data are missing or faulty, or training was interrupted.
     """
-    find_source(config.data)
-    run = default_run(config)
     leads = rank_zero_only.rank == 0
-    if leads:
-        check_free(run)
+    run = check_request(config) if leads else run_folder(config)
     job = prepare(config, partial_folder(run), report)
     if leads:
         begin_run(run, job.config)

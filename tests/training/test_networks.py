@@ -48,7 +48,6 @@ def test_timm_backbones_serve_both_tasks(model, task):
 @pytest.mark.parametrize(
     ("model", "task", "words"),
     [
-        ("resnet18", "classification", "timm:NAME"),
         ("timm:resnt18", "classification", "did you mean timm:resnet18"),
         ("timm:qqqqqqq", "classification", "list_models"),
         ("timm:test_vit", "detection", "strides"),

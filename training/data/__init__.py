@@ -70,11 +70,11 @@ SOURCES: dict[str, Source] = {
 }
 
 
-def find_source(text: str) -> tuple[Source, str]:
+def find_source(text: str, task: Task | None = None) -> tuple[Source, str]:
     """The source that a text such as `digits` or `folder:PATH` names, and what follows its colon.
 
     Raises:
-        UsageError: no source has that name.
+        UsageError: no source has that name, or it is made for another task.
     """
     name, colon, rest = text.partition(":")
     source = SOURCES.get(name)
@@ -82,6 +82,9 @@ def find_source(text: str) -> tuple[Source, str]:
         forms = ", ".join(known.form for known in SOURCES.values())
         hint = f"; for your own images write folder:{text}" if Path(text).is_dir() else ""
         raise UsageError(f"data {text!r} is unknown: choose among {forms}{hint}")
+    if task not in (None, source.task):
+        others = ", ".join(other.form for other in SOURCES.values() if other.task == task)
+        raise UsageError(f"data {text!r} is for {source.task}, not for {task}; for that there are {others}")
     return source, rest
 
 
@@ -99,8 +102,5 @@ def open_data(source: str, task: Task | None = None, seed: int = 0) -> DataSet:
         UsageError: an unknown source, or a task that it cannot serve.
         SamesightError: the files are missing or faulty.
     """
-    kind, rest = find_source(source)
-    if task not in (None, kind.task):
-        others = ", ".join(other.form for other in SOURCES.values() if other.task == task)
-        raise UsageError(f"data {source!r} is for {kind.task}, not for {task}; for that there are {others}")
+    kind, rest = find_source(source, task)
     return kind.open(rest, seed)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from contract.errors import UsageError
 from contract.spec import Task
 
 # Of the small default nets, powers of two: 0..1 becomes -2..2.
@@ -36,7 +35,7 @@ def build_network(model: str, task: Task, classes: int, dropout: float, pretrain
         side: the shorter input side in pixels, for backbones that are built for one size.
 
     Raises:
-        UsageError: no model has this name, or it cannot serve the task.
+        UsageError: timm has no model of this name, or it cannot serve the task.
         SamesightError: its weights cannot be had.
     """
     if model == "default":
@@ -47,9 +46,7 @@ def build_network(model: str, task: Task, classes: int, dropout: float, pretrain
         from training.models.detector import STRIDE, Detector
 
         return Network(Detector(classes, dropout), MEAN, STD, STRIDE)
-    kind, _, name = model.partition(":")
-    if kind != "timm" or not name:
-        raise UsageError(f"--model {model}: unknown; choose default, or timm:NAME for a backbone of the timm library")
+    name = model.removeprefix("timm:")
     from training.models.timm_backbone import build_classifier, build_detector
 
     if task == "classification":
