@@ -149,6 +149,8 @@ def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, tell: L
     """Take in what one pipe of one worker has."""
     child: Child = key.data
     assert child.process is not None
+    if key.fd not in selector.get_map():
+        return  # both pipes had something, and the other one ended the child just now
     if key.fileobj is child.process.stderr:
         if not child.overhear():
             selector.unregister(key.fileobj)
