@@ -1,5 +1,6 @@
 """Real workers, on the small classifier and in formats that need torch alone."""
 
+import selectors
 import signal
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from contract.golden import read_cases
 from conversion import processes
 from conversion.jobs import make_job
 from conversion.plan import choose
-from conversion.processes import run_workers
+from conversion.processes import Child, _serve, run_workers
 from conversion.source import open_source
 from conversion.worker import GOLDEN, GoldenJob, run
+
+
+SAID = "its converter ended with code 3; its last lines: one | no python here"
 
 
 @pytest.fixture
@@ -84,7 +88,16 @@ def test_a_worker_that_cannot_start_fails_all_its_units_and_ends(tmp_path, job, 
     events = []
     run_workers([job], tmp_path, events.append)
     assert [event.name for event in events] == ["digits.fp32.pt", "digits.fp32.ptl", "digits.fp32.pt2"]
-    assert {event.text for event in events} == {"its converter ended with code 3; its last lines: one | no python here"}
+    assert {event.text for event in events} == {SAID}
+    # Both pipes may have ended before either is looked at; then the one for events may come first.
+    child = Child(job, 1, tmp_path, list(job.units))
+    with selectors.DefaultSelector() as selector:
+        child.start(selector)
+        child.process.wait()
+        for key, _ in sorted(selector.select(), key=lambda ready: ready[0].fileobj is child.process.stderr):
+            _serve(key, selector, events.append)
+        assert not selector.get_map()
+    assert events[3:] == events[:3]
 
 
 def test_who_stops_listening_ends_all_workers(tmp_path, job):
