@@ -15,7 +15,6 @@ from conversion.processes import Child, _serve, run_workers
 from conversion.source import open_source
 from conversion.worker import GOLDEN, GoldenJob, run
 
-
 SAID = "its converter ended with code 3; its last lines: one | no python here"
 
 
