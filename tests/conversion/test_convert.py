@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import conversion
+import samesight
 from contract.answers import Answer
 from contract.bundle import open_bundle
 from contract.errors import SamesightError, UsageError
@@ -339,6 +340,31 @@ def test_a_wrong_request_is_refused_before_any_work(tmp_path, run, workers, form
         convert_source(run, tmp_path / "out", formats, precisions)
     assert workers.made == []
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_says_what_failed_and_exits_with_1(tmp_path, run, workers, monkeypatch, capsys):
+    monkeypatch.setenv("SAMESIGHT_CACHE", str(tmp_path / "cache"))
+    workers.failing, workers.note = {"digits.fp32.ptl": "deprecated at last"}, "the data is not here"
+    arguments = ["convert", str(run), "--out", str(tmp_path / "out"), "--to", "pt,ptl", "--no-verify"]
+    with pytest.raises(SystemExit) as caught:
+        samesight.main([*arguments, "--json"])
+    assert caught.value.code == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["failed"] == [{"name": "digits.fp32.ptl", "reason": "deprecated at last"}]
+    assert told["artifacts"] == [{"name": "digits.fp32.pt", "bytes": 14, "cached": False, "seconds": 1.5}]
+    assert set(told["notes"]) == {"the data is not here"}
+    assert told["passed"] is None
+    with pytest.raises(SystemExit) as caught:
+        samesight.main(arguments)
+    assert caught.value.code == 1
+    said = capsys.readouterr()
+    assert "samesight: digits.fp32.ptl could not be made: deprecated at last" in said.err
+    assert "note: the data is not here" in said.err
+    assert f"{tmp_path / 'out'}: unchanged, 1 artifacts (1 from the cache)" in said.out
+    workers.failing = {}
+    with pytest.raises(SystemExit) as caught:
+        samesight.main(arguments)
+    assert caught.value.code == 0
 
 
 def test_timing_compares_together_with_one_after_another(run, workers, monkeypatch):
