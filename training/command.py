@@ -54,7 +54,7 @@ def say_loading() -> None:
 @click.option("--augmentation", type=click.Choice(["none", "glyphs", "photos"]), help="[by the data]")
 @click.option("--limit", type=int, help="Most training images, for a trial.")
 @click.option("--seed", type=int, help="The same seed gives the same weights on one kind of CPU [0].")
-@click.option("--threads", type=int, help="CPU threads.")
+@click.option("--threads", type=int, help="CPU threads [1 for the default nets].")
 @click.option("--loaders", type=int, help="Processes that prepare images.")
 @click.option("--accelerator", help="cpu, gpu, mps … as Lightning's Trainer takes it.")
 @click.option("--devices", help="How many, or which, e.g. 2 or 0,1.")

@@ -32,7 +32,7 @@ class TrainingConfig(BaseModel):
     (0 never stops early).
     limit: most training images (validation and test keep their size); None for all.
     loaders: processes that prepare images; None for what suits the data and machine.
-    threads: CPU threads of torch; None leaves torch's choice.
+    threads: CPU threads of torch; None: one for the default nets, torch's own choice for others.
     precision, accelerator, devices, num_nodes, strategy: as Lightning's Trainer takes them.
     tuned_from: the run that quantization-aware training starts from.
     """
