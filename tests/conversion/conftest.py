@@ -12,17 +12,22 @@ from contract.spec import BoxCoding, Crop, Detection, Input, Letterbox, ModelSpe
 SIDE = 32
 
 
-def shared_folder(tmp_path_factory, name, make):
-    """The folder that `make(folder)` fills, once for all processes of this test session."""
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory):
+    """A function (name, make): the folder that `make(folder)` fills, once for all processes of this test session."""
     base = tmp_path_factory.getbasetemp()
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, done = root / name, root / f"{name}.done"
-    with (root / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            make(folder)
-            done.touch()
-    return folder
+
+    def shared(name, make):
+        folder, done = root / name, root / f"{name}.done"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                make(folder)
+                done.touch()
+        return folder
+
+    return shared
 
 
 @pytest.fixture(scope="session")
@@ -103,9 +108,9 @@ def fitted_network(spec):
 
 
 @pytest.fixture(scope="session")
-def digits_run(tmp_path_factory, digits_spec):
+def digits_run(shared_folder, digits_spec):
     """A run folder as training writes it, with 24 calibration images."""
-    return shared_folder(tmp_path_factory, "digits_run", lambda folder: write_run(folder, digits_spec))
+    return shared_folder("digits_run", lambda folder: write_run(folder, digits_spec))
 
 
 def write_run(folder: Path, spec):

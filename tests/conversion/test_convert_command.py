@@ -35,31 +35,33 @@ def samesight(cache, *arguments, folder=None, prefix=()):
     )
 
 
-@pytest.fixture(scope="module")
-def converted(tmp_path_factory, digits_run):
-    """A bundle with a `.pt2`, its verdicts, and the cache that has it."""
-    folder = tmp_path_factory.mktemp("converted")
-    done = samesight(folder / "cache", "convert", digits_run, "--out", folder / "out", "--to", "pt2")
-    assert done.returncode == 0, done.stderr
-    return folder, done
+@pytest.fixture(scope="session")
+def converted(shared_folder, digits_run):
+    """A folder with a bundle `out` of a `.pt2` with its verdicts, the `cache` that has it, and what was `said`."""
+
+    def make(folder):
+        folder.mkdir()
+        done = samesight(folder / "cache", "convert", digits_run, "--out", folder / "out", "--to", "pt2")
+        assert done.returncode == 0, done.stderr
+        (folder / "said").write_text(done.stdout + done.stderr)
+
+    return shared_folder("converted", make)
 
 
 def test_it_converts_verifies_and_says_so(converted):
-    folder, done = converted
-    bundle = open_bundle(folder / "out")
+    bundle, said = open_bundle(converted / "out"), (converted / "said").read_text()
     assert [artifact.name for artifact in bundle.manifest.artifacts] == ["digits.fp32.pt2"]
     assert bundle.verdicts().passed
     assert bundle.manifest.data.metric > 0.9
-    assert "digits.fp32.pt2" in done.stdout
-    assert f"{folder / 'out'}: written, 1 artifacts (0 from the cache) in" in done.stdout
-    assert "golden cases  " in done.stderr
+    assert f"{converted / 'out'}: written, 1 artifacts (0 from the cache) in" in said
+    assert "server model: top1 0.9" in said
+    assert "golden cases  " in said
 
 
 def test_with_nothing_changed_it_answers_at_once_and_imports_no_torch(converted, digits_run):
-    folder, _ = converted
-    arguments = ("convert", digits_run, "--out", folder / "out", "--to", "pt2", "--json")
+    arguments = ("convert", digits_run, "--out", converted / "out", "--to", "pt2", "--json")
     started = time.perf_counter()
-    done = samesight(folder / "cache", *arguments, prefix=("-X", "importtime"))
+    done = samesight(converted / "cache", *arguments, prefix=("-X", "importtime"))
     seconds = time.perf_counter() - started
     assert done.returncode == 0
     told = json.loads(done.stdout)
@@ -73,7 +75,7 @@ def test_with_nothing_changed_it_answers_at_once_and_imports_no_torch(converted,
 
 
 def test_from_python_an_artifact_answers_as_the_server_model_does(tmp_path, converted, digits_run, monkeypatch):
-    monkeypatch.setenv("SAMESIGHT_CACHE", str(converted[0] / "cache"))
+    monkeypatch.setenv("SAMESIGHT_CACHE", str(converted / "cache"))
     conversion.convert(digits_run, tmp_path / "out", to=["pt2"])
     bundle = conversion.convert(str(digits_run), str(tmp_path / "out"), to=["pt2"])
     ask = bundle.artifact("digits.fp32.pt2")
@@ -180,10 +182,9 @@ STAGES = {
 
 
 def test_a_kill_at_any_moment_loses_nothing_and_a_rerun_finishes(tmp_path, digits_run, converted):
-    folder, _ = converted
     out = tmp_path / "out"
-    shutil.copytree(folder / "out", out)
-    shutil.copytree(folder / "cache", tmp_path / "cache")
+    shutil.copytree(converted / "out", out)
+    shutil.copytree(converted / "cache", tmp_path / "cache")
     old = open_bundle(out)
     command = [sys.executable, "-P", "-m", "samesight", "convert", str(digits_run), "--out", str(out), "--no-verify"]
     reached = []
@@ -214,9 +215,8 @@ def test_a_kill_at_any_moment_loses_nothing_and_a_rerun_finishes(tmp_path, digit
 
 
 def test_an_interrupt_leaves_the_old_bundle_and_no_process(tmp_path, digits_run, converted):
-    folder, _ = converted
     out = tmp_path / "out"
-    shutil.copytree(folder / "out", out)
+    shutil.copytree(converted / "out", out)
     command = [sys.executable, "-P", "-m", "samesight", "convert", str(digits_run), "--out", str(out), "--no-verify"]
     running = subprocess.Popen(command, env=environment(tmp_path / "cache"), stderr=subprocess.PIPE, text=True)
     while not workers_of(tmp_path):
@@ -225,6 +225,6 @@ def test_an_interrupt_leaves_the_old_bundle_and_no_process(tmp_path, digits_run,
     _, errors = running.communicate(timeout=30)
     assert running.returncode == 130
     assert errors.strip() == "samesight: interrupted"
-    assert open_bundle(out).manifest == open_bundle(folder / "out").manifest
+    assert open_bundle(out).manifest == open_bundle(converted / "out").manifest
     assert workers_of(tmp_path) == []
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == ["out"]
