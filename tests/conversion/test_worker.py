@@ -4,10 +4,14 @@ import selectors
 import signal
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
+from contract.files import sha256
 from contract.golden import read_cases
+from contract.image import load_picture
+from contract.preprocess import preprocess
 from conversion import processes
 from conversion.jobs import make_job
 from conversion.plan import choose
@@ -123,3 +127,30 @@ def test_a_corrupt_image_is_one_sentence(tmp_path, job):
     failed = {event.name: event.text for event in events if event.kind == "failed"}
     sentence = f"{broken}: the image is damaged or cut off (image file is truncated); replace it"
     assert failed == {GOLDEN: sentence, "digits.fp32.pt": sentence}
+
+
+def test_calibrating_is_repeatable_and_saved_ranges_replace_it(tmp_path, digits_run, digits_prepared):
+    """What lets two processes quantize one model alike."""
+    from conversion.quantization import quantize
+
+    source = open_source(str(digits_run))
+    targets = choose("digits", ["onnx"], ["int8"])
+
+    def ranges_of(job):
+        events = []
+        run(job, events.append)
+        (end,) = [event for event in events if event.kind == "end"]
+        return end.ranges
+
+    calibrated = make_job(source, source.network, targets, lambda name: tmp_path / "one" / name)
+    pictures = [load_picture(path) for path in source.calibration]
+    inputs = np.stack([preprocess(picture, source.spec.input)[0] for picture in pictures])
+    text = quantize(digits_prepared, inputs).ranges.to_json()
+    assert ranges_of(calibrated) == sha256(text.encode())
+
+    other = quantize(digits_prepared, inputs[:2]).ranges.to_json()
+    assert other != text
+    (tmp_path / "quantization.json").write_text(other)
+    trained = make_job(source, source.network, targets, lambda name: tmp_path / "two" / name)
+    trained = trained.model_copy(update={"ranges": str(tmp_path / "quantization.json")})
+    assert ranges_of(trained) == sha256(other.encode())
