@@ -56,3 +56,7 @@ def make_callbacks(partial: Path, patience: int, report: Report) -> list[pl.Call
     if sys.stderr.isatty():
         callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
     return callbacks
+
+
+def silence(_: str) -> None:
+    """A report of processes that are not the first."""

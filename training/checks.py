@@ -1,6 +1,7 @@
 """What can be refused at once, before torch is imported and before anything is written."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,15 @@ from training.specs import model_name
 
 DEFAULT_FOLDER = Path("runs")
 ANY_SIDE = 32
+
+
+# Set in the processes that Lightning, torchrun or Slurm start beside the first one; there is one that is not 0.
+RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+
+
+def leads() -> bool:
+    """Whether this process is the first of a training on several devices, the one that writes."""
+    return all(os.environ.get(name, "0") == "0" for name in RANKS)
 
 
 def run_folder(config: TrainingConfig) -> Path:
@@ -31,7 +41,8 @@ def check_request(config: TrainingConfig) -> Path:
     source, _ = find_source(config.data, config.task)
     settle(config, source.task, ANY_SIDE)
     run = run_folder(config)
-    check_free(run)
+    if leads():
+        check_free(run)
     return run
 
 

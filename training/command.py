@@ -33,7 +33,10 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 
 def say_loading() -> None:
     """Importing PyTorch and Lightning takes long enough to wonder what happens."""
-    click.echo("loading PyTorch and Lightning …", err=True)
+    from training.checks import leads
+
+    if leads():
+        click.echo("loading PyTorch and Lightning …", err=True)
 
 
 @click.command(epilog=EPILOG)
@@ -114,6 +117,10 @@ def train(
         from training.workflow import train as begin
 
         run = begin(config)
+    from training.checks import leads
+
+    if not leads():
+        return
     record = json.loads((run / "run.json").read_text())
     if as_json:
         click.echo(json.dumps({"run": str(run), "metrics": record["metrics"]}, indent=2))

@@ -111,7 +111,7 @@ class ClassifierTrainee(Trainee):
         """Cross-entropy of one batch."""
         images, labels, _indices = batch
         loss = F.cross_entropy(self(images), labels, label_smoothing=0.1)
-        self.log("train/loss", loss, batch_size=len(images), on_step=False, on_epoch=True)
+        self.log("train/loss", loss, batch_size=len(images), on_step=False, on_epoch=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> None:
@@ -133,7 +133,7 @@ class ClassifierTrainee(Trainee):
         """Equal accuracies, usual with few images, are told apart by the loss."""
         top1 = self._finish("validation")
         loss = self.trainer.callback_metrics["validation/loss"].clamp(max=10.0).to(top1)
-        self.log(MONITOR, top1 - LOSS_SHARE * loss)
+        self.log(MONITOR, top1 - LOSS_SHARE * loss, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
         """Logs `test/top1`."""
@@ -142,7 +142,7 @@ class ClassifierTrainee(Trainee):
     def _finish(self, part: str) -> Tensor:
         top1 = self.accuracies[part].compute()
         self.accuracies[part].reset()
-        self.log(f"{part}/top1", top1)
+        self.log(f"{part}/top1", top1, sync_dist=True)
         return top1
 
 
@@ -174,7 +174,7 @@ class DetectorTrainee(Trainee):
         scores, overlap = detection_loss(logits, distances, boxes, labels, size, self.stride)
         loss = scores + overlap
         values = {"train/loss": loss, "train/scores": scores, "train/boxes": overlap}
-        self.log_dict(values, batch_size=len(images), on_step=False, on_epoch=True)
+        self.log_dict(values, batch_size=len(images), on_step=False, on_epoch=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, ...], _: int) -> None:
@@ -211,7 +211,7 @@ class DetectorTrainee(Trainee):
     def on_validation_epoch_end(self) -> None:
         """Logs `validation/map50` and so on; the best checkpoint has the best mean of mAP50 and mAP."""
         values = self._finish("validation")
-        self.log(MONITOR, (values["map50"] + values["map"]) / 2)
+        self.log(MONITOR, (values["map50"] + values["map"]) / 2, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
         """Logs `test/map50` and so on."""
@@ -222,7 +222,7 @@ class DetectorTrainee(Trainee):
         self.precisions[part].reset()
         # faster-coco-eval says -1 where there is nothing to find.
         values = {short: result[long].clamp(min=0) for short, long in MAP_NAMES.items()}
-        self.log_dict({f"{part}/{name}": value for name, value in values.items()})
+        self.log_dict({f"{part}/{name}": value for name, value in values.items()}, sync_dist=True)
         return values
 
 

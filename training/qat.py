@@ -35,24 +35,15 @@ from training.frames import FramedImages, make_loader
 from training.models import Network
 from training.modules import MONITOR, Optimiser, Trainee
 from training.run_folder import begin_run, check_free, finish_run, partial_folder
-from training.workflow import (
-    Job,
-    data_record,
-    fit,
-    frame_parts,
-    interruptible,
-    make_trainee,
-    make_trainer,
-    plain_metrics,
-    quieten,
-    set_up_torch,
-)
+from training.trainer import interruptible, make_trainer, set_up
+from training.workflow import Job, data_record, fit, frame_parts, make_trainee, plain_metrics
 
 EPOCHS = 3
 PATIENCE = 2
 # Of the first training's learning rate: the weights only have to settle on the grid.
 RATE_SHARE = 0.02
 FIXED = ("data", "task", "model", "pretrained", "width", "height", "framing")
+ALONE = {"devices": "1", "num_nodes": 1, "strategy": "auto"}
 
 
 @dataclass(frozen=True)
@@ -95,6 +86,9 @@ def fine_tune(source: Path, report: Report = lambda line: print(line, file=sys.s
     for name in FIXED:
         if name in options:
             raise UsageError(f"--{name} is decided by the run {source} that is fine-tuned; leave it out")
+    for name in ALONE:
+        if name in options:
+            raise UsageError(f"--{name.replace('_', '-')}: fine-tuning for int8 works on one device; leave it out")
     first = check_source(source)
     if options.get("out") is None:
         options["out"] = source.resolve().with_name(f"{source.resolve().name}-qat")
@@ -105,7 +99,7 @@ def fine_tune(source: Path, report: Report = lambda line: print(line, file=sys.s
         "schedule": "cosine",
         "tuned_from": source.resolve(),
     }
-    config = make_config(**(first | start | options))
+    config = make_config(**(first | start | ALONE | options))
     run = cast(Path, config.out)
     check_free(run)
     return tune(config, run, report, begun=False)
@@ -114,8 +108,7 @@ def fine_tune(source: Path, report: Report = lambda line: print(line, file=sys.s
 def tune(config: TrainingConfig, run: Path, report: Report, begun: bool) -> Path:
     """Fine-tune as the config says, or go on with it where it has `begun`."""
     source = cast(Path, config.tuned_from)
-    quieten()
-    set_up_torch(config)
+    set_up(config)
     spec = read_spec(source / "model.json")
     data = open_data(config.data, config.task, config.seed)
     settled = settle(config, data.task, data.side)

@@ -1,27 +1,18 @@
 """The way from a config to a run folder: data, network, Lightning's Trainer, test metrics, export."""
 
-import logging
-import signal
 import sys
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch.utils.data import DataLoader
 
-from contract.errors import SamesightError, UsageError
 from contract.spec import Input, ModelSpec
 from training.augmentation import make_augmentation
-from training.callbacks import Report, make_callbacks
-from training.checks import check_request, run_folder
+from training.callbacks import Report, silence
+from training.checks import check_request, leads
 from training.config import Settled, TrainingConfig, settle
 from training.data import open_data
 from training.data.example import DataSet
@@ -38,6 +29,7 @@ from training.run_folder import (
     write_calibration,
 )
 from training.specs import make_input, make_spec, model_name
+from training.trainer import alone, interruptible, make_trainer, set_up
 
 EVALUATION_BATCH = 32
 
@@ -69,10 +61,9 @@ def train(config: TrainingConfig, report: Report = lambda line: print(line, file
         UsageError: the config contradicts itself or the data, or the run folder exists.
         SamesightError: the data are missing or faulty, or training was interrupted.
     """
-    leads = rank_zero_only.rank == 0
-    run = check_request(config) if leads else run_folder(config)
+    run = check_request(config)
     job = prepare(config, partial_folder(run), report)
-    if leads:
+    if leads():
         begin_run(run, job.config)
     return complete(job, run, report)
 
@@ -101,8 +92,9 @@ def complete(job: Job, run: Path, report: Report) -> Path:
 
 def prepare(config: TrainingConfig, partial: Path, report: Report) -> Job:
     """Open the data, frame the images, build the network; deterministic by the seed. Nothing is written."""
-    quieten()
-    set_up_torch(config)
+    if not leads():
+        report = silence
+    set_up(config)
     data = open_data(config.data, config.task, config.seed)
     # An interrupted training may be resumed from another folder.
     config = config.model_copy(update={"data": data.source})
@@ -129,13 +121,6 @@ def prepare(config: TrainingConfig, partial: Path, report: Report) -> Job:
     return Job(config, settled, data, spec, trainee, trainer, images)
 
 
-def set_up_torch(config: TrainingConfig) -> None:
-    """Threads, and all sources of chance."""
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    pl.seed_everything(config.seed, workers=True, verbose=False)
-
-
 def frame_parts(data: DataSet, config: TrainingConfig, settled: Settled, spec: Input) -> dict[str, FramedImages]:
     """The three parts as the network sees them; only training images are changed at random."""
     augmentation = make_augmentation(settled.augmentation, data.task, spec.width, spec.height)
@@ -158,36 +143,6 @@ def make_trainee(
     if network.stride is None:
         return ClassifierTrainee(network.module, spec, optimiser, seed, channels_last)
     return DetectorTrainee(network.module, spec, optimiser, seed, network.stride, images, channels_last)
-
-
-def make_trainer(config: TrainingConfig, settled: Settled, partial: Path, report: Report) -> pl.Trainer:
-    """Lightning's Trainer as the config asks.
-
-    Raises:
-        UsageError: devices, strategy or precision that this machine cannot serve.
-    """
-    callbacks = make_callbacks(partial, settled.patience, report)
-    try:
-        return pl.Trainer(
-            accelerator=config.accelerator,
-            devices=int(config.devices) if config.devices.lstrip("-").isdigit() else config.devices,
-            num_nodes=config.num_nodes,
-            strategy=config.strategy,
-            precision=config.precision,
-            max_epochs=settled.epochs,
-            callbacks=callbacks,
-            logger=TensorBoardLogger(str(partial), name="logs", version=""),
-            deterministic="warn",
-            num_sanity_val_steps=0,
-            log_every_n_steps=20,
-            enable_model_summary=False,
-            enable_progress_bar=any(isinstance(one, pl.callbacks.ProgressBar) for one in callbacks),
-        )
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(
-            f"Lightning refuses these options ({reason}); see --accelerator, --devices, --strategy and --precision"
-        ) from None
 
 
 def fit(job: Job, run: Path) -> None:
@@ -222,14 +177,15 @@ def loader_of(job: Job, part: str) -> DataLoader[Any]:
 
 def _conclude(job: Job, run: Path, report: Report) -> Path:
     """Test the best checkpoint, export it and complete the run folder."""
-    trainer, partial = job.trainer, partial_folder(run)
+    if not job.trainer.is_global_zero:
+        return run
+    partial = partial_folder(run)
     best = str(partial / "checkpoints" / "best.ckpt")
+    trainer = alone(job.trainer, job.config)
     with interruptible(trainer, run):
         validation = trainer.validate(job.trainee, loader_of(job, "validation"), best, verbose=False)[0]
         test = trainer.test(job.trainee, loader_of(job, "test"), best, verbose=False)[0]
-    if not trainer.is_global_zero:
-        return run
-    metrics = plain_metrics(dict(validation), dict(test)) | {"epochs": float(trainer.current_epoch)}
+    metrics = plain_metrics(dict(validation), dict(test)) | {"epochs": float(job.trainer.current_epoch)}
     report("exporting the best network")
     export_network(job.trainee.network, job.spec.input, partial / "network.pt2")
     learned = job.data.train[: job.config.limit]
@@ -256,36 +212,3 @@ def _loader_processes(job: Job) -> int:
     if job.config.loaders is not None:
         return job.config.loaders
     return 0 if job.images["train"].in_memory else min(4, torch.get_num_threads())
-
-
-@contextmanager
-def interruptible(trainer: pl.Trainer, run: Path) -> Iterator[None]:
-    """Turn an interruption into one sentence that says how to go on.
-
-    Lightning answers Ctrl-C by ignoring further ones and leaving the process.
-    """
-    handler = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        raise SamesightError(
-            f"interrupted in epoch {trainer.current_epoch + 1} of {trainer.max_epochs}; go on with it by --resume {run}"
-        ) from None
-    finally:
-        if handler is not None:
-            signal.signal(signal.SIGINT, handler)
-
-
-def quieten() -> None:
-    """Lightning's remarks about hardware and workers are no news to the person who trains."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for text in (
-        ".*does not have many workers.*",
-        ".*num_workers.*",
-        ".*srun.*",
-        ".*LeafSpec.*",
-        ".*smaller than the logging.*",
-        ".*exists and is not empty.*",
-    ):
-        warnings.filterwarnings("ignore", message=text)

@@ -23,15 +23,18 @@ def test_help_shows_examples_without_torch():
     assert "samesight train digits --out" in done.stdout and done.stdout.endswith("False\n")
 
 
-def test_json_alone_on_standard_output(tmp_path):
+def test_two_devices_give_one_run_and_json_alone_on_standard_output(tmp_path):
+    devices = ["--accelerator", "cpu", "--devices", "2", "--strategy", "ddp"]
     done = subprocess.run(
-        [sys.executable, "-m", "samesight", "train", "digits", *SMALL, "--json", "--out", str(tmp_path / "run")],
+        [sys.executable, "-m", "samesight", "train", "digits", *SMALL, *devices, "--json", "--out", str(tmp_path / "run")],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert printed["run"] == str(tmp_path / "run") and 0 <= printed["metrics"]["top1"] <= 1
-    assert "epoch 1/1" in done.stderr and "Traceback" not in done.stderr
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert abs(record["metrics"]["top1"] * 359 % 1 - 0.5) > 0.49, "each test image is counted once"
+    assert done.stderr.count("epoch 1/1") == 1 and "Traceback" not in done.stderr
 
 
 def test_killed_and_resumed(tmp_path):
