@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,11 @@ from conversion.formats.onnx import quanta_of
 from conversion.formats.quiet import mute, quiet
 from conversion.formats.refusals import refusal
 from conversion.formats.torch_runner import describe_input, describe_outputs
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from conversion.preparation import Prepared
 
 TITLE = "ExecuTorch"
 SPEC = "model_json"
@@ -42,18 +47,7 @@ def convert(job: Lowering) -> Lowered:
     constants = {SPEC: job.spec.to_json()}
     if integer:
         constants[QUANTA] = json.dumps({role: asdict(grid) for role, grid in integer.outputs.items()})
-    try:
-        with quiet():
-            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-            from executorch.exir import to_edge_transform_and_lower
-
-            edge = to_edge_transform_and_lower(
-                program, partitioner=[XnnpackPartitioner()], constant_methods=dict(constants)
-            )
-            share = delegated_share(edge.exported_program().graph_module)
-            buffer = edge.to_executorch().buffer
-    except Exception as error:
-        raise refusal(TITLE, job.prepared.exported, error) from error
+    buffer, share = lower(program, job.prepared, constants)
     job.output.write_bytes(buffer)
     shapes = [tuple(node.meta["val"].shape) for node in outputs_of(program.graph_module)]
     return Lowered(
@@ -66,6 +60,22 @@ def convert(job: Lowering) -> Lowered:
         tools={name: version(name) for name in ("executorch", "torch", *(("torchao",) if integer else ()))},
         delegated=share,
     )
+
+
+def lower(program: "ExportedProgram", prepared: "Prepared", constants: Mapping[str, str]) -> tuple[bytes, float]:
+    """Run ExecuTorch's exporter with the XNNPACK delegate. Returns the file's bytes and the delegated share."""
+    try:
+        with quiet():
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+            from executorch.exir import to_edge_transform_and_lower
+
+            edge = to_edge_transform_and_lower(
+                program, partitioner=[XnnpackPartitioner()], constant_methods=dict(constants)
+            )
+            share = delegated_share(edge.exported_program().graph_module)
+            return bytes(edge.to_executorch().buffer), share
+    except Exception as error:
+        raise refusal(TITLE, prepared.exported, error) from error
 
 
 def outputs_of(module: Any) -> list[Any]:

@@ -58,7 +58,7 @@ def convert(job: Lowering) -> Lowered:
 def float_model(prepared: "Prepared") -> bytes:
     """The fp32 model; made once for the three precisions that start from it."""
     if prepared not in _float_models:
-        _float_models[prepared] = lower(prepared.module, prepared, quantized=False)
+        _float_models[prepared] = lower(prepared.module, prepared, prepared.spec.roles, quantized=False)
     return _float_models[prepared]
 
 
@@ -66,11 +66,11 @@ def integer_model(job: Lowering) -> bytes:
     """The int8 model, from the unfolded form of the quantized program."""
     if job.quantized is None:
         raise ValueError("int8 is lowered from the quantized program")
-    return lower(job.quantized.unfolded, job.prepared, quantized=True)
+    return lower(job.quantized.unfolded, job.prepared, job.spec.roles, quantized=True)
 
 
-def lower(network: "nn.Module", prepared: "Prepared", quantized: bool) -> bytes:
-    """Run litert_torch on a network that takes NCHW and returns one tensor per role."""
+def lower(network: "nn.Module", prepared: "Prepared", names: Sequence[str], quantized: bool) -> bytes:
+    """Run litert_torch on a network that takes NCHW and returns one tensor per name."""
     import torch
 
     with quiet():
@@ -81,8 +81,6 @@ def lower(network: "nn.Module", prepared: "Prepared", quantized: bool) -> bytes:
 
         _config.config.show_progress = False
 
-    roles = prepared.spec.roles
-
     class ChannelsLast(torch.nn.Module):
         """Takes NHWC, and names the outputs."""
 
@@ -90,8 +88,8 @@ def lower(network: "nn.Module", prepared: "Prepared", quantized: bool) -> bytes:
             super().__init__()
             self.network = network
 
-        def forward(self, image: torch.Tensor) -> dict[Role, torch.Tensor]:
-            return dict(zip(roles, self.network(image.permute(0, 3, 1, 2)), strict=True))
+        def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+            return dict(zip(names, self.network(image.permute(0, 3, 1, 2)), strict=True))
 
     module = ChannelsLast()
     module.training = False  # PT2E's graphs refuse eval(), which would reach them

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,11 @@ from conversion.formats import Float32, Integers, Lowered, Lowering, Quantum, Te
 from conversion.formats.quiet import mute, quiet
 from conversion.formats.refusals import refusal
 from conversion.formats.torch_runner import describe_input, describe_outputs
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from conversion.preparation import Prepared
 
 TITLE = "ONNX"
 SPEC = "model.json"
@@ -38,7 +43,7 @@ def convert(job: Lowering) -> Lowered:
     if job.precision == "int8" and job.quantized is None:
         raise ValueError("int8 is lowered from the quantized program")
     program = job.quantized.exported if job.precision == "int8" and job.quantized else job.prepared.exported
-    model = export(job, program)
+    model = export(program, job.prepared, job.spec.roles)
     strip(model)
     metadata = {SPEC: job.spec.to_json()}
     if job.precision == "int8" and job.quantized:
@@ -58,8 +63,8 @@ def convert(job: Lowering) -> Lowered:
     )
 
 
-def export(job: Lowering, program: Any) -> Any:
-    """Run torch's exporter. Returns a ModelProto."""
+def export(program: "ExportedProgram", prepared: "Prepared", names: Sequence[str]) -> Any:
+    """Run torch's exporter on a program that returns one tensor per name. Returns a ModelProto."""
     import copy
 
     import torch
@@ -68,16 +73,16 @@ def export(job: Lowering, program: Any) -> Any:
         with quiet():
             made = torch.onnx.export(
                 copy.deepcopy(program),
-                (job.prepared.example,),
+                (prepared.example,),
                 dynamo=True,
                 external_data=False,
                 verbose=False,
                 input_names=["image"],
-                output_names=list(job.spec.roles),
+                output_names=list(names),
             )
         return made.model_proto  # type: ignore[union-attr]
     except Exception as error:
-        raise refusal(TITLE, job.prepared.exported, error) from error
+        raise refusal(TITLE, prepared.exported, error) from error
 
 
 def strip(model: Any) -> None:
