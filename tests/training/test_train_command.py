@@ -25,10 +25,9 @@ def test_help_shows_examples_without_torch():
 
 def test_two_devices_give_one_run_and_json_alone_on_standard_output(tmp_path):
     devices = ["--accelerator", "cpu", "--devices", "2", "--strategy", "ddp"]
-    done = subprocess.run(
-        [sys.executable, "-m", "samesight", "train", "digits", *SMALL, *devices, "--json", "--out", str(tmp_path / "run")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "samesight", "train", "digits", *SMALL, *devices, "--json"]
+    command += ["--out", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert printed["run"] == str(tmp_path / "run") and 0 <= printed["metrics"]["top1"] <= 1
