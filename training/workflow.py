@@ -185,13 +185,13 @@ def _conclude(job: Job, run: Path, report: Report) -> Path:
     with interruptible(trainer, run):
         validation = trainer.validate(job.trainee, loader_of(job, "validation"), best, verbose=False)[0]
         test = trainer.test(job.trainee, loader_of(job, "test"), best, verbose=False)[0]
-    metrics = plain_metrics(dict(validation), dict(test)) | {"epochs": float(job.trainer.current_epoch)}
+    metrics = plain_metrics(dict(validation), dict(test))
     report("exporting the best network")
     export_network(job.trainee.network, job.spec.input, partial / "network.pt2")
     learned = job.data.train[: job.config.limit]
     write_calibration(partial / "calibration", learned, job.config.calibration, job.config.seed)
     config = job.config.model_dump(mode="json") | job.settled.model_dump(mode="json")
-    return finish_run(partial, run, job.spec, config, data_record(job), metrics)
+    return finish_run(partial, run, job.spec, config, data_record(job), metrics, {"epochs": job.trainer.current_epoch})
 
 
 def plain_metrics(validation: dict[str, float], test: dict[str, float]) -> dict[str, float]:
