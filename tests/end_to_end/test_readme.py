@@ -19,10 +19,18 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SMALL = {"train": ["--epochs", "1", "--limit", "32"], "convert": ["--to", "onnx"]}
 
 MODELS = """
-import torch
+from torch import nn
 
-def detector():
-    return torch.export.load("network.pt2").module()
+class Detector(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 14, 4, stride=4)
+
+    def forward(self, image):
+        grid = self.convolution(image).permute(0, 2, 3, 1).reshape(1, 1024, 14)
+        return grid[:, :, :10], grid[:, :, 10:]
+
+detector = Detector
 """
 SERVER = "def answer(path): return []"
 
