@@ -26,7 +26,6 @@ from conversion.preparation.graph import aten, forget_history, nodes_of, shape_o
 from conversion.preparation.normalisation import normalise, prepend_normalisation
 from conversion.preparation.proof import prove
 from conversion.preparation.rewrites import (
-    drop_idle_ceilings,
     rewrite_flat_linears,
     rewrite_global_means,
     rewrite_late_permutes,
@@ -154,7 +153,7 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
         "unshared": unshare(module),
         "batch norms fused": fuse_batch_norms(module),
         "activations rewritten": rewrite_prelu(module) + rewrite_relu6(module),
-        "means rewritten": rewrite_global_means(module) + drop_idle_ceilings(module),
+        "means rewritten": rewrite_global_means(module),
         "reshapes": rewrite_squeezes(module),
         "linears turned": rewrite_flat_linears(module),
     }

@@ -7,7 +7,6 @@
 | avg_pool2d over the whole map | in int8 XNNPACK computes it in float |
 | adaptive_avg_pool2d to one value | quantizers give it the coarse scale of its input |
 | relu6 | quantizers know it as hardtanh |
-| avg_pool2d with ceil_mode where it changes nothing | XNNPACK does not take it |
 | squeeze, unsqueeze, flatten | XNNPACK takes reshapes with a known shape |
 | [1,C,H,W] -> [1,C,HW] -> [1,HW,C] | phones' formats hold maps as NHWC: two transposes per output |
 | [1,C,H,W] -> [1,CHW] -> linear | likewise one transpose; the columns of the weight are put in order instead |
@@ -163,22 +162,4 @@ def rewrite_flat_linears(module: GraphModule) -> int:
         columns = add_tensor(module, f"{weight_node.target}_channels_last", ordered, node)
         node.args = (joined, columns, *node.args[2:])
         count += 1
-    return count
-
-
-def drop_idle_ceilings(module: GraphModule) -> int:
-    """`ceil_mode` of an average pool whose windows end with the image anyway."""
-    count = 0
-    for node in nodes_of(module, [aten.avg_pool2d.default]):
-        image = node.args[0]
-        kernel, padding = list(argument(node, 1, "kernel_size")), list(argument(node, 3, "padding", [0, 0]))
-        stride = list(argument(node, 2, "stride", [])) or kernel
-        if not isinstance(image, Node) or not argument(node, 4, "ceil_mode", False):
-            continue
-        sizes = zip(shape_of(image)[2:], kernel, stride, padding, strict=True)
-        if all((size + 2 * pad - window) % step == 0 for size, window, step, pad in sizes):
-            rest = [argument(node, 5, "count_include_pad", True), argument(node, 6, "divisor_override")]
-            args = [image, kernel, stride, padding, False, *rest]
-            replace(node, add_call(module, aten.avg_pool2d.default, args, node, node))
-            count += 1
     return count
