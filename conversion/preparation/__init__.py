@@ -22,11 +22,10 @@ from conversion.formats import UInt8
 from conversion.preparation.batchnorm import fuse_batch_norms
 from conversion.preparation.biases import make_biases_unequal
 from conversion.preparation.canonical import canonical
-from conversion.preparation.graph import aten, forget_history, nodes_of, shape_of
+from conversion.preparation.graph import forget_history, shape_of
 from conversion.preparation.normalisation import normalise, prepend_normalisation
 from conversion.preparation.proof import prove
 from conversion.preparation.rewrites import (
-    rewrite_flat_linears,
     rewrite_global_means,
     rewrite_late_permutes,
     rewrite_prelu,
@@ -58,9 +57,6 @@ class Prepared:
         module = self.exported.module(check_guards=False)
         if not isinstance(module, GraphModule):
             raise TypeError("an exported program's module is a GraphModule")
-        for node in nodes_of(module, [aten.view.default]):
-            node.target = aten.reshape.default  # litert_torch runs it with other strides, which a view refuses
-        module.recompile()
         return module
 
     @property
@@ -155,7 +151,6 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
         "activations rewritten": rewrite_prelu(module) + rewrite_relu6(module),
         "means rewritten": rewrite_global_means(module),
         "reshapes": rewrite_squeezes(module),
-        "linears turned": rewrite_flat_linears(module),
     }
     by_name = named_outputs(original, spec, [node for node in end.args[0] if isinstance(node, Node)])  # type: ignore[union-attr]
     outputs: dict[Role, Node] = {
