@@ -1,5 +1,6 @@
 """`samesight convert` with real workers, in the formats that need torch alone, and killed at every stage."""
 
+import fnmatch
 import json
 import os
 import shutil
@@ -172,10 +173,18 @@ def workers_of(folder):
     return found
 
 
+def holds(folder, pattern):
+    """Whether `folder` holds such a file; it may vanish under the look, when the command moves on or clears it."""
+    try:
+        return any(fnmatch.fnmatch(path.name, pattern) for path in Path(folder).iterdir())
+    except FileNotFoundError:
+        return False
+
+
 STAGES = {
     "begun": lambda out: (out.with_name("out.new") / "work").exists(),
-    "workers running": lambda out: bool(list((out.with_name("out.new") / "work").glob("worker-*.json"))),
-    "something made": lambda out: bool(list(out.with_name("out.new").glob("golden/*"))),
+    "workers running": lambda out: holds(out.with_name("out.new") / "work", "worker-*.json"),
+    "something made": lambda out: holds(out.with_name("out.new") / "golden", "*"),
     "sealed": lambda out: (out.with_name("out.new") / "manifest.json").exists(),
     "exchanging": lambda out: out.with_name("out.old").exists(),
 }
