@@ -4,7 +4,7 @@ import builtins
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,8 +28,10 @@ def export_function(function: str, folder: Path, spec: Input) -> "ExportedProgra
     """
     import torch
 
-    network = call_function(function, folder)
-    network = network.eval().to("cpu")
+    network = call_function(function, folder).to("cpu")
+    # An exported program's module refuses eval(); preparation refuses what training left in its graph.
+    with suppress(NotImplementedError):
+        network.eval()
     example = torch.zeros(1, spec.channel_count, spec.height, spec.width)
     try:
         return torch.export.export(network, (example,))

@@ -35,7 +35,8 @@ def guilty_node(program: "ExportedProgram", error: BaseException) -> "Node | Non
                     if whole == name or whole.endswith("_" + name):
                         return node
         for name, node in by_name.items():
-            if re.search(rf"\b{re.escape(name)}\b", message):
+            # Names that are also words ("view", "add") would be found in any sentence.
+            if "_" in name and re.search(rf"\b{re.escape(name)}\b", message):
                 return node
     return None
 

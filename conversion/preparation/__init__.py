@@ -22,10 +22,12 @@ from conversion.formats import UInt8
 from conversion.preparation.batchnorm import fuse_batch_norms
 from conversion.preparation.biases import make_biases_unequal
 from conversion.preparation.canonical import canonical
-from conversion.preparation.graph import forget_history, shape_of
+from conversion.preparation.graph import drop_unread_tensors, forget_history, shape_of
 from conversion.preparation.normalisation import normalise, prepend_normalisation
 from conversion.preparation.proof import prove
 from conversion.preparation.rewrites import (
+    drop_idle_ceilings,
+    rewrite_flat_linears,
     rewrite_global_means,
     rewrite_late_permutes,
     rewrite_prelu,
@@ -124,6 +126,7 @@ def finish(module: GraphModule, spec: ModelSpec, image: Node) -> ExportedProgram
     module.graph.set_codegen(torch.fx.graph.CodeGen())
     module.graph.eliminate_dead_code()
     module.delete_all_unused_submodules()
+    drop_unread_tensors(module)
     module.graph.lint()
     module.recompile()
     module.requires_grad_(False)
@@ -149,8 +152,9 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
         "unshared": unshare(module),
         "batch norms fused": fuse_batch_norms(module),
         "activations rewritten": rewrite_prelu(module) + rewrite_relu6(module),
-        "means rewritten": rewrite_global_means(module),
+        "means rewritten": rewrite_global_means(module) + drop_idle_ceilings(module),
         "reshapes": rewrite_squeezes(module),
+        "linears turned": rewrite_flat_linears(module),
     }
     by_name = named_outputs(original, spec, [node for node in end.args[0] if isinstance(node, Node)])  # type: ignore[union-attr]
     outputs: dict[Role, Node] = {

@@ -108,6 +108,14 @@ def drop_idle_operators(module: GraphModule) -> int:
     return count
 
 
+def name_reshapes(module: GraphModule) -> int:
+    """Views as reshapes: passes and converters put other strides before them, which a view refuses."""
+    nodes = nodes_of(module, [aten.view.default, aten._unsafe_view.default])
+    for node in nodes:
+        node.target = aten.reshape.default
+    return len(nodes)
+
+
 def first_of(node: Node) -> Node | None:
     """The `getitem(node, 0)` of an operator with several results, if that is the only one in use."""
     users = list(node.users)
@@ -125,4 +133,5 @@ def canonical(program: torch.export.ExportedProgram, source: str) -> GraphModule
     name_convolutions(module)
     name_linear_layers(module)
     drop_idle_operators(module)
+    name_reshapes(module)
     return module

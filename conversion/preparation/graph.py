@@ -58,6 +58,16 @@ def add_tensor(module: GraphModule, name: str, value: torch.Tensor, before: Node
     return node
 
 
+def drop_unread_tensors(module: GraphModule) -> None:
+    """Remove parameters and buffers that no node reads: rewrites replace them, and every file would carry both."""
+    read = {str(node.target) for node in module.graph.nodes if node.op == "get_attr"}
+    tensors = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
+    for name, _ in tensors:
+        if name not in read:
+            owner, _, attribute = name.rpartition(".")
+            delattr(module.get_submodule(owner), attribute)
+
+
 def add_call(module: GraphModule, target: Any, args: Sequence[Any], before: Node, like: Node) -> Node:
     """Call an operator just before a node. `like` lends the place in the original model that error messages name."""
     with module.graph.inserting_before(before):

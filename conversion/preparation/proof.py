@@ -9,7 +9,8 @@ import torch
 from contract.errors import SamesightError
 from contract.spec import ModelSpec, Role
 
-LEAST_DECIBELS = 100.0
+LEAST_DECIBELS = 90.0
+"""Deep untrained networks amplify float32 rounding to 102 dB; a real fault is below 40 dB."""
 FLOAT32_DECIBELS = 120.0
 RANDOM_IMAGES = 4
 SAMPLE_IMAGES = 8

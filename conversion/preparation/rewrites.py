@@ -7,8 +7,10 @@
 | avg_pool2d over the whole map | in int8 XNNPACK computes it in float |
 | adaptive_avg_pool2d to one value | quantizers give it the coarse scale of its input |
 | relu6 | quantizers know it as hardtanh |
+| avg_pool2d with ceil_mode where it changes nothing | XNNPACK does not take it |
 | squeeze, unsqueeze, flatten | XNNPACK takes reshapes with a known shape |
 | [1,C,H,W] -> [1,C,HW] -> [1,HW,C] | phones' formats hold maps as NHWC: two transposes per output |
+| [1,C,H,W] -> [1,CHW] -> linear | likewise one transpose; the columns of the weight are put in order instead |
 """
 
 from torch.fx import GraphModule, Node
@@ -25,20 +27,28 @@ SQUEEZES = (
 
 
 def rewrite_prelu(module: GraphModule) -> int:
-    """PReLU as relu(x) + (-a) * relu(-x), every step of which can be quantized."""
+    """PReLU as relu(x) + (-a) * relu(-x), every step of which can be quantized.
+
+    Behind a linear layer as x + (1 - a) * relu(-x): litert_torch fuses relu(x) into a second copy of the whole layer.
+    """
     count = 0
     for node in nodes_of(module, [aten.prelu.default]):
         image, slope_node = node.args
         if not isinstance(image, Node) or not isinstance(slope_node, Node):
             continue
         slope = tensor_of(module, slope_node)
-        shape = [-1, *[1] * (len(shape_of(image)) - 2)] if slope.numel() > 1 else [1] * max(len(shape_of(image)) - 1, 1)
-        negative_slope = add_tensor(module, f"{slope_node.target}_negative", -slope.reshape(shape), node)
+        # Of the image's own rank: constants of lower rank cost a `.tflite` two transposes.
+        shape = [1] * len(shape_of(image))
+        if slope.numel() > 1:
+            shape[1] = slope.numel()
+        behind_linear = image.target is aten.linear.default
+        factor = (1.0 - slope if behind_linear else -slope).reshape(shape)
+        factor_node = add_tensor(module, f"{slope_node.target}_factor", factor, node)
         minus_one = add_tensor(module, "minus_one", -slope.new_ones([1] * len(shape)), node)
-        above = add_call(module, aten.relu.default, [image], node, node)
         turned = add_call(module, aten.mul.Tensor, [image, minus_one], node, node)
         below = add_call(module, aten.relu.default, [turned], node, node)
-        scaled = add_call(module, aten.mul.Tensor, [below, negative_slope], node, node)
+        scaled = add_call(module, aten.mul.Tensor, [below, factor_node], node, node)
+        above = image if behind_linear else add_call(module, aten.relu.default, [image], node, node)
         replace(node, add_call(module, aten.add.Tensor, [above, scaled], node, node))
         count += 1
     return count
@@ -131,3 +141,46 @@ def channels_last(module: GraphModule, node: Node, before: Node) -> Node:
     _, channels, height, width = shape_of(image)
     turned = add_call(module, aten.permute.default, [image, [0, 2, 3, 1]], before, node)
     return add_call(module, aten.reshape.default, [turned, [1, height * width, channels]], before, node)
+
+
+def rewrite_flat_linears(module: GraphModule) -> int:
+    """A linear layer behind a flattened map: the map is flattened channels last and the weight's columns follow."""
+    count = 0
+    for node in nodes_of(module, [aten.linear.default]):
+        flat, weight_node = node.args[0], node.args[1]
+        if not isinstance(flat, Node) or not isinstance(weight_node, Node) or weight_node.op != "get_attr":
+            continue
+        image = flat.args[0] if flat.target in (aten.reshape.default, aten.view.default) else None
+        if not isinstance(image, Node) or len(shape_of(image)) != 4 or len(shape_of(flat)) != 2 or len(flat.users) != 1:
+            continue
+        if image.target is aten.permute.default:
+            continue  # turned already
+        _, channels, height, width = shape_of(image)
+        if height * width == 1 or shape_of(flat)[1] != channels * height * width:
+            continue
+        weight = tensor_of(module, weight_node)
+        ordered = weight.reshape(-1, channels, height * width).transpose(1, 2).reshape(weight.shape)
+        turned = add_call(module, aten.permute.default, [image, [0, 2, 3, 1]], node, flat)
+        joined = add_call(module, aten.reshape.default, [turned, list(shape_of(flat))], node, flat)
+        columns = add_tensor(module, f"{weight_node.target}_channels_last", ordered, node)
+        node.args = (joined, columns, *node.args[2:])
+        count += 1
+    return count
+
+
+def drop_idle_ceilings(module: GraphModule) -> int:
+    """`ceil_mode` of an average pool whose windows end with the image anyway."""
+    count = 0
+    for node in nodes_of(module, [aten.avg_pool2d.default]):
+        image = node.args[0]
+        kernel, padding = list(argument(node, 1, "kernel_size")), list(argument(node, 3, "padding", [0, 0]))
+        stride = list(argument(node, 2, "stride", [])) or kernel
+        if not isinstance(image, Node) or not argument(node, 4, "ceil_mode", False):
+            continue
+        sizes = zip(shape_of(image)[2:], kernel, stride, padding, strict=True)
+        if all((size + 2 * pad - window) % step == 0 for size, window, step, pad in sizes):
+            rest = [argument(node, 5, "count_include_pad", True), argument(node, 6, "divisor_override")]
+            args = [image, kernel, stride, padding, False, *rest]
+            replace(node, add_call(module, aten.avg_pool2d.default, args, node, node))
+            count += 1
+    return count

@@ -272,6 +272,19 @@ def test_a_mean_without_kept_axes_splits_the_graph_without_the_pass(monkeypatch,
     assert fp32(prepare(program, spec), tmp_path).delegated < 1.0
 
 
+def test_a_ceiling_without_effect_does_not_split_the_graph(monkeypatch, tmp_path):
+    spec = spec_of()
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2, 1), nn.AvgPool2d(2, 2, ceil_mode=True), nn.Conv2d(8, 4, 4), nn.Flatten()
+    )
+    prepared = prepare(export(network), spec)
+    made = fp32(prepared, tmp_path)
+    assert made.delegated == 1.0
+    assert ratio(made, lambda p: prepared.module(pixels_of(p[None]))[0], spec) > 90
+    monkeypatch.setattr(preparation, "drop_idle_ceilings", lambda module: 0)
+    assert fp32(prepare(export(network), spec), tmp_path).delegated < 1.0
+
+
 def test_what_xnnpack_does_not_take_lowers_the_share(tmp_path):
     class Nearest(nn.Module):
         def __init__(self):

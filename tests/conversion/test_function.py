@@ -1,6 +1,7 @@
 import sys
 
 import pytest
+import torch
 
 from contract.errors import SamesightError
 from conversion.function import call_function, export_function
@@ -26,6 +27,16 @@ def test_a_function_becomes_a_program_in_eval_mode(theirs, digits_spec):
 
     image = torch.ones(1, 3, 32, 32)
     assert torch.equal(program.module()(image), program.module()(image))
+
+
+def test_the_module_of_an_exported_program_becomes_a_program(theirs, digits_spec):
+    (theirs / "their_program.py").write_text(
+        "import torch\n\n\ndef make():\n"
+        "    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(3072, 10)).eval()\n"
+        "    return torch.export.export(network, (torch.zeros(1, 3, 32, 32),)).module()\n"
+    )
+    program = export_function("their_program:make", theirs, digits_spec.input)
+    assert program.module()(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
 
 
 def test_their_folder_comes_last_on_the_path(theirs):

@@ -209,6 +209,41 @@ def test_a_normalisation_that_is_no_convolution_keeps_the_input_float(monkeypatc
         convert(Lowering(prepared.spec, "int8", prepared, quantized, tmp_path / "small.tflite"))
 
 
+class Flat(nn.Module):
+    """What older networks do: PReLU, and a flattened map into a linear layer that holds most of the weights."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.bend = nn.Conv2d(3, 8, 3, 2, 1), nn.PReLU(8)
+        self.hidden, self.low, self.head = nn.Linear(8 * 64, 64), nn.PReLU(), nn.Linear(64, 4)
+
+    def forward(self, x):
+        return self.head(self.low(self.hidden(self.bend(self.stem(x)).flatten(1))))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_flattened_map_costs_no_transpose_and_no_second_weight(precision, tmp_path):
+    spec = ModelSpec(
+        name="flat",
+        task="classification",
+        input=Input(width=16, height=16, mean=(0.5,) * 3, std=(0.5,) * 3),
+        outputs=Outputs(tensors=("logits",), roles={"logits": Slice(tensor="logits")}, activation="softmax"),
+        labels=tuple("abcd"),
+    )
+    tensors = pictures(spec)
+    prepared = prepare(torch.export.export(Flat().eval(), (torch.zeros(1, 3, 16, 16),)), spec, tensors)
+    made = convert(Lowering(spec, precision, prepared, quantize(prepared, tensors), tmp_path / "flat.tflite"))
+    found = operators(made.path)
+    assert found.count("FULLY_CONNECTED") == 2
+    assert "TRANSPOSE" not in found
+    assert made.path.stat().st_size < (4 if precision == "fp32" else 1) * 34_000 + 20_000
+    runner = load(made.path, made)
+    logits = torch.cat([torch.from_numpy(runner(tensor)["logits"]) for tensor in tensors])
+    wanted = torch.cat([prepared.module(pixels_of(tensor[None]))[0] for tensor in tensors])
+    assert compare(wanted, logits)[0] > FLOOR[precision]
+
+
 def test_an_operator_that_it_lacks_is_named_with_its_module(tmp_path):
     class Bessel(nn.Module):
         def forward(self, x):

@@ -15,7 +15,7 @@ from conversion.preparation import pixels_of, prepare
 from conversion.preparation.biases import unequal
 from conversion.preparation.normalisation import affine_of, normalise
 from conversion.preparation.proof import compare
-from conversion.quantization import quantize
+from conversion.quantization import as_network, quantize
 
 torch.set_num_threads(1)
 SIDE = 16
@@ -136,6 +136,54 @@ def test_every_batch_norm_becomes_part_of_a_layer():
     assert prepared.changes["batch norms fused"] == 5
     assert not any("batch_norm" in target for target in targets(prepared))
     assert prepared.decibels > 100
+
+
+class Older(nn.Module):
+    """What older networks do: PReLU, a pool with ceiling, ReLU6, a flattened map into a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.bend = nn.Conv2d(3, 8, 3, 2, 1), nn.PReLU(8)
+        self.pool = nn.AvgPool2d(2, ceil_mode=True)
+        self.hidden, self.low, self.head = nn.Linear(8 * 16, 16), nn.PReLU(), nn.Linear(16, 4)
+
+    def forward(self, x):
+        x = F.relu6(self.pool(self.bend(self.stem(x))))
+        return self.head(self.low(self.hidden(x.view(-1, 8 * 16))))
+
+
+class Heads(nn.Module):
+    """A detector whose positions are flattened before its channels are moved to the end."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 4, 1), nn.BatchNorm2d(8), nn.ReLU())
+        self.logits, self.boxes = nn.Conv2d(8, 2, 1), nn.Conv2d(8, 4, 1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.logits(x).flatten(2).permute(0, 2, 1), self.boxes(x).flatten(2).transpose(1, 2)
+
+
+HEADS = detector_spec(("logits", "boxes"), {"logits": Slice(tensor="logits"), "boxes": Slice(tensor="boxes")})
+
+
+@pytest.mark.parametrize(
+    ("network", "spec"),
+    [(Layers, classifier_spec()), (Older, classifier_spec()), (SharedHead, classifier_spec()), (Heads, HEADS)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_preparing_twice_changes_nothing(network, spec):
+    """A fine-tuned run hands over a prepared network with the ranges of its values, by name."""
+    once = prepare(export(network()), spec, images())
+    again = prepare(*as_network(once), images())
+    assert [(n.name, str(n.target)) for n in again.module.graph.nodes] == [
+        (n.name, str(n.target)) for n in once.module.graph.nodes
+    ]
+    ranges = quantize(once, images()).ranges
+    assert quantize(again, None, ranges).ranges.tensors == ranges.tensors
+    for one, other in zip(run_prepared(once.module, images()), run_prepared(again.module, images()), strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_a_batch_norm_behind_a_reused_result_is_not_folded_into_its_layer():
