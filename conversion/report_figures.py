@@ -84,7 +84,8 @@ def scatter(verdicts: Sequence[Verdict], width: float = 480.0, height: float = 2
     unit, scale = ("KB", 1e3) if most < 1e6 else ("MB", 1e6)
 
     def at(count: float, value: float) -> tuple[float, float]:
-        return left + (right - left) * count / most, bottom - (bottom - top) * (value - low) / (high - low)
+        # Shares first: the whole is then exactly one, and its point exactly on the edge.
+        return left + (right - left) * (count / most), bottom - (bottom - top) * ((value - low) / (high - low))
 
     x_ticks = [(at(tick * scale, low)[0], f"{tick:g} {unit}" if tick else "0") for tick in nice_ticks(0, most / scale)]
     y_ticks = [(at(0, tick)[1], f"{tick:g}%") for tick in nice_ticks(low, high, 4)]
