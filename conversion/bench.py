@@ -15,7 +15,8 @@ import numpy as np
 from contract.bundle import Bundle
 from contract.documents import Document, Strict
 from contract.errors import SamesightError
-from conversion.formats import FORMATS, Runner
+from conversion.formats import FORMATS
+from conversion.formats.interface import Runner
 
 ROUNDS = 15
 BATCH_SECONDS = 0.05

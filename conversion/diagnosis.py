@@ -11,7 +11,7 @@ from contract.preprocess import preprocess
 from contract.spec import Input, ModelSpec
 from conversion.comparison import Agreement, decibel
 from conversion.faults import IMAGE_FAULTS, VALUE_FAULTS, network_values, pixels_for
-from conversion.formats import Runner
+from conversion.formats.interface import Runner
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]

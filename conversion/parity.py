@@ -24,7 +24,8 @@ from contract.preprocess import Geometry, preprocess
 from contract.spec import ModelSpec, Role, Task
 from contract.verdicts import MetricFigures, Verdict, Verdicts
 from conversion.comparison import Agreement, role_figures
-from conversion.formats import FORMATS, Quantum, Runner
+from conversion.formats import FORMATS
+from conversion.formats.interface import Quantum, Runner
 from conversion.gates import GATES, QUANTA_APART, Gate
 from conversion.metrics import (
     average_precision,

@@ -26,7 +26,8 @@ from contract.spec import Input, ModelSpec
 from conversion.comparison import Agreement
 from conversion.diagnosis import SAME_DB, explain_answers, explain_tensor, tensor_db
 from conversion.faults import network_values
-from conversion.formats import FORMATS, Runner
+from conversion.formats import FORMATS
+from conversion.formats.interface import Runner
 from conversion.gates import GATES
 
 Float32 = npt.NDArray[np.float32]

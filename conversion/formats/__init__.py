@@ -1,132 +1,20 @@
-"""The formats that a model can be converted to: one table, and what every format's module has to offer.
+"""The formats that a model can be converted to: one table.
 
-Each row names a module that is imported only when it is needed. Such a module has two functions:
-
-    convert(job: Lowering) -> Lowered     write one file and describe it (imports the converter: slow)
-    load(path: Path, tensors: Tensors) -> Runner    run such a file here (imports the runtime alone)
-
-This module imports no converter and no torch.
+Each row names a module that is imported only when it is needed; `conversion.formats.interface` says what it offers.
+This module imports nothing but the standard library, so that a wrong request is answered at once.
 """
 
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
-
-import numpy as np
-import numpy.typing as npt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
 
 from contract.errors import UsageError
-from contract.manifest import TensorInfo, Unit
-from contract.packing import Storage
-from contract.spec import ModelSpec, Role
 
 if TYPE_CHECKING:
-    from conversion.preparation import Prepared
-    from conversion.quantization import Quantized
+    from conversion.formats.interface import FormatModule
 
 Precision = Literal["fp32", "fp16", "int8", "dynamic-int8"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "dynamic-int8")
-
-Float32 = npt.NDArray[np.float32]
-UInt8 = npt.NDArray[np.uint8]
-Integers = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Lowering:
-    """One file to be made: `prepared` at `precision`, written to `output`.
-
-    `quantized` is the one PT2E program of this model; int8 needs it, the other precisions ignore it.
-    `labels` and all else that the file embeds come from `spec`.
-    """
-
-    spec: ModelSpec
-    precision: Precision
-    prepared: "Prepared"
-    quantized: "Quantized | None"
-    output: Path
-
-
-@dataclass(frozen=True)
-class Lowered:
-    """One file that was made, with all that the manifest says about it but its bytes and hash.
-
-    `outputs` has one tensor per role in the order of `spec.roles`. `tools` are names and versions of what made it.
-    `delegated` is the share of compute nodes that a delegate runs (ExecuTorch), None where the format has no delegates.
-    """
-
-    path: Path
-    storage: Storage
-    input: TensorInfo
-    outputs: tuple[TensorInfo, ...]
-    runtime: str
-    runtime_version: str
-    tools: dict[str, str]
-    unit: Unit = "cpu"
-    os_minimum: dict[str, str] = field(default_factory=dict)
-    delegated: float | None = None
-
-
-class Tensors(Protocol):
-    """What `load` must know about a file: `contract.manifest.Artifact` and `Lowered` both say it."""
-
-    @property
-    def storage(self) -> Storage:
-        """How `contract.packing.pack` lays out the input."""
-        ...
-
-    @property
-    def input(self) -> TensorInfo:
-        """The one input."""
-        ...
-
-    @property
-    def outputs(self) -> tuple[TensorInfo, ...]:
-        """One output per role, in the order of `spec.roles`."""
-        ...
-
-
-@dataclass(frozen=True)
-class Quantum:
-    """The grid of an int8 output: real = (q - zero_point) * scale in float32."""
-
-    scale: float
-    zero_point: int
-
-
-class Runner(Protocol):
-    """A loaded artifact: an input tensor (uint8 [H,W,C], the contract's tensor before packing) becomes real outputs.
-
-    `quanta` has the grid of every output that is quantized inside the file, whatever the dtype at its border; it is
-    empty for float precisions.
-    """
-
-    @property
-    def quanta(self) -> Mapping[Role, Quantum]:
-        """The grid of each quantized output."""
-        ...
-
-    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
-        """Real values: float32, dequantized, shapes as the manifest says."""
-        ...
-
-    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
-        """The same outputs counted in quanta (the stored integers q); only the roles in `quanta`."""
-        ...
-
-
-class FormatModule(Protocol):
-    """What a module of the table offers."""
-
-    def convert(self, job: Lowering) -> Lowered:
-        """Write `job.output` and describe it."""
-        ...
-
-    def load(self, path: Path, tensors: Tensors) -> Runner:
-        """Make a runner of a file that `convert` wrote."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -145,9 +33,9 @@ class Format:
     packages: tuple[str, ...]
     runtime: tuple[str, ...]
 
-    def load_module(self) -> FormatModule:
+    def load_module(self) -> "FormatModule":
         """Import the module of this row (slow converters are imported later, inside its functions)."""
-        return cast(FormatModule, importlib.import_module(self.module))
+        return cast("FormatModule", importlib.import_module(self.module))
 
 
 FORMATS: dict[str, Format] = {

@@ -14,7 +14,7 @@ from typing import Any
 from contract.errors import SamesightError
 from contract.manifest import TensorInfo
 from contract.spec import ModelSpec
-from conversion.formats import Lowered, Lowering, Runner, Tensors
+from conversion.formats.interface import Lowered, Lowering, Runner, Tensors
 from conversion.formats.quiet import quiet
 from conversion.formats.refusals import refusal
 from conversion.formats.torch_runner import describe_outputs

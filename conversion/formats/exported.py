@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from contract.errors import SamesightError
-from conversion.formats import Lowered, Lowering, Tensors
+from conversion.formats.interface import Lowered, Lowering, Tensors
 from conversion.formats.torch_runner import SPEC_FILE, TorchRunner, describe_input, describe_outputs
 
 

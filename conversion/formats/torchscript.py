@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.errors import SamesightError
-from conversion.formats import Lowered, Lowering, Tensors
+from conversion.formats.interface import Lowered, Lowering, Tensors
 from conversion.formats.torch_runner import SPEC_FILE, TorchRunner, describe_input, describe_outputs
 
 LITE_SUFFIX = ".ptl"

@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from contract.errors import SamesightError
-from conversion.formats import Lowering
 from conversion.formats.coreml import LABELS_KEY, MODEL, PROBED, SPEC_KEY, check_package, convert, load
+from conversion.formats.interface import Lowering
 
 
 def lowered(tmp_path, prepared, name="model.mlpackage"):

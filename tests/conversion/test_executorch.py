@@ -12,8 +12,8 @@ from torch import nn
 from contract.errors import SamesightError
 from contract.spec import Input, ModelSpec, Outputs, Slice, parse_spec
 from conversion import preparation
-from conversion.formats import Lowering
 from conversion.formats.executorch import convert, load
+from conversion.formats.interface import Lowering
 from conversion.preparation import Prepared, pixels_of, prepare
 from conversion.preparation.proof import compare
 from conversion.quantization import quantize

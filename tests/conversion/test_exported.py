@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from contract.errors import SamesightError
-from conversion.formats import Lowering
 from conversion.formats.exported import convert, load
+from conversion.formats.interface import Lowering
 
 
 def made(tmp_path, prepared):

@@ -12,7 +12,8 @@ from torch import nn
 from contract.errors import SamesightError
 from contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice, parse_spec
 from conversion import preparation
-from conversion.formats import PRECISIONS, Lowering
+from conversion.formats import PRECISIONS
+from conversion.formats.interface import Lowering
 from conversion.formats.litert import convert, load
 from conversion.preparation import pixels_of, prepare
 from conversion.preparation.proof import compare

@@ -7,7 +7,7 @@ from torch import nn
 
 from contract.errors import SamesightError
 from contract.spec import Input, ModelSpec, Outputs, Slice, parse_spec
-from conversion.formats import Lowering
+from conversion.formats.interface import Lowering
 from conversion.formats.onnx import convert, load
 from conversion.preparation import pixels_of, prepare
 from conversion.preparation.proof import compare

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from contract.errors import SamesightError
-from conversion.formats import Lowering
+from conversion.formats.interface import Lowering
 from conversion.formats.torchscript import convert, load
 
 
