@@ -35,8 +35,10 @@ def set_up(config: TrainingConfig) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for text in REMARKS:
         warnings.filterwarnings("ignore", message=text)
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    # The default nets are so small that a second thread waits longer than it computes.
+    threads = config.threads or (1 if config.model == "default" else None)
+    if threads:
+        torch.set_num_threads(threads)
     pl.seed_everything(config.seed, workers=True, verbose=False)
 
 

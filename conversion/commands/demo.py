@@ -34,7 +34,7 @@ def demo(out: Path, everything: bool, as_json: bool) -> None:
     seconds: dict[str, float] = {}
     missing = [name for name in NAMES if not (out / "runs" / name).exists()]
     if missing:
-        commands = [("train", name, "--out", str(out / "runs" / name), "--threads", "1") for name in missing]
+        commands = [("train", name, "--out", str(out / "runs" / name)) for name in missing]
         seconds["train"] = _run(as_json, *commands)
     for name in NAMES:
         run, bundle = out / "runs" / name, out / name

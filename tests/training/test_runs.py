@@ -13,6 +13,7 @@ from contract.spec import read_spec
 from training import TrainingConfig, resume, train
 from training.config import make_config
 from training.data import open_data
+from training.trainer import set_up
 from training.workflow import resume as resume_reporting
 from training.workflow import train as train_reporting
 
@@ -30,6 +31,20 @@ def weights(run):
 
 def same(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("options", "threads"),
+    [({}, 1), ({"threads": 2}, 2), ({"model": "timm:resnet18"}, 3)],
+    ids=["default", "asked", "timm"],
+)
+def test_the_default_nets_train_on_one_thread(options, threads):
+    torch.set_num_threads(3)
+    try:
+        set_up(make_config(**options))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
