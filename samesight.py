@@ -16,6 +16,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "predict": ("conversion.commands.predict", "Answer images with a bundle's artifact or a run."),
     "inspect": ("conversion.commands.inspect", "Show what a run or a bundle holds."),
     "bench": ("conversion.commands.bench", "Time the artifacts of a bundle on this CPU, as ratios."),
+    "coreml": ("conversion.commands.coreml", "Run a Core ML package without a Mac, and compare it with a run."),
     "report": ("conversion.commands.report", "Write one self-contained HTML page about a bundle."),
     "pack": ("conversion.commands.pack", "Make one file of a bundle for a phone to open, or unpack it."),
     "demo": ("conversion.commands.demo", "Train, convert and verify a classifier and a detector."),
