@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+import conversion
 from contract.errors import SamesightError, UsageError
 from contract.image import load_picture
 from contract.preprocess import preprocess
 from contract.spec import read_spec
+from conversion.gates import GATES, QUANTA_APART
+from conversion.parity import verify_bundle
 from training.config import make_config
 from training.data import open_data
 from training.qat import fine_tune
@@ -73,6 +76,19 @@ def test_the_new_run_says_who_won(digits, tuned):
 def test_conversion_makes_the_int8_program_that_was_judged(tuned):
     verdict = record_of(tuned)["quantization"]
     assert abs(top1(tuned) - verdict["int8"][verdict["winner"]]["top1"]) < 1e-6
+
+
+def test_its_result_converts_to_every_int8_format(tuned, tmp_path):
+    """The runtimes' own int8, not the program in torch: each agrees with the tuned network and with what was judged."""
+    bundle = conversion.convert(
+        tuned, tmp_path / "digits", to=["onnx", "pte", "tflite"], precision=["int8"], cache=False
+    )
+    verdicts = verify_bundle(bundle).artifacts
+    assert [(v.format, v.precision) for v in verdicts] == [(f, "int8") for f in ("onnx", "executorch", "litert")]
+    judged = record_of(tuned)["quantization"]
+    for verdict in verdicts:
+        assert verdict.snr_db > GATES["int8"].snr_db and verdict.quanta_apart < QUANTA_APART, verdict.name
+        assert abs(verdict.metric.artifact - judged["int8"][judged["winner"]]["top1"]) < 0.01
 
 
 def test_the_other_winner_is_kept_as_whole(digits, tuned, tmp_path, monkeypatch):
