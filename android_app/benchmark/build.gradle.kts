@@ -1,0 +1,21 @@
+plugins {
+    alias(libs.plugins.kotlin.jvm)
+    application
+}
+
+kotlin {
+    jvmToolchain(17)
+    compilerOptions {
+        allWarningsAsErrors = true
+    }
+}
+
+dependencies {
+    implementation(project(":contract"))
+    implementation(libs.serialization)
+    implementation(libs.opencv)
+}
+
+application {
+    mainClass = "samesight.benchmark.BenchmarkKt"
+}

@@ -1,0 +1,43 @@
+"""Times of Pillow for the benchmark beside it: prints a JSON list, one number of milliseconds per size given.
+
+Usage: pillow_times.py WIDTH HEIGHT ROUNDS [LEFT TOP RIGHT BOTTOM SCALED_WIDTH SCALED_HEIGHT QUARTER_TURNS]...
+
+Pillow reads no 4:2:0 frame, so its frame has full-size chroma already: a part of the work is given to it for nothing.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+
+from PIL import Image
+
+TURNS = {1: Image.Transpose.ROTATE_270, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_90}
+
+
+def work(frame: Image.Image, box: list[int], size: tuple[int, int], turns: int) -> Image.Image:
+    """A camera frame as RGB, its part `box` scaled to `size` with antialias, then turned."""
+    scaled = frame.convert("RGB").resize(size, Image.Resampling.BILINEAR, box=tuple(box))
+    return scaled.transpose(TURNS[turns]) if turns else scaled
+
+
+def median_time(frame: Image.Image, box: list[int], size: tuple[int, int], turns: int, rounds: int) -> float:
+    """Milliseconds of the middle one of `rounds` runs."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work(frame, box, size, turns)
+        times.append((time.perf_counter() - start) * 1000)
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Read the sizes, print the times."""
+    width, height, rounds, *rest = map(int, sys.argv[1:])
+    frame = Image.frombytes("YCbCr", (width, height), os.urandom(3 * width * height))
+    cases = [rest[i : i + 7] for i in range(0, len(rest), 7)]
+    print(json.dumps([median_time(frame, case[:4], (case[4], case[5]), case[6], rounds) for case in cases]))
+
+
+main()

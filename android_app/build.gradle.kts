@@ -1,0 +1,4 @@
+// Plugins are named once here, so that every module has the same version of them.
+plugins {
+    alias(libs.plugins.kotlin.jvm) apply false
+}

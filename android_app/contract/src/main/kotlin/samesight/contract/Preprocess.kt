@@ -1,0 +1,118 @@
+package samesight.contract
+
+/** How pixels of the input tensor relate to the picture: turns boxes back. */
+data class Geometry(val frame: Frame, val orientation: Orientation) {
+    /** Width of the stored image, in pixels. */
+    val storedWidth: Int
+        get() = orientation.uprightWidth(frame.sourceWidth, frame.sourceHeight)
+
+    /** Height of the stored image, in pixels. */
+    val storedHeight: Int
+        get() = orientation.uprightHeight(frame.sourceWidth, frame.sourceHeight)
+
+    /** Boxes [K, 4] in input pixels as float32 boxes in pixels of the upright image, clipped to it (for drawing). */
+    fun toUpright(boxes: FloatArray): FloatArray = rounded(uprightBoxes(boxes))
+
+    /** Boxes [K, 4] in input pixels as float32 boxes in pixels of the stored image, clipped to it. */
+    fun toStored(boxes: FloatArray): FloatArray {
+        val mapped = uprightBoxes(boxes)
+        orientation.toStored(mapped, mapped.size / 4, storedWidth, storedHeight)
+        return rounded(mapped)
+    }
+
+    private fun uprightBoxes(boxes: FloatArray): DoubleArray {
+        val mapped = DoubleArray(boxes.size)
+        frame.toUpright(boxes, boxes.size / 4, mapped)
+        return mapped
+    }
+
+    private fun rounded(boxes: DoubleArray) = FloatArray(boxes.size) { boxes[it].toFloat() }
+}
+
+/** The geometry of a stored image of [width] x [height] pixels, without touching pixels. */
+fun geometry(width: Int, height: Int, orientation: Orientation, spec: Input): Geometry {
+    val frame = frame(orientation.uprightWidth(width, height), orientation.uprightHeight(width, height), spec)
+    return Geometry(frame, orientation)
+}
+
+/**
+ * The input tensor of a picture.
+ *
+ * @return uint8 [H, W, C] in 0..255 (C in the order of `spec.channels`); and the way back for boxes.
+ */
+fun preprocess(picture: Picture, spec: Input): Pair<ByteArray, Geometry> {
+    val preprocessor = Preprocessor(spec)
+    val geometry = preprocessor.run(picture)
+    return preprocessor.tensor to geometry
+}
+
+/**
+ * [preprocess] for one image after the other, such as a camera's: allocates only when size or orientation change.
+ *
+ * Not for several threads at once.
+ *
+ * @property tensor uint8 [H, W, C], the input tensor of the last image; overwritten by the next.
+ */
+class Preprocessor(private val spec: Input) {
+    val tensor = ByteArray(spec.height * spec.width * spec.channels.count)
+    private val pixelRows = PixelRows()
+    private val frameRows = FrameRows()
+    private var width = 0
+    private var height = 0
+    private var geometry = Geometry(Frame(1, 1, 1, 1, 0, 0, 1, 1), UPRIGHT)
+    private var resizer = Resizer(geometry.frame, UPRIGHT, spec.filter, spec.channels)
+
+    /** Fills [tensor] from a picture. */
+    fun run(picture: Picture): Geometry {
+        prepare(picture.width, picture.height, picture.orientation)
+        pixelRows.begin(picture, resizer.firstColumn, resizer.columns)
+        resizer.run(pixelRows, tensor)
+        return geometry
+    }
+
+    /**
+     * Fills [tensor] from a camera frame: as `yuv420ToRgb`, then as of a picture.
+     *
+     * @throws SamesightError an empty frame, or a plane too short for its strides.
+     */
+    fun run(frame: Yuv420, matrix: Matrix, range: Range, orientation: Orientation): Geometry {
+        frame.check()
+        prepare(frame.width, frame.height, orientation)
+        frameRows.begin(frame, matrix, range, resizer.firstColumn, resizer.columns)
+        resizer.run(frameRows, tensor)
+        return geometry
+    }
+
+    private fun prepare(width: Int, height: Int, orientation: Orientation) {
+        if (width == this.width && height == this.height && orientation == geometry.orientation) return
+        geometry = geometry(width, height, orientation, spec)
+        resizer = Resizer(geometry.frame, orientation, spec.filter, spec.channels)
+        // Grey of equal channels is their level, so the border needs no conversion.
+        tensor.fill(geometry.frame.pad.toByte())
+        this.width = width
+        this.height = height
+    }
+}
+
+/**
+ * Levels of RGB as bytes of a tensor; grey is Pillow's L: ITU-R 601-2 in 16-bit fixed point.
+ *
+ * @param pixels [count] levels 0..255 of red, then green, then blue.
+ * @param into takes the bytes of pixel i from [first] + i * [step] on.
+ */
+internal fun toChannels(pixels: IntArray, count: Int, channels: Channels, into: ByteArray, first: Int, step: Int) {
+    var at = first
+    for (i in 0 until count) {
+        val red = pixels[i]
+        val green = pixels[count + i]
+        val blue = pixels[2 * count + i]
+        if (channels == Channels.GREY) {
+            into[at] = ((19595 * red + 38470 * green + 7471 * blue + 32768) shr 16).toByte()
+        } else {
+            into[at] = (if (channels == Channels.BGR) blue else red).toByte()
+            into[at + 1] = green.toByte()
+            into[at + 2] = (if (channels == Channels.BGR) red else blue).toByte()
+        }
+        at += step
+    }
+}

@@ -1,0 +1,184 @@
+package samesight.contract
+
+import java.io.File
+
+enum class Task { CLASSIFICATION, DETECTION }
+
+/** What an output is, in the order of every artifact's outputs. */
+enum class Role { LOGITS, BOXES, OBJECTNESS }
+
+/** The network's channels; [count] of them. */
+enum class Channels(val count: Int) { RGB(3), BGR(3), GREY(1) }
+
+/** Which part of the upright image the network sees. */
+sealed interface Framing
+
+/** The whole image resized to the input size, whatever its aspect. */
+data object Stretch : Framing
+
+/** The shorter side resized to [resizeShorter], then the middle cut out (torchvision's Resize and CenterCrop). */
+data class Crop(val resizeShorter: Int) : Framing
+
+/** The whole image fitted inside the input size with its aspect kept, centred on a border of level [pad]. */
+data class Letterbox(val pad: Int = 114) : Framing
+
+/**
+ * How an image becomes the network's input.
+ *
+ * [valueRange], [mean] and [std] tell what the *original* network takes; artifacts take 0..255. [background] is the
+ * colour that shows through transparent pixels.
+ */
+data class Input(
+    val width: Int,
+    val height: Int,
+    val channels: Channels = Channels.RGB,
+    val framing: Framing = Stretch,
+    val filter: Filter = Filter.BILINEAR,
+    val background: List<Int> = listOf(255, 255, 255),
+    val valueRange: List<Double> = listOf(0.0, 1.0),
+    val mean: List<Double>,
+    val std: List<Double>,
+) {
+    init {
+        for ((field, values) in listOf("mean" to mean, "std" to std)) {
+            require(values.size == channels.count) {
+                "$field has ${values.size} values, but ${channels.label} has ${channels.count} channels"
+            }
+        }
+        val (low, high) = valueRange
+        require(low < high) { "value_range must rise, not [$low, $high]" }
+        require(framing !is Crop || framing.resizeShorter >= maxOf(width, height)) {
+            "resize_shorter ${(framing as Crop).resizeShorter} is smaller than the input $width x $height: " +
+                "the crop would leave the image"
+        }
+    }
+}
+
+/**
+ * Where a role is in the original network's outputs: channels [start] to [stop] of one output tensor.
+ *
+ * For detection [channelAxis] is 2 for [1, N, channels] and 1 for [1, channels, N]; for classification 1.
+ */
+data class Slice(val tensor: String, val channelAxis: Int? = null, val start: Int = 0, val stop: Int? = null) {
+    init {
+        require(stop == null || stop > start) { "slice of ${quoted(tensor)} is empty: start $start, stop $stop" }
+    }
+}
+
+/**
+ * The original network's outputs by name, in order, and which part of them plays which role.
+ *
+ * Artifacts always have one output per role: logits [1, C] or [1, N, C], boxes [1, N, 4], objectness [1, N, 1].
+ */
+data class Outputs(val tensors: List<String>, val roles: Map<Role, Slice>, val activation: Activation) {
+    init {
+        require(tensors.toSet().size == tensors.size) { "two outputs have the same name" }
+        for ((role, part) in roles) {
+            require(part.tensor in tensors) {
+                "role '${role.label}' names output ${quoted(part.tensor)}, but the outputs are ${tensors.map(::quoted)}"
+            }
+        }
+        require(Role.LOGITS in roles) { "no output plays the role 'logits'" }
+    }
+}
+
+/** What the four numbers of a raw box are. */
+enum class Coding { DISTANCES, CORNERS, CENTER_SIZE }
+
+/** What a raw box counts in: input pixels, the input's width and height, or the cell's size. */
+enum class BoxUnit { PIXELS, FRACTION, STRIDE }
+
+/**
+ * What the four numbers of a raw box mean.
+ *
+ * DISTANCES: left, top, right, bottom from the middle of a grid cell; [strides] lists the grids in order, each
+ * row-major with width div stride columns and height div stride rows. CORNERS: x1, y1, x2, y2. CENTER_SIZE: cx, cy,
+ * w, h.
+ */
+data class BoxCoding(
+    val coding: Coding,
+    val unit: BoxUnit = BoxUnit.PIXELS,
+    val strides: List<Int> = emptyList(),
+) {
+    init {
+        require((coding != Coding.DISTANCES) == strides.isEmpty()) {
+            "strides are for the coding 'distances', which needs them"
+        }
+        require(unit != BoxUnit.STRIDE || coding == Coding.DISTANCES) {
+            "the unit 'stride' is for the coding 'distances'"
+        }
+    }
+}
+
+enum class Suppression { CLASS_WISE, NONE }
+
+/** How raw heads become boxes: coding, thresholds, suppression. */
+data class Detection(
+    val boxes: BoxCoding,
+    val background: Int? = null,
+    val scoreThreshold: Double = 0.4,
+    val iouThreshold: Double = 0.5,
+    val maxDetections: Int = 100,
+    val suppression: Suppression = Suppression.CLASS_WISE,
+)
+
+/** One model: name, task, input, outputs, labels. Written as `model.json`; `docs/contract.md` says what fields mean. */
+data class ModelSpec(
+    val name: String,
+    val task: Task,
+    val input: Input,
+    val outputs: Outputs,
+    val detection: Detection? = null,
+    val labels: List<String>,
+    val topK: Int = 5,
+) {
+    /** The roles of this model in their fixed order. */
+    val roles: List<Role>
+        get() = Role.entries.filter { it in outputs.roles }
+
+    /** Channels of the logits: one per label, and one more where there is a background class. */
+    val classCount: Int
+        get() = labels.size + if (detection?.background != null) 1 else 0
+
+    init {
+        if (task == Task.CLASSIFICATION) {
+            require(detection == null && outputs.roles.keys == setOf(Role.LOGITS)) {
+                "a classification has the role 'logits' alone and no field 'detection'"
+            }
+        } else {
+            requireNotNull(detection?.takeIf { Role.BOXES in outputs.roles }) {
+                "a detection needs the field 'detection' and the role 'boxes'"
+            }
+            checkDetection(detection)
+        }
+    }
+
+    private fun checkDetection(detection: Detection) {
+        val background = detection.background
+        require(background == null || background < classCount) {
+            "background class $background is outside the $classCount classes"
+        }
+        require(background == null || outputs.activation != Activation.SIGMOID) {
+            "a background class goes with softmax or none, not with sigmoid"
+        }
+        for (stride in detection.boxes.strides) {
+            require(input.width % stride == 0 && input.height % stride == 0) {
+                "stride $stride does not divide the input ${input.width} x ${input.height}"
+            }
+        }
+    }
+}
+
+/**
+ * Reads a spec from JSON.
+ *
+ * @throws SamesightError not JSON, of a newer schema, or contradicting itself; the sentence begins with [source].
+ */
+fun parseSpec(text: ByteArray, source: String): ModelSpec = parseDocument("ModelSpec", text, source, ::modelSpec)
+
+/**
+ * Reads `model.json`.
+ *
+ * @throws SamesightError as [parseSpec], or the file cannot be read.
+ */
+fun readSpec(file: File): ModelSpec = readDocument("ModelSpec", file, ::modelSpec)

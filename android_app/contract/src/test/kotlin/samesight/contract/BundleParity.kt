@@ -1,0 +1,28 @@
+package samesight.contract
+
+import java.io.File
+import kotlinx.serialization.json.JsonObject
+
+/** What a bundle holds, or the sentence that refuses it; a packed one is unpacked first. */
+internal fun bundleParity(case: JsonObject): String {
+    val folder = File(case.text("folder"))
+    if ("archive" in case) unpack(File(case.text("archive")), folder)
+    val bundle = openBundle(folder)
+    val names = bundle.manifest.artifacts.joinToString(",") { it.name }
+    val cases = bundle.goldenCases().joinToString(",") { goldenCase(it, bundle.spec) }
+    return "${bundle.spec.name} $names $cases ${bundle.verdicts()?.passed}"
+}
+
+private fun goldenCase(case: GoldenCase, spec: ModelSpec): String {
+    val (tensor, geometry) = preprocess(case.picture, spec.input)
+    if (!tensor.contentEquals(case.tensor)) return "${case.id}:other tensor"
+    if (case.yuv != null && !camera(case.yuv, case, spec).contentEquals(tensor)) return "${case.id}:other camera tensor"
+    return if (answers(case.outputs, spec, geometry) == case.answers) "${case.id}:met" else "${case.id}:other answers"
+}
+
+private fun camera(yuv: Yuv, case: GoldenCase, spec: ModelSpec): ByteArray {
+    val frame = yuv420FromBytes(yuv.data, case.picture.width, case.picture.height, yuv.layout)
+    val preprocessor = Preprocessor(spec.input)
+    preprocessor.run(frame, yuv.matrix, yuv.range, case.picture.orientation)
+    return preprocessor.tensor
+}

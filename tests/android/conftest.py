@@ -1,0 +1,57 @@
+"""The Android app's Maven reactor, built and tested once for all tests and processes."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+sys.path.insert(0, str(Path(__file__).parent))
+APP = Path(__file__).parents[2] / "android_app"
+MAVEN = ("mvn", "-T1", "-B", "-ntp", "-Dkotlin.compiler.daemon=false", "test")
+
+
+def _require_tools():
+    missing = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
+    if not missing:
+        return
+    reason = f"no {' and no '.join(missing)}: install JDK 17 and Maven (Debian: openjdk-17-jdk-headless, maven)"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def reactor(tmp_path_factory):
+    """The folder `android_app` after `mvn test`: all its Kotlin compiles without warnings and its tests pass."""
+    _require_tools()
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    log = root / "reactor.log"
+    with FileLock(root / "reactor.lock"):
+        if not log.exists():
+            made = subprocess.run(MAVEN, cwd=APP, capture_output=True, text=True, check=False)
+            log.write_text(f"{made.returncode}\n{made.stdout}\n{made.stderr}")
+    code, text = log.read_text().split("\n", 1)
+    assert code == "0", f"{' '.join(MAVEN)} in {APP} failed:\n{text[-5000:]}"
+    return APP
+
+
+@pytest.fixture(scope="session")
+def parity(reactor):
+    """Runs a command of the Kotlin contract's parity program on lines of text; gives the lines that it prints."""
+    target = reactor / "contract" / "target"
+    classes = [str(target / "classes"), str(target / "test-classes"), (target / "classpath").read_text()]
+    java = ["java", "-cp", os.pathsep.join(classes), "samesight.contract.ParityKt"]
+
+    def run(command, lines, folder):
+        file = folder / f"{command}.jsonl"
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        made = subprocess.run([*java, command, file], capture_output=True, encoding="utf-8", check=False)
+        assert made.returncode == 0, made.stderr[-5000:]
+        return made.stdout.splitlines()
+
+    return run

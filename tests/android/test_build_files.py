@@ -1,0 +1,110 @@
+"""Gradle, for people, and Maven, for tests, name the same versions, modules, sources and dependencies."""
+
+import re
+import tomllib
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+APP = Path(__file__).parents[2] / "android_app"
+CATALOG = tomllib.loads((APP / "gradle" / "libs.versions.toml").read_text())
+NAMESPACE = {"m": "http://maven.apache.org/POM/4.0.0"}
+# Gradle's words for where a dependency is needed, in Maven's.
+SCOPES = {"api": "compile", "implementation": "compile", "testImplementation": "test", "testRuntimeOnly": "test"}
+# Gradle's Kotlin plugin adds it by itself.
+IMPLIED = {("org.jetbrains.kotlin:kotlin-stdlib", "${kotlin.version}", "compile")}
+
+
+def pom(folder):
+    return ElementTree.parse(folder / "pom.xml").getroot()
+
+
+def texts(element, path):
+    return [found.text for found in element.findall(path, NAMESPACE)]
+
+
+MODULES = texts(pom(APP), ".//m:module")
+
+
+def properties():
+    found = pom(APP).find("m:properties", NAMESPACE)
+    return {child.tag.split("}")[1]: child.text for child in found}
+
+
+def test_every_version_of_the_poms_is_the_catalogs():
+    versions = {
+        name.removesuffix(".version").replace(".", "-"): value
+        for name, value in properties().items()
+        if name.endswith(".version")
+    }
+    assert versions == CATALOG["versions"]
+
+
+@pytest.mark.parametrize("folder", [APP, *(APP / module for module in MODULES)], ids=lambda path: path.name)
+def test_no_pom_has_a_version_of_its_own(folder):
+    own = texts(pom(folder), ".//m:dependency/m:version") + texts(pom(folder), ".//m:plugin/m:version")
+    assert own
+    assert [version for version in own if not re.fullmatch(r"\$\{[a-z.]+\.version\}", version)] == []
+
+
+def test_the_catalog_has_no_version_outside_its_table():
+    entries = [*CATALOG["libraries"].values(), *CATALOG["plugins"].values()]
+    assert all(set(entry) <= {"module", "id", "version"} and set(entry["version"]) == {"ref"} for entry in entries)
+
+
+def test_both_have_the_same_modules():
+    settings = (APP / "settings.gradle.kts").read_text()
+    included = re.findall(r'":(\w+)"', re.search(r"include\((.*?)\)", settings, re.DOTALL)[1])
+    assert sorted(included) == sorted(MODULES)
+    assert sorted(included) == sorted(path.parent.name for path in APP.glob("*/build.gradle.kts"))
+
+
+def gradle_dependencies(module):
+    """(group:artifact, version, scope), as the module's Maven file would say it."""
+    found = set()
+    block = re.search(r"dependencies \{(.*?)\n\}", (APP / module / "build.gradle.kts").read_text(), re.DOTALL)[1]
+    for word, target in re.findall(r"(\w+)\((.+)\)", block):
+        if target.startswith("libs."):
+            library = CATALOG["libraries"][target.removeprefix("libs.").replace(".", "-")]
+            version = "${" + library["version"]["ref"].replace("-", ".") + ".version}"
+            found.add((library["module"], version, SCOPES[word]))
+        else:
+            other = re.fullmatch(r'project\(":(\w+)"\)', target)[1]
+            found.add((f"samesight:{other}", "${project.version}", SCOPES[word]))
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_both_have_the_same_dependencies(module):
+    maven = {
+        (f"{group}:{artifact}", *(texts(dependency, "m:version")), *(texts(dependency, "m:scope") or ["compile"]))
+        for dependency in [
+            *pom(APP).findall("m:dependencies/*", NAMESPACE),
+            *pom(APP / module).findall("m:dependencies/*", NAMESPACE),
+        ]
+        for group, artifact in [(*texts(dependency, "m:groupId"), *texts(dependency, "m:artifactId"))]
+    }
+    assert maven - IMPLIED == gradle_dependencies(module)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_both_compile_the_same_sources(module):
+    """Gradle's Kotlin plugin compiles src/main/kotlin and src/test/kotlin, unless a build file says otherwise."""
+    for folder in (APP, APP / module):
+        assert "srcDir" not in (folder / "build.gradle.kts").read_text()
+    assert texts(pom(APP), "m:build/m:sourceDirectory") == ["src/main/kotlin"]
+    assert texts(pom(APP), "m:build/m:testSourceDirectory") == ["src/test/kotlin"]
+    assert texts(pom(APP / module), "m:build/m:sourceDirectory") == []
+    assert texts(pom(APP / module), "m:build/m:testSourceDirectory") == []
+    sources = [path.relative_to(APP / module) for kind in ("kt", "java") for path in (APP / module).rglob(f"*.{kind}")]
+    compiled = [path for path in sources if path.parts[:3] in (("src", "main", "kotlin"), ("src", "test", "kotlin"))]
+    assert sources and sources == compiled
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_both_take_warnings_for_errors_and_the_same_java(module):
+    gradle = (APP / module / "build.gradle.kts").read_text()
+    assert "allWarningsAsErrors = true" in gradle
+    assert texts(pom(APP), ".//m:configuration/m:args/m:arg") == ["-Werror"]
+    assert f"jvmToolchain({properties()['kotlin.compiler.jvmTarget']})" in gradle
