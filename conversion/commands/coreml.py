@@ -35,8 +35,8 @@ Examples:
 \b
 Exit code 1 if an output (with --layers: any value) lies below the floor.
 JSON: {"file", "run", "images", "floor_db", "outputs": [{"role", "snr_db", "worst_db", "largest_error"}],
-"layers": [{"name", "operator", "node", "shape", "db"}] or null, "first_departure": a layer or null}; null decibels:
-equal bit for bit"""
+"layers": [{"name", "operator", "node", "shape", "db"}] or null, "first_departure": a layer or null, "passed"}; null
+decibels: equal bit for bit"""
 
 
 @click.group(epilog=GROUP_EPILOG)
@@ -54,8 +54,10 @@ def coreml() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def run(file: Path, image: Path, top: int, save: Path | None, as_json: bool) -> None:
     """Evaluate FILE (.mlpackage, or a Core ML .pte) on IMAGE (or a .npy array)."""
+    from conversion.coreml.program import import_reader
     from conversion.coreml.running import run_file, save_outputs
 
+    import_reader()
     shown = run_file(file, image, top)
     if save is not None:
         save_outputs(shown, save)
@@ -85,7 +87,9 @@ def run(file: Path, image: Path, top: int, save: Path | None, as_json: bool) -> 
 def compare(file: Path, against: Path, layers: bool, images: int, floor: float | None, as_json: bool) -> None:
     """Compare FILE (.mlpackage, or a Core ML .pte) with the network of a run."""
     from conversion.coreml.comparing import compare_file
+    from conversion.coreml.program import import_reader
 
+    import_reader()
     found = compare_file(file, against, layers, images, floor)
     if as_json:
         click.echo(json.dumps(found.plain(), indent=2))

@@ -13,6 +13,7 @@ from contract.spec import ModelSpec, read_spec
 from contract.verdicts import RoleFigures
 from conversion.coreml.layers import Layer, UInt8, compare_layers, compare_outputs, first_departure, floor_of
 from conversion.coreml.package_in_pte import load_any
+from conversion.formats.quiet import quiet
 
 CALIBRATION = "calibration"
 
@@ -81,7 +82,7 @@ def compare_file(file: Path, run: Path, layers: bool, images: int, floor: float 
         SamesightError: not such a file, not a run, or they do not belong together.
     """
     from conversion.preparation import prepare
-    from conversion.server import load_server
+    from conversion.server import load_program, load_server
 
     network = run / "network.pt2"
     if not network.is_file():
@@ -93,9 +94,9 @@ def compare_file(file: Path, run: Path, layers: bool, images: int, floor: float 
     outputs = compare_outputs(evaluator, server, tensors)
     found = None
     if layers:
-        from conversion.server import load_program
-
-        found = compare_layers(evaluator, prepare(load_program(network), spec), tensors)
+        with quiet():
+            prepared = prepare(load_program(network), spec)
+        found = compare_layers(evaluator, prepared, tensors)
     return Compared(file, run, len(tensors), floor_of(evaluator) if floor is None else floor, outputs, found)
 
 

@@ -1,6 +1,7 @@
 """A saved Core ML package read back: its description, and its program as coremltools' own objects."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from conversion.formats.quiet import quiet
 from conversion.server import first_line
 
 MAIN = "main"
+# What coremltools converts from; importing it with them takes 8 s, without 3.
+CONVERTED = ("torch", "torchvision", "torchaudio", "torchao", "executorch")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,27 @@ class Package:
     def metadata(self) -> dict[str, str]:
         """What the author wrote into the file, by key."""
         return dict(self.model.description.metadata.userDefined)
+
+
+def import_reader() -> None:
+    """Import coremltools for reading alone, in a process that will never convert: it will not know torch.
+
+    Does nothing where coremltools has been imported already.
+    """
+    if "coremltools" in sys.modules:
+        return
+    modules: dict[str, Any] = sys.modules  # None there makes an import fail at once
+    kept = {name: modules.pop(name, None) for name in CONVERTED}
+    modules.update(dict.fromkeys(CONVERTED))
+    try:
+        with quiet():
+            import_coremltools()
+    finally:
+        for name, module in kept.items():
+            if module is None:
+                modules.pop(name, None)
+            else:
+                modules[name] = module
 
 
 def read_package(path: Path) -> Package:
