@@ -25,7 +25,7 @@ def load_beside(name):
 
 
 cases, expected, compressed = map(load_beside, ("operator_cases", "expected_values", "compressed_cases"))
-ROUNDS = 12
+ROUNDS = 8
 
 
 def build(kind, inputs, target=ct.target.iOS17):
