@@ -1,5 +1,6 @@
 package samesight.contract
 
+import java.math.BigDecimal
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
@@ -45,8 +46,8 @@ internal class Value(val json: JsonElement, val path: String) {
 
     /** A whole number of [least] to [most]. */
     fun whole(least: Long = Long.MIN_VALUE, most: Long = Long.MAX_VALUE): Long {
-        val content = (json as? JsonPrimitive)?.takeUnless { it.isString }?.content
-        val real = content?.toDoubleOrNull() ?: wrong("Input should be a valid integer")
+        val content = unquoted("Input should be a valid integer", "unable to parse string as an integer")
+        val real = content.toDoubleOrNull() ?: wrong("Input should be a valid integer")
         if (!real.isFinite()) wrong("Input should be a finite number")
         val whole = content.toLongOrNull() ?: real.toLong()
         if (whole.toDouble() != real) wrong("Input should be a valid integer, got a number with a fractional part")
@@ -60,9 +61,15 @@ internal class Value(val json: JsonElement, val path: String) {
 
     /** A finite number. */
     fun number(): Double {
-        val content = (json as? JsonPrimitive)?.takeUnless { it.isString }?.content
-        val real = content?.toDoubleOrNull() ?: wrong("Input should be a valid number")
+        val content = unquoted("Input should be a valid number", "unable to parse string as a number")
+        val real = content.toDoubleOrNull() ?: wrong("Input should be a valid number")
         return if (real.isFinite()) real else wrong("Input should be a finite number")
+    }
+
+    /** A literal's text; Python also reads numbers in quotes, which nothing of ours writes. */
+    private fun unquoted(expected: String, ofText: String): String {
+        val literal = json as? JsonPrimitive ?: wrong(expected)
+        return if (literal.isString) wrong("$expected, $ofText") else literal.content
     }
 
     /** A number of 0 to 1. */
@@ -132,7 +139,7 @@ internal class Fields(private val values: JsonObject, val path: String) {
     private val known = mutableSetOf<String>()
 
     /** A field that has to be there. */
-    fun <T> required(name: String, parse: Value.() -> T): T = find(name)?.parse() ?: missing(name)
+    fun <T> required(name: String, parse: Value.() -> T): T = (find(name) ?: missing(name)).parse()
 
     /** As [required], of a value that may be null. */
     fun <T> nullable(name: String, parse: Value.() -> T): T? = (find(name) ?: missing(name)).orNull(parse)
@@ -164,6 +171,12 @@ private fun count(number: Int, thing: String) = if (number == 1) "1 $thing" else
 internal fun alternatives(names: List<String>): String {
     val quoted = names.map { "'$it'" }
     return if (quoted.size == 1) quoted[0] else "${quoted.dropLast(1).joinToString(", ")} or ${quoted.last()}"
+}
+
+/** A number as Python's repr writes it, from 1e-4 to 1e16. */
+internal fun decimal(value: Double): String {
+    val plain = BigDecimal(value.toString()).toPlainString()
+    return if ('.' in plain) plain else "$plain.0"
 }
 
 /** A text in quotes as Python's repr writes it. */

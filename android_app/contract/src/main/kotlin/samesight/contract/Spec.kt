@@ -46,7 +46,7 @@ data class Input(
             }
         }
         val (low, high) = valueRange
-        require(low < high) { "value_range must rise, not [$low, $high]" }
+        require(low < high) { "value_range must rise, not [${decimal(low)}, ${decimal(high)}]" }
         require(framing !is Crop || framing.resizeShorter >= maxOf(width, height)) {
             "resize_shorter ${(framing as Crop).resizeShorter} is smaller than the input $width x $height: " +
                 "the crop would leave the image"

@@ -40,40 +40,50 @@ internal class FrameRows : Rows {
         val chroma = chroma
         val green = columns
         val blue = 2 * columns
-        for (x in 0 until columns) row[x] = Math.min(Math.max((luma[x] + chroma[x]) shr 16, 0), 255)
-        for (x in 0 until columns) row[green + x] = Math.min(Math.max((luma[x] + chroma[green + x]) shr 16, 0), 255)
-        for (x in 0 until columns) row[blue + x] = Math.min(Math.max((luma[x] + chroma[blue + x]) shr 16, 0), 255)
+        for (x in 0 until columns) row[x] = clamp((luma[x] + chroma[x]) shr 16)
+        for (x in 0 until columns) row[green + x] = clamp((luma[x] + chroma[green + x]) shr 16)
+        for (x in 0 until columns) row[blue + x] = clamp((luma[x] + chroma[blue + x]) shr 16)
     }
 
     private fun readLuma(y: Int) {
         val data = frame.y.data
         val step = frame.y.pixelStride
+        val luma = luma
+        val ofLuma = ofLuma
         var at = frame.y.offset + y * frame.y.rowStride + first * step
-        for (x in 0 until columns) {
+        for (x in luma.indices) {
             luma[x] = ofLuma[data[at].toInt() and 255]
             at += step
         }
     }
 
     private fun readChroma(y: Int) {
-        val (_, redV, greenU, greenV, blueU) = coefficients
-        var x = 0
+        val u = frame.u
+        val v = frame.v
+        var atU = u.offset + y * u.rowStride + first / 2 * u.pixelStride
+        var atV = v.offset + y * v.rowStride + first / 2 * v.pixelStride
+        // A row that begins or ends within a sample's two pixels has that sample once.
+        var x = -(first % 2)
         while (x < columns) {
-            val sample = (first + x) / 2
-            val e = sample(frame.u, sample, y) - 128
-            val d = sample(frame.v, sample, y) - 128
-            // A pixel of the same sample follows, unless this one is its second or the row ends.
-            val last = if ((first + x) % 2 == 0 && x + 1 < columns) x + 1 else x
-            while (x <= last) {
-                chroma[x] = redV * d
-                chroma[columns + x] = -greenU * e - greenV * d
-                chroma[2 * columns + x] = blueU * e
-                x++
-            }
+            putChroma(x, (u.data[atU].toInt() and 255) - 128, (v.data[atV].toInt() and 255) - 128)
+            atU += u.pixelStride
+            atV += v.pixelStride
+            x += 2
         }
         chromaRow = y
     }
 
-    private fun sample(plane: Plane, x: Int, y: Int) =
-        plane.data[plane.offset + y * plane.rowStride + x * plane.pixelStride].toInt() and 255
+    private fun putChroma(x: Int, e: Int, d: Int) {
+        val red = coefficients[1] * d
+        val green = -coefficients[2] * e - coefficients[3] * d
+        val blue = coefficients[4] * e
+        if (x >= 0) put(x, red, green, blue)
+        if (x + 1 < columns) put(x + 1, red, green, blue)
+    }
+
+    private fun put(x: Int, red: Int, green: Int, blue: Int) {
+        chroma[x] = red
+        chroma[columns + x] = green
+        chroma[2 * columns + x] = blue
+    }
 }
