@@ -118,7 +118,7 @@ def run_all(
             import executorch.extension.pybindings._C as native
 
             file = Path(folder) / "tapped.pte"
-            file.write_bytes(executorch.lower(program, prepared, {})[0])
+            file.write_bytes(executorch.lower(program, prepared, {}, executorch.xnnpack)[0])
             native._unsafe_reset_threadpool(1)
             pte = native._load_for_executorch(str(file))
             calls["pte"] = lambda tensor: [

@@ -66,8 +66,8 @@ def open_artifact(bundle: Bundle, name: str | None = None) -> Model:
         )
     )
     row = FORMATS[artifact.format]
-    if not row.runtime:
-        raise SamesightError(f"{artifact.name}: {artifact.runtime} does not run on this system; take another artifact")
+    if lacking := row.lacking(row.runtime):
+        raise SamesightError(f"{artifact.name}: {lacking}, or take another artifact")
     return Model(artifact.name, bundle.spec, row.load_module().load(bundle.path(artifact), artifact))
 
 

@@ -314,15 +314,15 @@ def observe_bundle(
     runners: dict[str, Runner] = {}
     unable: dict[str, tuple[str | None, str]] = {}
     for artifact in _chosen(bundle, names):
-        if not FORMATS[artifact.format].runtime:
-            unable[artifact.name] = None, f"{artifact.runtime} does not run on this system"
+        row = FORMATS[artifact.format]
+        if lacking := row.lacking(row.runtime):
+            unable[artifact.name] = None, lacking
             continue
         try:
-            module = FORMATS[artifact.format].load_module()
-            runners[artifact.name] = module.load(bundle.path(artifact), artifact)
+            runners[artifact.name] = row.load_module().load(bundle.path(artifact), artifact)
         except Exception as error:  # whatever a runtime throws is this artifact's verdict
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            unable[artifact.name] = artifact.runtime, f"it does not load: {reason}"
+            unable[artifact.name] = row.runner or artifact.runtime, f"it does not load: {reason}"
     candidates = {name: artifact_candidate(run) for name, run in runners.items()}
     records = measure(candidates, bundle.spec, cases, split, progress)
     for name, run in runners.items():
@@ -369,10 +369,11 @@ def judge_bundle(bundle: Bundle, seen: Observations) -> Verdicts:
         if artifact.name in seen.records:
             record, gate = seen.records[artifact.name], GATES[artifact.precision]
             judgement = _beside_others(judge(record, bundle.spec, gate, seen.cases, seen.split), record, seen.records)
-            verdicts.append(_verdict(bundle, artifact, artifact.runtime, judgement))
+            runner = FORMATS[artifact.format].runner or artifact.runtime
+            verdicts.append(_verdict(bundle, artifact, runner, judgement))
         elif artifact.name in seen.unable:
-            runner, reason = seen.unable[artifact.name]
-            verdicts.append(_verdict(bundle, artifact, runner, Judgement(False, False, reason, {})))
+            unable, reason = seen.unable[artifact.name]
+            verdicts.append(_verdict(bundle, artifact, unable, Judgement(False, False, reason, {})))
     return Verdicts(
         manifest_sha256=bundle.manifest_sha256(),
         passed=all(verdict.passed is not False for verdict in verdicts),

@@ -15,7 +15,7 @@ from conversion.report_table import Banner, Row, make_banner, make_rows, make_ti
 from conversion.report_text import Fact, gate_rows, input_text, metric_title, model_facts, runner_rows, tool_rows
 
 # Which artifact stands beside the server model first: what loses most is of most interest.
-FOCUS = ("int8", "dynamic-int8", "fp16", "fp32")
+FOCUS = ("int8", "dynamic-int8", "int8-weights", "palette6", "palette4", "fp16", "fp32")
 # Longer labels stand above their scores, not beside them.
 SHORT_LABEL = 6
 FIRST_SHOTS = {"classification": 12, "detection": 6}

@@ -275,8 +275,6 @@ def _agreement_details(verdict: Verdict, spec: ModelSpec) -> tuple[str, ...]:
 
 def _unit(artifact: Artifact) -> str:
     """Every runner of this system runs on its CPU, whatever unit an artifact was made for."""
-    if not FORMATS[artifact.format].runtime:
-        return f"made for {artifact.unit.upper()}" if artifact.unit != "cpu" else ""
     return "on a CPU" if artifact.unit == "cpu" else f"on a CPU; made for {artifact.unit.upper()}"
 
 

@@ -12,7 +12,7 @@ from contract.files import file_sha256
 from contract.manifest import Artifact, DataSource
 from conversion.cache import Cache
 from conversion.jobs import make_job, make_keys
-from conversion.plan import Target, choose, group
+from conversion.plan import Target, choose, group, left_out
 from conversion.processes import run_workers
 from conversion.server_answers import read_server_answers
 from conversion.source import Source, open_source
@@ -75,7 +75,7 @@ def convert_source(
     opened = open_source(str(source), spec, calibration)
     targets = choose(opened.spec.name, formats, precisions)
     folder = Path(out)
-    work = _Conversion(opened, targets, cache, listen)
+    work = _Conversion(opened, targets, cache, listen, notes=left_out(formats))
     unchanged = False
     try:
         with replacing_bundle(folder) as new:

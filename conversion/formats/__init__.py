@@ -6,6 +6,7 @@ This module imports nothing but the standard library, so that a wrong request is
 
 import importlib
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING, Literal, cast
 
 from contract.errors import UsageError
@@ -13,8 +14,8 @@ from contract.errors import UsageError
 if TYPE_CHECKING:
     from conversion.formats.interface import FormatModule
 
-Precision = Literal["fp32", "fp16", "int8", "dynamic-int8"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "dynamic-int8")
+Precision = Literal["fp32", "fp16", "int8", "dynamic-int8", "int8-weights", "palette6", "palette4"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "dynamic-int8", "int8-weights", "palette6", "palette4")
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class Format:
     """One row: how a format is called, what its files end in, what it can hold. One module may serve two suffixes.
 
     `title` is how people call it in a sentence. `packages` are the distributions that `convert` needs, `runtime` those
-    that `load` needs (empty: it cannot be run here).
+    that `load` needs. `standard` are the precisions that are made when nothing is asked for. `runner` is what runs the
+    files here, where that is not the phone's runtime. `emulated`: what runs them here is no phone's kernels, so that
+    its time means nothing. `extra`: the distribution's extra that installs the packages.
     """
 
     name: str
@@ -30,52 +33,89 @@ class Format:
     module: str
     suffix: str
     precisions: tuple[Precision, ...]
+    standard: tuple[Precision, ...]
     packages: tuple[str, ...]
     runtime: tuple[str, ...]
+    runner: str | None = None
+    emulated: bool = False
+    extra: str | None = None
 
     def load_module(self) -> "FormatModule":
         """Import the module of this row (slow converters are imported later, inside its functions)."""
         return cast("FormatModule", importlib.import_module(self.module))
 
+    def lacking(self, packages: tuple[str, ...]) -> str | None:
+        """A sentence about the first of these distributions that is not installed; None if all are."""
+        for package in packages:
+            try:
+                metadata.version(package)
+            except metadata.PackageNotFoundError:
+                wanted = f"samesight[{self.extra}]" if self.extra else package
+                return f"{self.title} ({self.suffix}) needs {package}, which is not installed; pip install '{wanted}'"
+        return None
+
+
+HERE = "conversion.formats"
+FLOAT: tuple[Precision, ...] = ("fp32",)
+BOTH: tuple[Precision, ...] = ("fp32", "int8")
+TFLITE: tuple[Precision, ...] = ("fp32", "fp16", "int8", "dynamic-int8")
+COREML: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int8-weights", "palette6", "palette4")
+EVALUATOR = "Core ML evaluator"
 
 FORMATS: dict[str, Format] = {
     row.name: row
     for row in (
-        Format(
-            "torchscript", "TorchScript", "conversion.formats.torchscript", ".pt", ("fp32",), ("torch",), ("torch",)
-        ),
-        Format("lite", "TorchScript lite", "conversion.formats.torchscript", ".ptl", ("fp32",), ("torch",), ("torch",)),
-        Format(
-            "exported", "exported program", "conversion.formats.exported", ".pt2", ("fp32",), ("torch",), ("torch",)
-        ),
-        Format(
-            "onnx",
-            "ONNX",
-            "conversion.formats.onnx",
-            ".onnx",
-            ("fp32", "int8"),
-            ("onnx", "onnxscript"),
-            ("onnxruntime",),
-        ),
-        Format(
-            "executorch",
-            "ExecuTorch",
-            "conversion.formats.executorch",
-            ".pte",
-            ("fp32", "int8"),
-            ("executorch",),
-            ("executorch",),
-        ),
+        Format("torchscript", "TorchScript", f"{HERE}.torchscript", ".pt", FLOAT, FLOAT, ("torch",), ("torch",)),
+        Format("lite", "TorchScript lite", f"{HERE}.torchscript", ".ptl", FLOAT, FLOAT, ("torch",), ("torch",)),
+        Format("exported", "exported program", f"{HERE}.exported", ".pt2", FLOAT, FLOAT, ("torch",), ("torch",)),
+        Format("onnx", "ONNX", f"{HERE}.onnx", ".onnx", BOTH, BOTH, ("onnx", "onnxscript"), ("onnxruntime",)),
+        Format("executorch", "ExecuTorch", f"{HERE}.executorch", ".pte", BOTH, BOTH, ("executorch",), ("executorch",)),
         Format(
             "litert",
             "TFLite",
-            "conversion.formats.litert",
+            f"{HERE}.litert",
             ".tflite",
-            ("fp32", "fp16", "int8", "dynamic-int8"),
+            TFLITE,
+            TFLITE,
             ("litert-torch", "ai-edge-quantizer"),
             ("ai-edge-litert",),
         ),
-        Format("coreml", "Core ML", "conversion.formats.coreml", ".mlpackage", ("fp16",), ("coremltools",), ()),
+        Format(
+            "coreml",
+            "Core ML",
+            f"{HERE}.coreml",
+            ".mlpackage",
+            COREML,
+            ("fp16",),
+            ("coremltools",),
+            ("coremltools",),
+            runner=EVALUATOR,
+            emulated=True,
+        ),
+        Format(
+            "executorch-coreml",
+            "ExecuTorch with Core ML",
+            f"{HERE}.executorch_coreml",
+            ".coreml.pte",
+            ("fp16", "int8"),
+            (),
+            ("executorch", "coremltools"),
+            ("executorch", "coremltools"),
+            runner=EVALUATOR,
+            emulated=True,
+        ),
+        Format(
+            "coreai",
+            "Core AI",
+            f"{HERE}.coreai",
+            ".aimodel",
+            ("fp32", "fp16"),
+            ("fp16",),
+            ("coreai-torch",),
+            ("coreai-core",),
+            emulated=True,
+            extra="coreai",
+        ),
     )
 }
 

@@ -1,74 +1,109 @@
-"""Core ML (`.mlpackage`, ML program, fp16): an image goes in, one MultiArray per role comes out.
+"""Core ML (`.mlpackage`, ML program): an image goes in, one MultiArray per role comes out.
 
-Nothing here runs it: Apple's runtime is for macOS and iOS alone. What was written is checked for its structure.
+| precision | system | what is stored |
+|---|---|---|
+| fp32 | iOS 17 | float32, which the CPU and GPU alone compute |
+| fp16 | iOS 17 | float16 |
+| int8 | iOS 18 | the one PT2E program: int8 weights and activations, float16 between |
+| int8-weights | iOS 18 | float16 with int8 weights, one scale per channel |
+| palette6, palette4 | iOS 18 | float16 with weights from tables of 64 or 16 values, a table for 8 or 4 channels |
+
+Compressed weights need iOS 18: iOS 17's operator for signed int8 is mishandled by its runtime (coremltools PR 2677).
+Apple's runtime is for macOS and iOS alone; here `conversion.coreml`'s evaluator runs the files.
 """
 
 import json
 import sys
 import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contract.errors import SamesightError
 from contract.manifest import TensorInfo
-from contract.spec import ModelSpec
-from conversion.formats.interface import Lowered, Lowering, Runner, Tensors
+from contract.packing import pack
+from contract.spec import ModelSpec, Role
+from conversion.formats import Precision
+from conversion.formats.interface import Float32, Integers, Lowered, Lowering, Quantum, Tensors, UInt8
+from conversion.formats.onnx import quanta_of
 from conversion.formats.quiet import quiet
 from conversion.formats.refusals import refusal
 from conversion.formats.torch_runner import describe_outputs
 
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
+    from conversion.coreml.evaluator import Evaluator
+
 TITLE = "Core ML"
 SPEC_KEY = "samesight.model.json"
 LABELS_KEY = "samesight.labels"
+QUANTA_KEY = "samesight.quanta"
 DATE_KEY = "com.github.apple.coremltools.conversion_date"
 MODEL = Path("Data") / "com.apple.CoreML" / "model.mlmodel"
-SPECIFICATION_VERSION = 8
 # Turns dequantize -> reshape -> quantize into an integer reshape without comparing scales (coremltools 9.0): wrong by
-# the quotient of the scales, silently.
+# the quotient of the scales, silently. docs/core-ml.md has the case.
 HARMFUL_PASSES = {"common::int_op_canonicalization"}
 # coremltools imports them to see which versions it could convert from: 5 s for nothing.
 PROBED = ("tensorflow", "sklearn", "transformers", "xgboost")
+SMALLEST_COMPRESSED = 512
+"""Weights of fewer values stay float16: a table or a scale would save nothing."""
+
+
+@dataclass(frozen=True)
+class System:
+    """A deployment target of coremltools, the version it writes into the file, and the systems that read it."""
+
+    target: str
+    specification: int
+    minimum: Mapping[str, str]
+
+
+IOS17 = System("iOS17", 8, {"ios": "17.0", "macos": "14.0"})
+IOS18 = System("iOS18", 9, {"ios": "18.0", "macos": "15.0"})
+SYSTEMS: dict[Precision, System] = {
+    "fp32": IOS17,
+    "fp16": IOS17,
+    "int8": IOS18,
+    "int8-weights": IOS18,
+    "palette6": IOS18,
+    "palette4": IOS18,
+}
+# Of each palette: bits, and the output channels that share a table.
+PALETTES: dict[Precision, tuple[int, int]] = {"palette6": (6, 8), "palette4": (4, 4)}
 
 
 def convert(job: Lowering) -> Lowered:
-    """Lower for iOS 17 and save.
+    """Lower and save.
 
     The image type is always RGB: plane i is the channel that `pack` puts there (`bgra8_nhwc`), whatever the order or
     number of channels that the spec asks for. The graph holds the normalisation, so that scale is 1 and bias 0.
     """
-    import numpy as np
     import torch
 
-    shape = (1, 3, job.spec.input.height, job.spec.input.width)
-    program = job.prepared.exported
-    if job.spec.input.channel_count == 1:
-        program = torch.export.export(_first_plane(job.prepared.module), (torch.zeros(shape),))
+    if job.precision == "int8" and job.quantized is None:
+        raise ValueError("int8 is lowered from the quantized program")
+    integer = job.quantized if job.precision == "int8" else None
+    system = SYSTEMS[job.precision]
     ct = import_coremltools()
-    pipeline = ct.PassPipeline.DEFAULT
-    pipeline.remove_passes(HARMFUL_PASSES)
     try:
         with quiet():
-            model = ct.convert(
-                # Without it coremltools refuses the program as one of the training dialect.
-                program.run_decompositions({}),
-                convert_to="mlprogram",
-                minimum_deployment_target=ct.target.iOS17,
-                compute_precision=ct.precision.FLOAT16,
-                inputs=[ct.ImageType(name="image", shape=shape, color_layout=ct.colorlayout.RGB)],
-                outputs=[ct.TensorType(name=role, dtype=np.float32) for role in job.spec.roles],
-                pass_pipeline=pipeline,
-                skip_model_load=True,
-            )
+            model = _lower(ct, integer.exported if integer else job.prepared.exported, job, system)
+            model = _compressed(ct, model, job.precision)
     except Exception as error:
         raise refusal(TITLE, job.prepared.exported, error) from error
     model.short_description = f"{job.spec.name}: {job.spec.task}, {len(job.spec.labels)} classes"
     model.user_defined_metadata[SPEC_KEY] = job.spec.to_json()
     model.user_defined_metadata[LABELS_KEY] = json.dumps(job.spec.labels, ensure_ascii=False)
+    if integer:
+        quanta = {role: asdict(grid) for role, grid in integer.outputs.items()}
+        model.user_defined_metadata[QUANTA_KEY] = json.dumps(quanta)
     model.save(str(job.output))
     _make_reproducible(job.output)
-    outputs = describe_outputs(job.spec, check_package(job.output, job.spec))
+    outputs = describe_outputs(job.spec, check_package(job.output, job.spec, system.specification))
     size = job.spec.input
     return Lowered(
         path=job.output,
@@ -78,18 +113,89 @@ def convert(job: Lowering) -> Lowered:
         ),
         outputs=outputs,
         runtime="Core ML",
-        runtime_version="7",
-        os_minimum={"ios": "17.0", "macos": "14.0"},
+        runtime_version=str(system.specification - 1),
+        os_minimum=dict(system.minimum),
         tools={"coremltools": metadata.version("coremltools"), "torch": torch.__version__},
     )
 
 
-def load(path: Path, tensors: Tensors) -> Runner:
-    """Refuse: see the module's first lines."""
-    raise SamesightError(f"{path}: Core ML runs on Apple's systems alone; its evaluator is not part of this version")
+def _lower(ct: Any, program: "ExportedProgram", job: Lowering, system: System) -> Any:
+    """An MLModel of a program that takes [1, C, H, W]."""
+    import numpy as np
+    import torch
+
+    shape = (1, 3, job.spec.input.height, job.spec.input.width)
+    if job.spec.input.channel_count == 1:
+        program = torch.export.export(_first_plane(program.module(check_guards=False)), (torch.zeros(shape),))
+    pipeline = ct.PassPipeline.DEFAULT
+    pipeline.remove_passes(HARMFUL_PASSES)
+    return ct.convert(
+        # Without it coremltools refuses the program as one of the training dialect.
+        program.run_decompositions({}),
+        convert_to="mlprogram",
+        minimum_deployment_target=getattr(ct.target, system.target),
+        compute_precision=ct.precision.FLOAT32 if job.precision == "fp32" else ct.precision.FLOAT16,
+        inputs=[ct.ImageType(name="image", shape=shape, color_layout=ct.colorlayout.RGB)],
+        outputs=[ct.TensorType(name=role, dtype=np.float32) for role in job.spec.roles],
+        pass_pipeline=pipeline,
+        skip_model_load=True,
+    )
 
 
-def check_package(package: Path, spec: ModelSpec) -> list[tuple[int, ...]]:
+def _compressed(ct: Any, model: Any, precision: Precision) -> Any:
+    """The model with its weights compressed, where the precision says so."""
+    from coremltools.optimize import coreml as optimize
+
+    if precision == "int8-weights":
+        scales = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=SMALLEST_COMPRESSED)
+        return optimize.linear_quantize_weights(model, optimize.OptimizationConfig(global_config=scales))
+    if precision in PALETTES:
+        bits, channels = PALETTES[precision]
+        tables = optimize.OpPalettizerConfig(
+            mode="kmeans",
+            nbits=bits,
+            granularity="per_grouped_channel",
+            group_size=channels,
+            weight_threshold=SMALLEST_COMPRESSED,
+        )
+        return optimize.palettize_weights(model, optimize.OptimizationConfig(global_config=tables))
+    return model
+
+
+@dataclass(frozen=True)
+class CoreMLRunner:
+    """A saved package behind the evaluator: not Apple's kernels, but every value in the dtype that the file stores."""
+
+    evaluator: "Evaluator"
+    roles: tuple[Role, ...]
+    quanta: Mapping[Role, Quantum]
+
+    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
+        """Raw outputs of an input tensor uint8 [H, W, C]."""
+        made = self.evaluator({"image": pack(tensor, "bgra8_nhwc")})
+        return {role: made[role] for role in self.roles}
+
+    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
+        """The outputs that lie on a grid (to half precision), counted in its quanta."""
+        made = self(tensor)
+        return {role: quanta_of(made[role], grid) for role, grid in self.quanta.items()}
+
+
+def load(path: Path, tensors: Tensors) -> CoreMLRunner:
+    """Load a package into the evaluator.
+
+    Raises:
+        SamesightError: damaged, or it has operators that the evaluator does not know.
+    """
+    from conversion.coreml.evaluator import load_evaluator
+
+    evaluator = load_evaluator(path)
+    quanta = json.loads(evaluator.metadata.get(QUANTA_KEY, "{}"))
+    roles: tuple[Any, ...] = tuple(output.role for output in tensors.outputs)
+    return CoreMLRunner(evaluator, roles, {role: Quantum(**grid) for role, grid in quanta.items()})
+
+
+def check_package(package: Path, spec: ModelSpec, specification: int) -> list[tuple[int, ...]]:
     """Hold the saved description against the spec; gives the outputs' shapes.
 
     Raises:
@@ -107,7 +213,7 @@ def check_package(package: Path, spec: ModelSpec) -> list[tuple[int, ...]]:
     float32 = described.output[0].type.multiArrayType.FLOAT32
     found = (model.specificationVersion, images, names, types, described.metadata.userDefined[SPEC_KEY])
     wanted = (
-        SPECIFICATION_VERSION,
+        specification,
         [("image", spec.input.width, spec.input.height)],
         list(spec.roles),
         {float32},

@@ -8,7 +8,7 @@ each returns one string.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ def convert(job: Lowering) -> Lowered:
     constants = {SPEC: job.spec.to_json()}
     if integer:
         constants[QUANTA] = json.dumps({role: asdict(grid) for role, grid in integer.outputs.items()})
-    buffer, share = lower(program, job.prepared, constants)
+    buffer, share = lower(program, job.prepared, constants, xnnpack)
     job.output.write_bytes(buffer)
     shapes = [tuple(node.meta["val"].shape) for node in outputs_of(program.graph_module)]
     return Lowered(
@@ -62,20 +62,33 @@ def convert(job: Lowering) -> Lowered:
     )
 
 
-def lower(program: "ExportedProgram", prepared: "Prepared", constants: Mapping[str, str]) -> tuple[bytes, float]:
-    """Run ExecuTorch's exporter with the XNNPACK delegate. Returns the file's bytes and the delegated share."""
+def lower(
+    program: "ExportedProgram",
+    prepared: "Prepared",
+    constants: Mapping[str, str],
+    partitioner: Callable[[], Any],
+    title: str = TITLE,
+) -> tuple[bytes, float]:
+    """Run ExecuTorch's exporter with one delegate. Returns the file's bytes and the delegated share.
+
+    `partitioner` is called under `quiet`, for what its imports say. `title` is how a refusal calls the format.
+    """
     try:
         with quiet():
-            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
             from executorch.exir import to_edge_transform_and_lower
 
-            edge = to_edge_transform_and_lower(
-                program, partitioner=[XnnpackPartitioner()], constant_methods=dict(constants)
-            )
+            edge = to_edge_transform_and_lower(program, partitioner=[partitioner()], constant_methods=dict(constants))
             share = delegated_share(edge.exported_program().graph_module)
             return bytes(edge.to_executorch().buffer), share
     except Exception as error:
-        raise refusal(TITLE, prepared.exported, error) from error
+        raise refusal(title, prepared.exported, error) from error
+
+
+def xnnpack() -> Any:
+    """ExecuTorch's partitioner for XNNPACK."""
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+
+    return XnnpackPartitioner()
 
 
 def outputs_of(module: Any) -> list[Any]:
@@ -91,7 +104,7 @@ def compute_nodes(module: Any) -> Iterator[str]:
 
 
 def delegated_share(module: Any) -> float:
-    """How many of all compute nodes stand inside XNNPACK's delegates, 0..1."""
+    """How many of all compute nodes stand inside the delegate, 0..1."""
     inside = sum(
         len(list(compute_nodes(part.original_module.graph_module)))
         for _, part in module.named_children()
@@ -150,3 +163,21 @@ def load(path: Path, tensors: Tensors) -> ExecuTorchRunner:
     grids = {role: Quantum(float(grid["scale"]), int(grid["zero_point"])) for role, grid in quanta.items()}
     roles = [info.role for info in tensors.outputs if info.role != "image"]
     return ExecuTorchRunner(module, tensors.storage, roles, grids)
+
+
+def read_quanta(path: Path) -> dict[Role, Quantum]:
+    """The grids of an int8 file's outputs; empty for a float file. Needs no backend.
+
+    Raises:
+        SamesightError: damaged, or of another version.
+    """
+    with mute():
+        import executorch.extension.pybindings._C as native
+
+        try:
+            module = native._load_for_executorch(str(path))
+            text = module.run_method(QUANTA, [])[0] if QUANTA in module.method_names() else "{}"
+        except RuntimeError as error:
+            line = str(error).strip().splitlines()[0]
+            raise SamesightError(f"{path}: ExecuTorch cannot load it ({line}); convert again") from None
+    return {role: Quantum(float(grid["scale"]), int(grid["zero_point"])) for role, grid in json.loads(text).items()}

@@ -34,6 +34,7 @@ ALL = {
     "digits.fp16.tflite",
     "digits.dynamic-int8.tflite",
     "digits.fp16.mlpackage",
+    "digits.fp16.aimodel",
     *INT8,
 }
 

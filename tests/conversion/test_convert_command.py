@@ -150,8 +150,14 @@ def wrong(arguments):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--to", "tfjs"], "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage"),
-        (["--precision", "int4"], "unknown precision 'int4'; choose among fp32, fp16, int8, dynamic-int8"),
+        (
+            ["--to", "tfjs"],
+            "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, aimodel",
+        ),
+        (
+            ["--precision", "int4"],
+            "unknown precision 'int4'; choose among fp32, fp16, int8, dynamic-int8, int8-weights, palette6, palette4",
+        ),
         (["--to", "pt", "--precision", "int8"], "TorchScript (.pt) holds no int8, only fp32"),
         (["--spec", "x.json"], "is a run, which holds its own spec and images"),
     ],

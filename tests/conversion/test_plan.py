@@ -1,8 +1,10 @@
+from importlib import metadata
+
 import pytest
 
 from contract.errors import UsageError
 from conversion.formats import FORMATS, PRECISIONS
-from conversion.plan import GROUPS, choose, group
+from conversion.plan import GROUPS, choose, group, left_out
 
 
 def names(targets):
@@ -24,12 +26,19 @@ def test_everything_by_default():
         "digits.int8.tflite",
         "digits.dynamic-int8.tflite",
         "digits.fp16.mlpackage",
+        "digits.fp16.aimodel",
     ]
     assert {target.file for target in made} == {f"artifacts/{name}" for name in names(made)}
 
 
 def test_all_means_all():
-    assert choose("digits", ["all"], ["all"]) == choose("digits")
+    everything = choose("m", ["all"])
+    assert everything == choose("m", ["all"], ["all"]) == choose("m", [], ["all"])
+    assert len(everything) == sum(len(row.precisions) for row in FORMATS.values())
+    assert set(choose("m")) < set(everything)
+    assert names(choose("m", ["mlpackage"])) == [
+        f"m.{precision}.mlpackage" for precision in ("fp32", "fp16", "int8", "int8-weights", "palette6", "palette4")
+    ]
 
 
 def test_formats_by_name_or_suffix_each_once():
@@ -37,15 +46,24 @@ def test_formats_by_name_or_suffix_each_once():
 
 
 def test_a_precision_alone_leaves_out_formats_that_cannot_hold_it():
-    assert names(choose("m", [], ["fp16"])) == ["m.fp16.tflite", "m.fp16.mlpackage"]
+    assert names(choose("m", [], ["fp16"])) == [
+        "m.fp16.tflite",
+        "m.fp16.mlpackage",
+        "m.fp16.coreml.pte",
+        "m.fp16.aimodel",
+    ]
 
 
 @pytest.mark.parametrize(
     ("formats", "precisions", "sentence"),
     [
-        (["tfjs"], [], "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage"),
-        ([], ["int4"], "unknown precision 'int4'; choose among fp32, fp16, int8, dynamic-int8"),
-        (["mlpackage"], ["int8"], "Core ML (.mlpackage) holds no int8, only fp16"),
+        (
+            ["tfjs"],
+            [],
+            "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, aimodel",
+        ),
+        ([], ["int4"], f"unknown precision 'int4'; choose among {', '.join(PRECISIONS)}"),
+        (["aimodel"], ["int8"], "Core AI (.aimodel) holds no int8, only fp32, fp16"),
         (["tflite", "pt"], ["int8", "fp16"], "TorchScript (.pt) holds no int8 or fp16, only fp32"),
     ],
 )
@@ -65,3 +83,18 @@ def test_groups_lose_and_repeat_nothing():
         groups = group(made)
         assert all(groups)
         assert sorted(names(target for targets in groups for target in targets)) == sorted(names(made))
+
+
+def test_what_is_not_installed_is_left_out_unless_asked_for(monkeypatch):
+    def version(package):
+        raise metadata.PackageNotFoundError(package)
+
+    assert left_out() == []
+    monkeypatch.setattr("conversion.formats.metadata.version", version)
+    sentence = "Core AI (.aimodel) needs coreai-torch, which is not installed; pip install 'samesight[coreai]'"
+    assert "m.fp16.aimodel" not in names(choose("m")) + names(choose("m", ["all"]))
+    assert left_out() == left_out(["all"]) == [f"left out: {sentence}"]
+    assert left_out(["tflite"]) == []
+    with pytest.raises(UsageError) as caught:
+        choose("m", ["aimodel"])
+    assert str(caught.value) == sentence
