@@ -111,6 +111,18 @@ def test_single_precision_is_the_network(folder, digits_prepared, tensors):
     assert figures.exact or figures.snr_db >= 100
 
 
+@pytest.mark.parametrize(("target", "version"), [("iOS15", 6), ("iOS16", 7), ("iOS18", 9), ("iOS26", 10)])
+def test_programs_for_other_systems(folder, boxes_prepared, target, version):
+    path = folder / f"{target}.boxes.mlpackage"
+    model = converted(boxes_prepared.exported, path, target=target)
+    assert model.get_spec().specificationVersion == version
+    evaluator = load_evaluator(path)
+    image = torch.from_numpy(np.random.default_rng(0).uniform(0, 255, (1, 3, 24, 32)).astype(np.float32))
+    found = evaluator({evaluator.inputs[0].declared.name: image}).values()
+    for value, wanted in zip(found, boxes_prepared.module(image), strict=True):
+        np.testing.assert_allclose(value, wanted.detach().numpy(), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("precision", "largest", "mean"), [("FLOAT32", 2, 0.4), ("FLOAT16", 3, 1.0)], ids=["fp32", "fp16"]
 )
