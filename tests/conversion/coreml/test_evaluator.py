@@ -334,6 +334,35 @@ def test_unknown_operators_are_all_named(folder):
     assert "\n" not in str(caught.value)
 
 
+class Flexible(torch.nn.Module):
+    """Shapes that depend on the input's."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 4, 3, 2, 1)
+
+    def forward(self, image):
+        made = torch.nn.functional.interpolate(self.conv(image), scale_factor=2.0, mode="nearest")
+        return made.reshape(1, 4, made.shape[2] * made.shape[3]).softmax(1)
+
+
+def test_an_input_of_flexible_size(folder):
+    torch.manual_seed(0)
+    network, path = Flexible().eval(), folder / "flexible.mlpackage"
+    side = ct.RangeDim(16, 64, 32)
+    inputs = [ct.TensorType(name="image", shape=(1, 3, side, side))]
+    converted(torch.jit.trace(network, torch.zeros(1, 3, 32, 32)), path, inputs=inputs)
+    evaluator = load_evaluator(path)
+    for height, width in ((32, 32), (40, 24)):
+        image = torch.randn(1, 3, height, width)
+        (made,) = evaluator({"image": image}).values()
+        np.testing.assert_allclose(made, network(image).detach().numpy(), atol=1e-6)
+    with pytest.raises(
+        SamesightError, match=r"\(conv\) cannot be computed .* give inputs in a shape that the model takes"
+    ):
+        evaluator({"image": np.zeros((1, 3, 32), np.float32)})
+
+
 def test_wrong_inputs_are_refused(digits):
     evaluator = load_evaluator(digits)
     with pytest.raises(SamesightError, match="takes image, not picture"):

@@ -13,8 +13,8 @@ ct = import_coremltools()
 from coremltools.converters.mil import Builder as mb  # noqa: E402
 from coremltools.converters.mil.mil import Function  # noqa: E402
 
-from conversion.coreml.evaluator import evaluate_operation  # noqa: E402
 from conversion.coreml.operators.table import OPERATORS  # noqa: E402
+from conversion.coreml.steps import evaluate_operation  # noqa: E402
 
 
 def load_beside(name):
