@@ -154,3 +154,22 @@ def boxes_prepared(boxes_spec):
         network[2].bias.copy_(torch.tensor([1.0, 1.5, 2.0, 2.5, -0.5, 0.5]))
     program = torch.export.export(network, (torch.zeros(1, 3, 24, 32),))
     return prepare(program, boxes_spec)
+
+
+@pytest.fixture(scope="session")
+def digits_inputs(digits_run, digits_spec):
+    """The run's calibration images as input tensors uint8 [n, H, W, C]."""
+    import numpy as np
+
+    from contract.image import load_picture
+    from contract.preprocess import preprocess
+
+    files = sorted((digits_run / "calibration").glob("*.png"))
+    return np.stack([preprocess(load_picture(path), digits_spec.input)[0] for path in files])
+
+
+@pytest.fixture(scope="session")
+def digits_quantized(digits_prepared, digits_inputs):
+    from conversion.quantization import quantize
+
+    return quantize(digits_prepared, digits_inputs)

@@ -1,12 +1,16 @@
-import dataclasses
 import json
 import sys
 
+import numpy as np
 import pytest
+import torch
 
 from contract.errors import SamesightError
+from conversion.formats import FORMATS
 from conversion.formats.coreml import LABELS_KEY, MODEL, PROBED, SPEC_KEY, check_package, convert, load
 from conversion.formats.interface import Lowering
+from conversion.preparation import pixels_of
+from conversion.preparation.proof import compare
 
 
 def lowered(tmp_path, prepared, name="model.mlpackage"):
@@ -154,13 +158,59 @@ def test_an_operator_that_core_ml_lacks_is_one_sentence(tmp_path, digits_spec):
 def test_a_package_that_is_not_what_was_asked_for_is_refused(boxes, boxes_spec):
     other = boxes_spec.model_copy(update={"input": boxes_spec.input.model_copy(update={"width": 64})})
     with pytest.raises(SamesightError, match=r"coremltools wrote .* where .* was asked for"):
-        check_package(boxes.path, other)
+        check_package(boxes.path, other, 8)
 
 
-def test_nothing_here_runs_it(boxes):
-    with pytest.raises(SamesightError, match="runs on Apple's systems alone"):
-        load(boxes.path, boxes)
-    assert dataclasses.is_dataclass(boxes)
+FLOOR = {"fp32": 100.0, "fp16": 45.0, "int8": 20.0, "int8-weights": 24.0, "palette6": 12.0, "palette4": 3.0}
+SYSTEM = {"fp32": 8, "fp16": 8, "int8": 9, "int8-weights": 9, "palette6": 9, "palette4": 9}
+# Of an int8 file, what the weights are stored as.
+WEIGHTS = {
+    "int8-weights": "constexpr_blockwise_shift_scale",
+    "palette6": "constexpr_lut_to_dense",
+    "palette4": "constexpr_lut_to_dense",
+}
+
+
+@pytest.mark.parametrize("precision", FORMATS["coreml"].precisions)
+def test_every_precision_computes_the_network(tmp_path, digits_prepared, digits_quantized, digits_inputs, precision):
+    spec, output = digits_prepared.spec, tmp_path / "digits.mlpackage"
+    made = convert(Lowering(spec, precision, digits_prepared, digits_quantized, output))
+    assert description(output).specificationVersion == SYSTEM[precision]
+    assert made.os_minimum["ios"] == ("17.0" if SYSTEM[precision] == 8 else "18.0")
+    kinds = [operation.type for operation in operators(output)]
+    assert ("quantize" in kinds) == (precision == "int8")
+    if precision in WEIGHTS:
+        assert kinds.count(WEIGHTS[precision]) >= 1
+    runner = load(output, made)
+    found = torch.cat([torch.from_numpy(runner(tensor)["logits"]) for tensor in digits_inputs])
+    wanted = torch.cat([digits_prepared.module(pixels_of(tensor[None]))[0] for tensor in digits_inputs])
+    assert compare(wanted, found)[0] > FLOOR[precision]
+    assert dict(runner.quanta) == ({"logits": digits_quantized.outputs["logits"]} if precision == "int8" else {})
+
+
+def test_int8_is_the_quantized_program_within_few_quanta(tmp_path, digits_prepared, digits_quantized, digits_inputs):
+    """Of a net whose random features are weighed by a fitted layer; trained nets keep within two."""
+    made = convert(Lowering(digits_prepared.spec, "int8", digits_prepared, digits_quantized, tmp_path / "d.mlpackage"))
+    runner, grid = load(made.path, made), digits_quantized.outputs["logits"]
+    for tensor in digits_inputs:
+        wanted = digits_quantized.folded(pixels_of(tensor[None]))[0].numpy() / np.float32(grid.scale) + grid.zero_point
+        assert np.abs(runner.raw(tensor)["logits"] - np.rint(wanted)).max() <= 3
+
+
+def test_channels_as_the_spec_orders_them(boxes, boxes_prepared):
+    """The image type is RGB whatever the network takes; this one takes BGR."""
+    runner = load(boxes.path, boxes)
+    tensor = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    found = runner(tensor)
+    for role, wanted in zip(("logits", "boxes"), boxes_prepared.module(pixels_of(tensor[None])), strict=True):
+        assert compare(wanted, torch.from_numpy(found[role]))[0] > 45
+    swapped = runner(tensor[:, :, ::-1])
+    assert compare(boxes_prepared.module(pixels_of(tensor[None]))[0], torch.from_numpy(swapped["logits"]))[0] < 30
+
+
+def test_int8_needs_the_quantized_program(tmp_path, boxes_prepared):
+    with pytest.raises(ValueError, match="quantized program"):
+        convert(Lowering(boxes_prepared.spec, "int8", boxes_prepared, None, tmp_path / "x.mlpackage"))
 
 
 def test_probed_libraries_can_be_imported_afterwards(boxes):
