@@ -25,7 +25,7 @@ internal class Resizer(frame: Frame, orientation: Orientation, filter: Filter, p
     private val byColumn: Weights
     private val placement: Placement
 
-    /** The stored columns that are asked of [Rows]. */
+    /** The stored columns that are asked of [Rows]; an even one first, where a camera frame's chroma samples begin. */
     val firstColumn: Int
     val columns: Int
 
@@ -46,7 +46,7 @@ internal class Resizer(frame: Frame, orientation: Orientation, filter: Filter, p
         val storedWidth = if (transposed) frame.sourceHeight else frame.sourceWidth
         val columnsBackwards = if (transposed) downBackwards else acrossBackwards
         byColumn = if (columnsBackwards) upright.reversed(storedWidth) else upright
-        firstColumn = byColumn.starts.min()
+        firstColumn = byColumn.starts.min() / 2 * 2
         columns = byColumn.stops.max() - firstColumn
         placement = placement(frame, window, channels.count, transposed)
         line = IntArray(3 * columns)

@@ -17,9 +17,11 @@ internal class FrameRows : Rows {
     private var coefficients = IntArray(5)
     private val ofLuma = IntArray(256)
     private var luma = IntArray(0)
-    private var chroma = IntArray(0)
+    private var red = IntArray(0)
+    private var green = IntArray(0)
+    private var blue = IntArray(0)
 
-    /** Asks for [columns] columns from [first] on of a frame that was checked. */
+    /** Asks for [columns] columns from the even column [first] on of a frame that was checked. */
     fun begin(frame: Yuv420, matrix: Matrix, range: Range, first: Int, columns: Int) {
         this.frame = frame
         this.first = first
@@ -27,22 +29,25 @@ internal class FrameRows : Rows {
         chromaRow = -1
         coefficients = toRgb(matrix, range)
         for (y in 0 until 256) ofLuma[y] = coefficients[0] * (y - range.black) + ROUND
-        if (luma.size != columns) {
-            luma = IntArray(columns)
-            chroma = IntArray(3 * columns)
-        }
+        if (luma.size == columns) return
+        luma = IntArray(columns)
+        // Whole samples of two pixels each: perhaps one pixel more at the end.
+        red = IntArray(columns + 1)
+        green = IntArray(columns + 1)
+        blue = IntArray(columns + 1)
     }
 
     override fun read(y: Int, row: IntArray) {
         if (chromaRow != y / 2) readChroma(y / 2)
         readLuma(y)
+        write(row, 0, red)
+        write(row, columns, green)
+        write(row, 2 * columns, blue)
+    }
+
+    private fun write(row: IntArray, at: Int, chroma: IntArray) {
         val luma = luma
-        val chroma = chroma
-        val green = columns
-        val blue = 2 * columns
-        for (x in 0 until columns) row[x] = clamp((luma[x] + chroma[x]) shr 16)
-        for (x in 0 until columns) row[green + x] = clamp((luma[x] + chroma[green + x]) shr 16)
-        for (x in 0 until columns) row[blue + x] = clamp((luma[x] + chroma[blue + x]) shr 16)
+        for (x in luma.indices) row[at + x] = clamp((luma[x] + chroma[x]) shr 16)
     }
 
     private fun readLuma(y: Int) {
@@ -50,40 +55,44 @@ internal class FrameRows : Rows {
         val step = frame.y.pixelStride
         val luma = luma
         val ofLuma = ofLuma
-        var at = frame.y.offset + y * frame.y.rowStride + first * step
-        for (x in luma.indices) {
-            luma[x] = ofLuma[data[at].toInt() and 255]
-            at += step
+        val start = frame.y.offset + y * frame.y.rowStride + first * step
+        if (step == 1) {
+            for (x in luma.indices) luma[x] = ofLuma[data[start + x].toInt() and 255]
+        } else {
+            for (x in luma.indices) luma[x] = ofLuma[data[start + x * step].toInt() and 255]
         }
     }
 
     private fun readChroma(y: Int) {
         val u = frame.u
         val v = frame.v
-        var atU = u.offset + y * u.rowStride + first / 2 * u.pixelStride
-        var atV = v.offset + y * v.rowStride + first / 2 * v.pixelStride
-        // A row that begins or ends within a sample's two pixels has that sample once.
-        var x = -(first % 2)
-        while (x < columns) {
-            putChroma(x, (u.data[atU].toInt() and 255) - 128, (v.data[atV].toInt() and 255) - 128)
-            atU += u.pixelStride
-            atV += v.pixelStride
-            x += 2
+        val uData = u.data
+        val vData = v.data
+        val uStep = u.pixelStride
+        val vStep = v.pixelStride
+        val sample = first / 2
+        var atU = u.offset + y * u.rowStride + sample * uStep
+        var atV = v.offset + y * v.rowStride + sample * vStep
+        val (_, redV, greenU, greenV, blueU) = coefficients
+        val red = red
+        val green = green
+        val blue = blue
+        val count = (columns + 1) / 2
+        for (i in 0 until count) {
+            val e = (uData[atU].toInt() and 255) - 128
+            val d = (vData[atV].toInt() and 255) - 128
+            val ofRed = redV * d
+            val ofGreen = -greenU * e - greenV * d
+            val ofBlue = blueU * e
+            red[2 * i] = ofRed
+            red[2 * i + 1] = ofRed
+            green[2 * i] = ofGreen
+            green[2 * i + 1] = ofGreen
+            blue[2 * i] = ofBlue
+            blue[2 * i + 1] = ofBlue
+            atU += uStep
+            atV += vStep
         }
         chromaRow = y
-    }
-
-    private fun putChroma(x: Int, e: Int, d: Int) {
-        val red = coefficients[1] * d
-        val green = -coefficients[2] * e - coefficients[3] * d
-        val blue = coefficients[4] * e
-        if (x >= 0) put(x, red, green, blue)
-        if (x + 1 < columns) put(x + 1, red, green, blue)
-    }
-
-    private fun put(x: Int, red: Int, green: Int, blue: Int) {
-        chroma[x] = red
-        chroma[columns + x] = green
-        chroma[2 * columns + x] = blue
     }
 }
