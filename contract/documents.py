@@ -42,7 +42,7 @@ def parse_document(model: type[D], text: str | bytes, source: str) -> D:
     """
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SamesightError(f"{source}: not a JSON document ({error}); make it anew") from None
     known = model.model_fields["schema_version"].default
     found = data.get("schema_version") if isinstance(data, dict) else None

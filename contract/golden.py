@@ -7,6 +7,7 @@ for programs; `NNN.input` (uint8, height x width x channels, before packing); `N
 """
 
 import io
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from contract.answers import Answer
 from contract.documents import Document, Strict, read_document
 from contract.errors import SamesightError
 from contract.image import Picture
+from contract.manifest import BundlePath
 from contract.orientation import Orientation
 from contract.spec import Role
 from contract.yuv import Matrix, Range
@@ -66,12 +68,12 @@ class GoldenCase:
 
 
 class _Array(Strict):
-    path: str
+    path: BundlePath
     shape: tuple[int, ...]
 
 
 class _Yuv(Strict):
-    path: str
+    path: BundlePath
     layout: YuvLayout
     matrix: Matrix
     range: Range
@@ -86,8 +88,8 @@ class _Answer(Strict):
 
 class _Case(Strict):
     id: str
-    picture: str
-    image: str
+    picture: BundlePath
+    image: BundlePath
     width: int
     height: int
     quarter_turns: Annotated[int, Field(ge=0, le=3)]
@@ -153,8 +155,8 @@ def _write_case(bundle: Path, case: GoldenCase) -> _Case:
 
 
 def _read_case(bundle: Path, case: _Case) -> GoldenCase:
-    data = (bundle / case.image).read_bytes()
-    if RGB_HEADER.unpack_from(data) != (case.width, case.height):
+    data = _bytes(bundle / case.image)
+    if len(data) < RGB_HEADER.size or RGB_HEADER.unpack_from(data) != (case.width, case.height):
         raise SamesightError(f"{bundle / case.image}: its size is not that of {CASES}; make the bundle anew")
     pixels = _array(bundle / case.image, data[RGB_HEADER.size :], "u1", (case.height, case.width, 3))
     return GoldenCase(
@@ -162,19 +164,26 @@ def _read_case(bundle: Path, case: _Case) -> GoldenCase:
         picture=Picture(pixels, Orientation(case.quarter_turns, case.mirrored)),
         yuv=None
         if case.yuv is None
-        else Yuv(case.yuv.layout, case.yuv.matrix, case.yuv.range, (bundle / case.yuv.path).read_bytes()),
+        else Yuv(case.yuv.layout, case.yuv.matrix, case.yuv.range, _bytes(bundle / case.yuv.path)),
         tensor=_read_array(bundle, case.input, "u1"),
         outputs={role: _read_array(bundle, array, "<f4") for role, array in case.outputs.items()},
         answers=tuple(Answer(a.label, a.index, a.score, a.box) for a in case.answers),
     )
 
 
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SamesightError(f"{path}: {error.strerror or error}, but {CASES} names it; make the bundle anew") from None
+
+
 def _read_array(bundle: Path, array: _Array, dtype: str) -> npt.NDArray[Any]:
-    return _array(bundle / array.path, (bundle / array.path).read_bytes(), dtype, array.shape)
+    return _array(bundle / array.path, _bytes(bundle / array.path), dtype, array.shape)
 
 
 def _array(path: Path, data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    values = np.frombuffer(data, dtype)
-    if values.size != np.prod(shape):
-        raise SamesightError(f"{path}: has {values.size} values, {CASES} says {shape}; make the bundle anew")
-    return values.reshape(shape)
+    size = np.dtype(dtype).itemsize
+    if len(data) != math.prod(shape) * size:
+        raise SamesightError(f"{path}: has {len(data) / size:g} values, {CASES} says {shape}; make the bundle anew")
+    return np.frombuffer(data, dtype).reshape(shape)

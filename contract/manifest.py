@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from contract.documents import Document, Strict, parse_document
 from contract.packing import Storage
@@ -34,7 +34,7 @@ def check_relative(path: str) -> str:
     return path
 
 
-BundlePath = Annotated[str, Field(min_length=1, max_length=500)]
+BundlePath = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(check_relative)]
 
 
 class FileEntry(Strict):
@@ -43,8 +43,6 @@ class FileEntry(Strict):
     path: BundlePath
     bytes: Annotated[int, Field(ge=0)]
     sha256: Sha256
-
-    _relative = field_validator("path")(check_relative)
 
 
 class TensorInfo(Strict):
@@ -88,8 +86,6 @@ class Artifact(Strict):
     tools: dict[str, str]
     delegated: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     bytes: Annotated[int, Field(ge=0)]
-
-    _relative = field_validator("file")(check_relative)
 
 
 class DataSource(Strict):

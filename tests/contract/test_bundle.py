@@ -11,6 +11,7 @@ from bundles import SPEC, case, write_bundle
 from contract.bundle import open_bundle, replacing_bundle, seal
 from contract.errors import SamesightError
 from contract.files import beside, write_atomically
+from contract.golden import read_cases
 from contract.orientation import Orientation
 from contract.verdicts import Verdicts
 
@@ -71,6 +72,29 @@ def _cut_manifest(folder):
 def _escape(folder):
     text = (folder / "manifest.json").read_text()
     (folder / "manifest.json").write_text(text.replace('"golden/000.rgb"', '"../golden/000.rgb"'))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"image": "../outside.rgb"}, r"cases\.json: cases\.0\.image: '\.\./outside\.rgb' leaves the bundle; mend it"),
+        ({"image": "/etc/hostname"}, r"'/etc/hostname' is not a plain path inside the bundle"),
+        ({"image": "golden/none.rgb"}, r"none\.rgb: No such file or directory, but golden/cases\.json names it"),
+        ({"image": "golden/short"}, r"short: its size is not that of golden/cases\.json"),
+        (
+            {"input": {"path": "golden/short", "shape": [4, 4, 3]}},
+            r"short: has 3 values, golden/cases\.json says \(4, 4, 3\)",
+        ),
+    ],
+)
+def test_golden_cases_that_lead_astray_are_one_sentence(tmp_path, wrong, sentence):
+    folder = write_bundle(tmp_path / "b").folder
+    (folder / "golden/short").write_bytes(b"abc")
+    cases = json.loads((folder / "golden/cases.json").read_text())
+    cases["cases"][0].update(wrong)
+    (folder / "golden/cases.json").write_text(json.dumps(cases))
+    with pytest.raises(SamesightError, match=sentence):
+        read_cases(folder)
 
 
 @pytest.mark.parametrize(
