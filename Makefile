@@ -24,7 +24,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python $(PYTHON) .venv; \
 	else $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet uv; fi
 	UV=$$(command -v uv || echo $(BIN)/uv); \
-	$$UV pip install --quiet --python $(BIN)/python -r requirements.lock && \
+	$$UV pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock && \
 	$$UV pip install --quiet --python $(BIN)/python --no-deps -e .
 	touch $@
 
