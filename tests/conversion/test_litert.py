@@ -12,7 +12,7 @@ from torch import nn
 from contract.errors import SamesightError
 from contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice, parse_spec
 from conversion import preparation
-from conversion.formats import PRECISIONS
+from conversion.formats import FORMATS
 from conversion.formats.interface import Lowering
 from conversion.formats.litert import convert, load
 from conversion.preparation import pixels_of, prepare
@@ -20,6 +20,7 @@ from conversion.preparation.proof import compare
 from conversion.quantization import quantize
 
 torch.set_num_threads(1)
+PRECISIONS = FORMATS["litert"].precisions
 FLOOR = {"fp32": 90.0, "fp16": 45.0, "int8": 18.0, "dynamic-int8": 20.0}
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ from contract.preprocess import geometry
 from contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice
 from conversion.bench import Latencies, Latency
 from conversion.commands.report import report
+from conversion.formats import FORMATS
 from conversion.formats import onnx as onnx_format
 from conversion.goldens import answer_split, make_cases
 from conversion.parity import observe_bundle, verify_bundle
@@ -104,7 +106,7 @@ def artifact_of(spec, name, format, precision):
         file=f"artifacts/{name}",
         format=format,
         precision=precision,
-        runtime={"onnx": "ONNX Runtime", "coreml": "Core ML"}[format],
+        runtime={"onnx": "ONNX Runtime", "coreai": "Core AI"}[format],
         runtime_version="1.0",
         storage="float32_nchw",
         input=TensorInfo(name="image", role="image", shape=(1, 3, SIDE, SIDE), dtype="float32", layout="nchw"),
@@ -134,7 +136,8 @@ def bundle_of(folder, spec, files, source="made up"):
 
 @pytest.fixture
 def build(tmp_path, monkeypatch):
-    """Bundles whose data are `examples_of`; by default one artifact of each fate."""
+    """Bundles whose data are `examples_of`; by default one artifact of each fate (Core AI's runtime is "missing")."""
+    monkeypatch.setitem(FORMATS, "coreai", replace(FORMATS["coreai"], runtime=("a-runtime-nobody-has",)))
 
     def make(task, labels=("red", "green", "blue"), only=None, source="made up"):
         spec = spec_of(task, labels)
@@ -147,7 +150,7 @@ def build(tmp_path, monkeypatch):
             ("tiny.int8.onnx", "onnx", "int8", model_of(task, 0.001)),
             ("tiny.bad.onnx", "onnx", "int8", model_of(task, 3.0)),
             ("tiny.torn.onnx", "onnx", "fp32", b"not a model"),
-            ("tiny.fp16.mlpackage", "coreml", "fp16", b"package"),
+            ("tiny.fp16.aimodel", "coreai", "fp16", b"asset"),
         ]
         return bundle_of(tmp_path / task, spec, [f for f in files if only is None or f[0] in only], source)
 
@@ -323,9 +326,9 @@ def test_boxes_are_drawn_on_the_upright_image(build):
 
 
 def test_verdicts_are_taken_from_parity_json_and_written_where_there_are_none(build):
-    bundle = build("classification", only=("tiny.fp32.onnx", "tiny.fp16.mlpackage"))
+    bundle = build("classification", only=("tiny.fp32.onnx", "tiny.fp16.aimodel"))
     written = report_bundle(bundle, measure_latency=False)
-    assert written.passed is True and written.not_run == ("tiny.fp16.mlpackage",)
+    assert written.passed is True and written.not_run == ("tiny.fp16.aimodel",)
     verdicts = bundle.verdicts()
     elsewhere = verdicts.artifacts[1].model_copy(update={"passed": True, "runner": "an evaluator elsewhere"})
     bundle.write_verdicts(verdicts.model_copy(update={"artifacts": (verdicts.artifacts[0], elsewhere)}))
@@ -342,7 +345,7 @@ def test_the_command(build, tmp_path):
     page = bundle.folder / "report.html"
     assert said["report"] == str(page) and said["bytes"] == page.stat().st_size < 3_000_000
     assert said["passed"] is False and said["failed"] == ["tiny.bad.onnx", "tiny.torn.onnx"]
-    assert said["not_run"] == ["tiny.fp16.mlpackage"] and "Latency ratio" in page.read_text()
+    assert said["not_run"] == ["tiny.fp16.aimodel"] and "Latency ratio" in page.read_text()
     out = tmp_path / "elsewhere.html"
     run = CliRunner().invoke(report, [str(bundle.folder), "--out", str(out), "--no-bench"])
     assert run.exit_code == 0 and "failed" in run.output and "Latency ratio" not in out.read_text()

@@ -143,7 +143,6 @@ WRONG = {
     ("predict", "{digits}", "{tmp}/text.png"): (1, "not an image"),
     ("predict", "{digits}", "{tmp}/cut.png"): (1, "damaged or cut off"),
     ("predict", "{digits}", "{tmp}/bomb.png"): (1, "scale it down first"),
-    ("predict", "{digits}", "{good}", "--artifact", "digits.fp16.mlpackage"): (1, "does not run on this system"),
     ("predict", "{digits}", "{good}", "--draw", "{tmp}/x.nothing"): (1, "unknown kind of image"),
     ("predict", "{digits}", "{good}", "--draw", "{tmp}/no/x.png"): (1, "cannot be written"),
     ("convert", "{run}", "--out", "{tmp}/b", "--to", "vhs"): (2, "unknown format 'vhs'"),
