@@ -19,6 +19,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "coreml": ("conversion.commands.coreml", "Run a Core ML package without a Mac, and compare it with a run."),
     "report": ("conversion.commands.report", "Write one self-contained HTML page about a bundle."),
     "pack": ("conversion.commands.pack", "Make one file of a bundle for a phone to open, or unpack it."),
+    "install": ("conversion.commands.install", "Copy a bundle into an app's sources, or take it out again."),
     "demo": ("conversion.commands.demo", "Train, convert and verify a classifier and a detector."),
 }
 

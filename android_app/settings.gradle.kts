@@ -16,4 +16,4 @@ dependencyResolutionManagement {
 
 rootProject.name = "samesight"
 
-include(":contract", ":benchmark")
+include(":contract", ":stubs", ":engine", ":host", ":benchmark")

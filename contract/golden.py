@@ -79,7 +79,9 @@ class _Yuv(Strict):
     range: Range
 
 
-class _Answer(Strict):
+class StoredAnswer(Strict):
+    """An answer in a file; the box in pixels of the stored image."""
+
     label: str
     index: int
     score: float
@@ -97,7 +99,7 @@ class _Case(Strict):
     yuv: _Yuv | None
     input: _Array
     outputs: dict[Role, _Array]
-    answers: tuple[_Answer, ...]
+    answers: tuple[StoredAnswer, ...]
 
 
 class _Cases(Document):
@@ -150,7 +152,7 @@ def _write_case(bundle: Path, case: GoldenCase) -> _Case:
             role: _Array(path=write(role, array.astype("<f4").tobytes()), shape=array.shape)
             for role, array in case.outputs.items()
         },
-        answers=tuple(_Answer(label=a.label, index=a.index, score=a.score, box=a.box) for a in case.answers),
+        answers=tuple(StoredAnswer(label=a.label, index=a.index, score=a.score, box=a.box) for a in case.answers),
     )
 
 

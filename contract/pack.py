@@ -42,29 +42,64 @@ def choose(bundle: Bundle, platform: str) -> tuple[Artifact, ...]:
     return chosen
 
 
-def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
-    """The files of a bundle with these artifacts alone: path to content, manifest and verdicts made to fit.
-
-    The test answers of the server model are left out; golden cases stay, for the phone's self-test.
-    """
+def reduced_manifest(bundle: Bundle, chosen: tuple[Artifact, ...]) -> Manifest:
+    """The manifest of a bundle with these artifacts alone."""
     dropped = [a for a in bundle.manifest.artifacts if a not in chosen]
     kept = tuple(
         entry
         for entry in bundle.manifest.files
         if entry.path not in ONLY_HERE and not any(belongs(entry.path, artifact) for artifact in dropped)
     )
-    manifest = bundle.manifest.model_copy(update={"artifacts": chosen, "files": kept})
-    files = {entry.path: (bundle.folder / entry.path).read_bytes() for entry in kept}
+    return bundle.manifest.model_copy(update={"artifacts": chosen, "files": kept})
+
+
+def manifest_hashes(bundle: Bundle) -> set[str]:
+    """SHA-256 of the bundle's manifest, and of those of its copies on phones: results on any of them are about it."""
+    found = {bundle.manifest_sha256()}
+    for formats in PLATFORMS.values():
+        chosen = tuple(a for a in bundle.manifest.artifacts if formats is None or a.format in formats)
+        found.add(sha256(reduced_manifest(bundle, chosen).to_json().encode()))
+    return found
+
+
+def require_verdicts(bundle: Bundle, chosen: tuple[Artifact, ...]) -> None:
+    """Refuse artifacts that failed, here or in an app, and all of a bundle without verdicts.
+
+    Raises:
+        SamesightError: names them.
+    """
+    verdicts, names = bundle.verdicts(), [artifact.name for artifact in chosen]
+    if verdicts is not None:
+        failed = {v.name for v in verdicts.artifacts if v.passed is False}
+        failed |= {v.name for v in verdicts.apps if v.passed is False}
+        names = [name for name in names if name in failed]
+    if names:
+        raise SamesightError(
+            f"{bundle.folder}: {', '.join(names)} {'has' if len(names) == 1 else 'have'} no passing verdict; "
+            f"run `samesight verify {bundle.folder}`, or give --force"
+        )
+
+
+def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
+    """The files of a bundle with these artifacts alone: path to content, manifest and verdicts made to fit.
+
+    The test answers of the server model are left out; golden cases stay, for the phone's self-test.
+    """
+    manifest = reduced_manifest(bundle, chosen)
+    files = {entry.path: (bundle.folder / entry.path).read_bytes() for entry in manifest.files}
     files[MANIFEST] = manifest.to_json().encode()
     verdicts = bundle.verdicts()
     if verdicts is not None:
         names = {artifact.name for artifact in chosen}
         rows = tuple(verdict for verdict in verdicts.artifacts if verdict.name in names)
+        apps = tuple(verdict for verdict in verdicts.apps if verdict.name in names)
+        failed = any(row.passed is False for row in rows) or any(row.passed is False for row in apps)
         fitting = verdicts.model_copy(
             update={
                 "manifest_sha256": sha256(files[MANIFEST]),
                 "artifacts": rows,
-                "passed": all(row.passed is not False for row in rows),
+                "apps": apps,
+                "passed": not failed,
             }
         )
         files[VERDICTS] = fitting.to_json().encode()

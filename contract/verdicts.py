@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from contract.device import Proof, Times
 from contract.documents import Document, Strict
 from contract.manifest import Sha256, Unit
 
@@ -68,10 +69,37 @@ class Verdict(Strict):
         return min((role.snr_db for role in self.roles if role.snr_db is not None), default=None)
 
 
+class AppVerdict(Strict):
+    """One artifact on one unit in an app's own code, against the server model on the golden cases.
+
+    `passed` is None for a unit that the app refuses and so does not use; `reason` says why. `proof`, `times`, `slower`
+    and `delegates` are those of `contract.device.UnitRun`.
+    """
+
+    app: str
+    device: str
+    system: str
+    name: str
+    unit: Unit
+    proof: Proof | None = None
+    passed: bool | None
+    reason: str
+    images: int = 0
+    snr_db: float | None = None
+    agreement: float | None = None
+    times: Times | None = None
+    slower: bool = False
+    delegates: tuple[str, ...] = ()
+
+
 class Verdicts(Document):
-    """All verdicts on the bundle whose manifest has this hash; for another manifest they mean nothing."""
+    """All verdicts on the bundle whose manifest has this hash; for another manifest they mean nothing.
+
+    `apps` has what apps' own code gave, on this computer or on phones.
+    """
 
     schema_version: Literal[1] = 1
     manifest_sha256: Sha256
     passed: bool
     artifacts: tuple[Verdict, ...]
+    apps: tuple[AppVerdict, ...] = ()

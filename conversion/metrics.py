@@ -6,6 +6,7 @@ with the matching rules of COCO's evaluation (no crowds, no areas); a test holds
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -145,3 +146,17 @@ def interval(server: Float64, artifact: Float64) -> tuple[float, float]:
 def mean(values: Sequence[float] | Float64) -> float:
     """Arithmetic mean, 0.0 of nothing."""
     return float(np.mean(values)) if len(values) else 0.0
+
+
+def task_metric(
+    given: Sequence[Sequence[Answer]], examples: Sequence[Any], spec: ModelSpec
+) -> tuple[float, npt.NDArray[np.float64]]:
+    """Top-1 or mAP50 (0..1) of answers given under `metric_spec`, and the same on bootstrap samples of the images."""
+    if spec.task == "classification":
+        hits = top1_hits(given, [example.label for example in examples])
+        return mean(hits), sample_weights(len(hits)) @ np.array(hits) / max(1, len(hits))
+    matches = [
+        match_image(found, example.boxes, example.labels, len(spec.labels))
+        for found, example in zip(given, examples, strict=True)
+    ]
+    return average_precision(matches), weighted_precision(matches, sample_weights(len(matches)))

@@ -8,6 +8,7 @@ from contract.spec import ModelSpec
 from contract.verdicts import Verdict, Verdicts
 from conversion.bench import Latencies
 from conversion.parity import Observations
+from conversion.report_apps import AppRow, make_app_rows, phones
 from conversion.report_figures import Scatter, scatter
 from conversion.report_pictures import Shot, Shown, golden_shots
 from conversion.report_split import SplitFigures, split_figures
@@ -39,6 +40,8 @@ class Page:
     banner: Banner
     tiles: list[Fact]
     rows: list[Row]
+    apps: list[AppRow]
+    phones: list[str]
     metric: str | None
     latencies: Latencies | None
     facts: list[Fact]
@@ -62,7 +65,7 @@ def make_page(
 ) -> Page:
     """Everything on the page, measured and worded."""
     spec, split = bundle.spec, seen.split
-    rows = make_rows(bundle, verdicts, latencies)
+    rows, apps = make_rows(bundle, verdicts, latencies), make_app_rows(verdicts.apps)
     metric = next((verdict.metric for verdict in verdicts.artifacts if verdict.metric), None)
     shown = [_shown(number, verdict, seen) for number, verdict in enumerate(verdicts.artifacts)]
     focus = _focus(verdicts.artifacts, shown)
@@ -70,9 +73,11 @@ def make_page(
         spec=spec,
         input=input_text(spec.input),
         machine=machine,
-        banner=make_banner(rows),
+        banner=make_banner(rows, apps),
         tiles=make_tiles(verdicts, latencies),
         rows=rows,
+        apps=apps,
+        phones=phones(verdicts.apps),
         metric=metric_title(metric.name) if metric else None,
         latencies=latencies,
         images=metric.images if metric else 0,

@@ -18,7 +18,7 @@ from contract.preprocess import geometry
 from contract.spec import ModelSpec
 from conversion.comparison import boxes_of
 from conversion.gates import GATES
-from conversion.parity import Record
+from conversion.measuring import Record
 from conversion.report_text import TIMES, plural
 
 LOSSLESS_BYTES = 16_000

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from contract.answers import Answer
 from contract.spec import ModelSpec
 from contract.verdicts import Verdict
+from conversion.measuring import TestSplit
 from conversion.metrics import RECALL_LEVELS, Matches, match_image
-from conversion.parity import TestSplit
 from conversion.report_figures import Plot, nice_ticks
 from conversion.report_pictures import Shot, Shown, difference_shots
 

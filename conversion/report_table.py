@@ -11,9 +11,20 @@ from contract.verdicts import MetricFigures, RoleFigures, Verdict, Verdicts
 from conversion.bench import Latencies
 from conversion.formats import FORMATS
 from conversion.gates import GATES, Gate
-from conversion.report_text import TIMES, Fact, decibel, metric_title, milliseconds, percent, plural, signed, size
+from conversion.report_apps import AppRow
+from conversion.report_text import (
+    TIMES,
+    Fact,
+    State,
+    decibel,
+    metric_title,
+    milliseconds,
+    percent,
+    plural,
+    signed,
+    size,
+)
 
-State = Literal["pass", "fail", "not-run"]
 WORDS: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not run here"}
 FULL_SCALE_DB = 120.0
 # The loss is drawn up to this many times the widest gate; what lies beyond becomes an arrow.
@@ -113,6 +124,7 @@ class Banner:
     failed: tuple[Row, ...]
     doubtful: tuple[Row, ...]
     absent: tuple[Row, ...]
+    apps: tuple[AppRow, ...]
 
 
 def state_of(verdict: Verdict) -> State:
@@ -154,11 +166,12 @@ def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -
     ]
 
 
-def make_banner(rows: Sequence[Row]) -> Banner:
-    """The headline; a bundle of which nothing ran is not called passed."""
+def make_banner(rows: Sequence[Row], apps: Sequence[AppRow] = ()) -> Banner:
+    """The headline; a bundle of which nothing ran is not called passed. `apps` of the result are those that failed."""
     ran = [row for row in rows if row.state != "not-run"]
     failed = tuple(row for row in rows if row.state == "fail")
-    state: State = "not-run" if not ran else "fail" if failed else "pass"
+    wrong = tuple(row for row in apps if row.state == "fail")
+    state: State = "fail" if failed or wrong else "pass" if ran else "not-run"
     if not ran:
         sentence = "No artifact of this bundle can be run here, so nothing is known about any of them."
     elif failed:
@@ -168,6 +181,8 @@ def make_banner(rows: Sequence[Row]) -> Banner:
         sentence = "The one artifact that ran answers as the server model does, within every gate."
     else:
         sentence = f"All {len(ran)} artifacts that ran answer as the server model does, within every gate."
+    if wrong:
+        sentence += f" In an app's own code, {plural(len(wrong), 'run')} of {len(apps)} failed."
     return Banner(
         state=state,
         word={"pass": "Passed", "fail": "Failed", "not-run": "Not verified"}[state],
@@ -175,6 +190,7 @@ def make_banner(rows: Sequence[Row]) -> Banner:
         failed=failed,
         doubtful=tuple(row for row in rows if row.inconclusive and row.state == "pass"),
         absent=tuple(row for row in rows if row.state == "not-run"),
+        apps=wrong,
     )
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Literal
 
 from contract.bundle import Bundle
 from contract.golden import GoldenCase
@@ -12,6 +13,7 @@ from contract.verdicts import Verdict
 from conversion.formats import FORMATS
 from conversion.gates import GATES
 
+State = Literal["pass", "fail", "not-run"]
 METRIC_TITLES = {"top1": "top-1", "map50": "mAP50"}
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -8,9 +8,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from contract.device import Proof
 from contract.spec import ModelSpec
 from contract.verdicts import Verdict, Verdicts
 from conversion.bench import Latencies
+
+PROOFS: dict[Proof, str] = {"certain": "certain", "timing": "by its time", "requested": "not proven"}
 
 
 @contextmanager
@@ -42,6 +45,41 @@ def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     for verdict in verdicts.artifacts:
         if not verdict.passed or verdict.inconclusive:
             console.print(f"{verdict.name}: {verdict.reason}", highlight=False)
+
+
+def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
+    """Print one row per artifact and unit in apps' own code, if there is any, and why a row did not pass."""
+    if not verdicts.apps:
+        return
+    table = Table(title=f"{spec.name}: in the apps' own code", title_justify="left")
+    for column in ("artifact", "app", "device", "unit", "proof"):
+        table.add_column(column, no_wrap=True)
+    for column in ("SNR dB", "agree", "ms"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for verdict in verdicts.apps:
+        table.add_row(
+            verdict.name,
+            verdict.app,
+            verdict.device,
+            verdict.unit.upper(),
+            "-" if verdict.proof is None else PROOFS[verdict.proof],
+            "exact" if verdict.proof and verdict.snr_db is None else _figure(verdict.snr_db, "{:.1f}"),
+            _figure(verdict.agreement, "{:.1%}"),
+            _figure(verdict.times.steady if verdict.times else None, "{:.2f}") + (" slower" if verdict.slower else ""),
+            "[yellow]not used[/]" if verdict.passed is None else "[green]pass[/]" if verdict.passed else "[red]fail[/]",
+        )
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(table)
+    for verdict in verdicts.apps:
+        if not verdict.passed:
+            console.print(
+                f"{verdict.name} on the {verdict.unit.upper()}: {verdict.reason}", highlight=False, soft_wrap=True
+            )
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
 
 
 def figures_of(verdict: Verdict) -> list[str]:

@@ -28,8 +28,8 @@ The same bundle always gives the same bytes. Without --force an artifact whose v
 def pack(bundle: Path, platform: str, out: Path | None, unpacking: bool, force: bool, as_json: bool) -> None:
     """Make one deterministic zip of BUNDLE with the artifacts that a platform uses."""
     from contract.bundle import open_bundle
-    from contract.errors import SamesightError, UsageError
-    from contract.pack import choose
+    from contract.errors import UsageError
+    from contract.pack import choose, require_verdicts
     from contract.pack import pack as pack_bundle
     from contract.pack import unpack as unpack_bundle
 
@@ -41,14 +41,8 @@ def pack(bundle: Path, platform: str, out: Path | None, unpacking: bool, force: 
         return
     opened = open_bundle(bundle)
     chosen = choose(opened, platform)
-    verdicts = opened.verdicts()
-    failed = {v.name for v in verdicts.artifacts if v.passed is False} if verdicts else {a.name for a in chosen}
-    bad = [artifact.name for artifact in chosen if artifact.name in failed]
-    if bad and not force:
-        raise SamesightError(
-            f"{bundle}: {', '.join(bad)} {'has' if len(bad) == 1 else 'have'} no passing verdict; "
-            f"run `samesight verify {bundle}`, or pack with --force"
-        )
+    if not force:
+        require_verdicts(opened, chosen)
     target = out or bundle.with_name(f"{bundle.resolve().name}-{platform}.zip")
     size = pack_bundle(opened, platform, target)
     if as_json:

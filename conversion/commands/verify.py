@@ -16,6 +16,8 @@ Examples:
   samesight verify demo/digits --artifact digits.int8.tflite
   samesight verify demo/digits --server my_server:answer
   samesight verify mine --data folder:photos/holdout
+  samesight verify demo/scenes --apps
+  samesight verify demo/scenes --device-results device-parity.json
 
 Exit code 0: every artifact that can run here passed. 1: a gate was missed. 2: the request was wrong.
 docs/parity.md explains the figures and the gates."""
@@ -30,18 +32,41 @@ docs/parity.md explains the figures and the gates."""
     metavar="MODULE:FUNCTION",
     help="Compare your own server code: a function from an image path to answers, or to (answers, input tensor).",
 )
+@click.option("--apps", is_flag=True, help="Run the Android app's own Kotlin code on this computer too.")
+@click.option(
+    "--device-results",
+    "device_results",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Judge what an app's self-test exported on a phone (device-parity.json) and add it to the verdicts.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
-def verify(bundle: Path, data: str | None, names: tuple[str, ...], server: str | None, as_json: bool) -> None:
+def verify(
+    bundle: Path,
+    data: str | None,
+    names: tuple[str, ...],
+    server: str | None,
+    apps: bool,
+    device_results: Path | None,
+    as_json: bool,
+) -> None:
     """Measure every artifact of BUNDLE against the server model and say whether it may ship.
 
     Figures: signal-to-noise ratio of each raw output in dB, agreement of answers, and the task metric on the test
     split with a 95 % interval of what is lost. The verdicts are written to BUNDLE/parity.json.
+
+    --apps and --device-results add what an app's own code makes of the golden cases, on this computer or on a phone, to
+    the verdicts; artifacts that were judged before are not run again.
     """
     from contract.bundle import open_bundle
     from contract.errors import UsageError
 
     if server and (data or names):
         raise UsageError("--server compares your code on the golden cases; leave out --data and --artifact")
+    if (apps or device_results) and (data or names or server):
+        raise UsageError(
+            "--apps and --device-results judge the whole bundle; leave out --data, --artifact and --server"
+        )
     opened = open_bundle(bundle)
     if server:
         from conversion.server_code import compare_server, print_comparison
@@ -50,15 +75,26 @@ def verify(bundle: Path, data: str | None, names: tuple[str, ...], server: str |
         click.echo(comparison.to_json() if as_json else print_comparison(comparison), nl=not as_json)
         raise SystemExit(0 if comparison.passed else 1)
 
+    from conversion.apps import run_android_app
+    from conversion.devices import add_devices, read_device_parity
     from conversion.parity import verify_bundle
-    from conversion.terminal import progress_bar, verdict_table
+    from conversion.terminal import app_table, progress_bar, verdict_table
 
-    with progress_bar("verifying", quiet=as_json) as progress:
-        verdicts = verify_bundle(opened, data, names, progress)
+    parities = [read_device_parity(device_results, opened)] if device_results else []
+    if apps:
+        with progress_bar("running the Android app's code", quiet=as_json) as progress:
+            parities.append(run_android_app(opened, progress))
+    verdicts = opened.verdicts() if parities else None
+    if verdicts is None:
+        with progress_bar("verifying", quiet=as_json) as progress:
+            verdicts = verify_bundle(opened, data, names, progress)
+    if parities:
+        verdicts = add_devices(opened, verdicts, parities)
     if as_json:
         click.echo(json.dumps(as_plain(verdicts), indent=2))
     else:
         verdict_table(verdicts, opened.spec)
+        app_table(verdicts, opened.spec)
     raise SystemExit(0 if verdicts.passed else 1)
 
 
@@ -85,4 +121,5 @@ def as_plain(verdicts: "Verdicts") -> dict[str, object]:
             }
             for v in verdicts.artifacts
         ],
+        "apps": [verdict.model_dump(mode="json") for verdict in verdicts.apps],
     }

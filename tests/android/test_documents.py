@@ -10,12 +10,13 @@ from bundles import SPEC, write_bundle
 from random_cases import answer_cases, sentence_or
 
 from contract.bundle import open_bundle, replacing_bundle, seal
+from contract.device import Times
 from contract.errors import SamesightError
 from contract.files import sha256
 from contract.manifest import parse_manifest
 from contract.pack import pack, unpack
 from contract.spec import parse_spec
-from contract.verdicts import Verdicts
+from contract.verdicts import AppVerdict, Verdicts
 
 WRONG = (None, [], {}, "zzz", "", -1, 0.5, 10_000_000, [1], ["a"], [0.5, 0.25], {"a": 1}, {"rule": "zoom"})
 MISSING = object()
@@ -237,9 +238,13 @@ def test_damaged_bundles_are_refused_in_pythons_words(run, tmp_path):
 
 def test_a_bundle_s_golden_cases_are_met_to_the_byte(run, tmp_path):
     bundle = write_bundle(tmp_path / "b")
-    bundle.write_verdicts(Verdicts(manifest_sha256=bundle.manifest_sha256(), passed=True, artifacts=()))
+    where = {"app": "an app", "device": "Maker Model", "system": "Android 16", "name": "tiny.fp32.onnx", "unit": "npu"}
+    ran = AppVerdict(**where, passed=True, reason="", proof="timing", times=Times(load=3.0, first=2.0, steady=1.0))
+    refused = AppVerdict(**where, passed=None, reason="not used")
+    verdicts = Verdicts(manifest_sha256=bundle.manifest_sha256(), passed=True, artifacts=(), apps=(ran, refused))
+    bundle.write_verdicts(verdicts)
     known = "tiny tiny.fp32.onnx,tiny.fp16.mlpackage 000:met,001:met"
-    assert run("bundles", [{"folder": str(bundle.folder)}]) == [f"{known} true"]
+    assert run("bundles", [{"folder": str(bundle.folder)}]) == [f"{known} true NPU 1.0 NPU null"]
     change_listed(bundle.folder, "golden/001.input", lambda data: data[:-1] + bytes([data[-1] ^ 1]))
     assert run("bundles", [{"folder": str(bundle.folder)}]) == [f"{known.replace('001:met', '001:other tensor')} null"]
 

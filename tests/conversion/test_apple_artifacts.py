@@ -9,7 +9,9 @@ from contract.preprocess import preprocess
 from conversion.comparison import Agreement
 from conversion.formats import FORMATS
 from conversion.gates import GATES
-from conversion.parity import artifact_candidate, judge, measure, verify_bundle
+from conversion.judging import judge
+from conversion.measuring import artifact_candidate, measure
+from conversion.parity import verify_bundle
 
 APPLE = ("coreml", "executorch-coreml", "coreai")
 RUNNERS = {"coreml": "Core ML evaluator", "executorch-coreml": "Core ML evaluator", "coreai": "Core AI"}

@@ -14,7 +14,8 @@ from contract.preprocess import preprocess
 from contract.spec import Input, ModelSpec, Outputs, Slice
 from conversion.comparison import Agreement, role_figures
 from conversion.gates import GATES
-from conversion.parity import TestSplit, artifact_candidate, judge, measure
+from conversion.judging import judge
+from conversion.measuring import TestSplit, artifact_candidate, measure
 from conversion.server_answers import server_answers
 
 TestSplit.__test__ = False

@@ -15,13 +15,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 import training.data
 from contract.bundle import open_bundle, replacing_bundle, seal
+from contract.device import Times
 from contract.errors import SamesightError
 from contract.golden import write_cases
 from contract.manifest import Artifact, DataSource, TensorInfo
 from contract.preprocess import geometry
 from contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice
+from contract.verdicts import AppVerdict
 from conversion.bench import Latencies, Latency
 from conversion.commands.report import report
+from conversion.devices import merge_apps
 from conversion.formats import FORMATS
 from conversion.formats import onnx as onnx_format
 from conversion.goldens import answer_split, make_cases
@@ -335,6 +338,37 @@ def test_verdicts_are_taken_from_parity_json_and_written_where_there_are_none(bu
     assert report_bundle(bundle, measure_latency=False).not_run == ()
     assert "an evaluator elsewhere" in (bundle.folder / "report.html").read_text()
     open_bundle(bundle.folder)
+
+
+def app_verdict(**update):
+    wanted = {"name": "tiny.fp32.onnx", "unit": "gpu", "passed": True, "reason": "all", "images": 9, "agreement": 1.0}
+    where = {"app": "an <app>", "device": "Maker Model", "system": "Android 16"}
+    times = Times(load=30.0, first=5.0, steady=0.125)
+    return AppVerdict(**{**wanted, **where, "proof": "requested", "times": times, "snr_db": 43.21, **update})
+
+
+def test_what_apps_gave_stands_in_a_table_of_its_own(build):
+    bundle = build("classification", only=("tiny.fp32.onnx",))
+    verdicts = verify_bundle(bundle)
+    assert "apps" not in Page(page_of(bundle)).rows and "own code" not in Page(page_of(bundle)).text
+    refused = app_verdict(unit="npu", passed=None, reason="not used: no NPU", proof=None, times=None, snr_db=None)
+    bundle.write_verdicts(merge_apps(verdicts, [app_verdict(slower=True), refused]))
+    page = Page(page_of(bundle))
+    assert page.faults == [] and page.rows["h-verdict"] == "Passed"
+    for told in (
+        "In the apps\N{RIGHT SINGLE QUOTATION MARK} own code",
+        "Maker Model, Android 16",
+        "requested, not proven",
+        "0.125 ms",
+        "43.2",
+    ):
+        assert told in page.text
+    assert "slower than the CPU" in page.text and "not used: no NPU" in page.text
+    assert "table says of Maker Model, nothing on this page ran on a phone" in page.text
+    bundle.write_verdicts(merge_apps(verdicts, [app_verdict(passed=False, reason="another input tensor")]))
+    page = Page(page_of(bundle))
+    assert page.rows["h-verdict"] == "Failed" and "In an app's own code, 1 run of 1 failed" in page.text
+    assert "on the GPU of Maker Model, Android 16, an <app>: another input tensor" in page.text
 
 
 def test_the_command(build, tmp_path):

@@ -6,22 +6,20 @@ itself, and in the description that the bundle carries.
 
 import dataclasses
 import functools
-import json
 
 import numpy as np
 import onnx
 import pytest
+from faulty import input_changed, labels_turned, only, rescaled, reseal, shifted_zero_point, stored_as
 
-from contract.bundle import open_bundle, seal
-from contract.files import write_atomically
-from contract.manifest import Manifest
+from contract.bundle import open_bundle
 from contract.orientation import UPRIGHT
 from contract.preprocess import Geometry
-from contract.spec import ModelSpec
 from conversion.faults import IMAGE_FAULTS, VALUE_FAULTS, pixels_for
 from conversion.formats import FORMATS
 from conversion.gates import GATES
-from conversion.parity import judge, measure
+from conversion.judging import judge
+from conversion.measuring import measure
 
 TASKS = ("digits", "scenes")
 # What is the same as the contract of that model is no fault there.
@@ -121,36 +119,6 @@ def test_boxes_that_are_not_turned_back_are_caught(opened):
 # Faults in what a bundle holds, put there with valid hashes: `samesight verify` must still say no.
 
 
-def reseal(folder, change_artifact=lambda artifact: artifact, spec=None):
-    manifest = json.loads((folder / "manifest.json").read_text())
-    bundle_spec = ModelSpec.model_validate(json.loads((folder / "model.json").read_text()))
-    if spec:
-        write_atomically(folder / "model.json", spec(bundle_spec).to_json().encode())
-    read = Manifest.model_validate(manifest)
-    seal(folder, bundle_spec, tuple(change_artifact(a) for a in read.artifacts), read.data, read.samesight)
-
-
-def only(name, change):
-    return lambda artifact: change(artifact) if artifact.name == name else artifact
-
-
-def shifted_zero_point(by):
-    def change(artifact):
-        outputs = tuple(t.model_copy(update={"zero_point": t.zero_point + by}) for t in artifact.outputs)
-        return artifact.model_copy(update={"outputs": outputs})
-
-    return change
-
-
-def rescaled(artifact):
-    outputs = tuple(t.model_copy(update={"scale": t.scale * 1.25}) for t in artifact.outputs)
-    return artifact.model_copy(update={"outputs": outputs})
-
-
-def stored_as(storage):
-    return lambda artifact: artifact.model_copy(update={"storage": storage})
-
-
 def one_weight_zeroed(folder, name):
     model = onnx.load(folder / f"artifacts/{name}.fp32.onnx")
     weights = [w for w in model.graph.initializer if len(w.dims) == 4 and w.dims[0] > 3]
@@ -172,14 +140,6 @@ def outputs_scaled(folder, name, factor):
             onnx.helper.make_node("Mul", [f"{output.name}_before", f"{output.name}_by"], [output.name])
         )
     onnx.save(model, folder / f"artifacts/{name}.fp32.onnx")
-
-
-def labels_turned(spec):
-    return spec.model_copy(update={"labels": (*spec.labels[1:], spec.labels[0])})
-
-
-def input_changed(**update):
-    return lambda spec: spec.model_copy(update={"input": spec.input.model_copy(update=update)})
 
 
 def sabotage(folder, name, fault):

@@ -70,7 +70,7 @@ private fun caseFields(fields: Fields): CaseFields {
         yuv = fields.nullable("yuv") { fields("_Yuv", ::yuvFields) },
         input = fields.required("input") { fields("_Array", ::arrayFields) },
         outputs = fields.required("outputs") { byRole { fields("_Array", ::arrayFields) } },
-        answers = fields.required("answers") { list { fields("_Answer", ::answerFields) } },
+        answers = fields.required("answers") { list { fields("StoredAnswer", ::answerFields) } },
     )
 }
 

@@ -59,14 +59,73 @@ data class Verdict(
         get() = roles.mapNotNull { it.snrDb }.minOrNull()
 }
 
-/** All verdicts on the bundle whose manifest has this hash; for another manifest they mean nothing. */
-data class Verdicts(val manifestSha256: String, val passed: Boolean, val artifacts: List<Verdict>)
+/**
+ * One artifact on one unit in an app's own code, against the server model on the golden cases.
+ *
+ * @property passed null for a unit that the app refuses and so does not use; [reason] says why.
+ * @property slower than the CPU.
+ * @property delegates of an ExecuTorch program.
+ */
+data class AppVerdict(
+    val app: String,
+    val device: String,
+    val system: String,
+    val name: String,
+    val unit: ComputeUnit,
+    val proof: Proof?,
+    val passed: Boolean?,
+    val reason: String,
+    val images: Int,
+    val snrDb: Double?,
+    val agreement: Double?,
+    val times: Times?,
+    val slower: Boolean,
+    val delegates: List<String>,
+)
+
+/**
+ * All verdicts on the bundle whose manifest has this hash; for another manifest they mean nothing.
+ *
+ * @property apps what apps' own code gave, on a computer or on phones.
+ */
+data class Verdicts(
+    val manifestSha256: String,
+    val passed: Boolean,
+    val artifacts: List<Verdict>,
+    val apps: List<AppVerdict>,
+)
 
 internal fun verdicts(fields: Fields) =
     Verdicts(
         manifestSha256 = fields.required("manifest_sha256") { sha256() },
         passed = fields.required("passed") { flag() },
         artifacts = fields.required("artifacts") { list { fields("Verdict", ::verdict) } },
+        apps = fields.optional("apps", emptyList()) { list { fields("AppVerdict", ::appVerdict) } },
+    )
+
+private fun appVerdict(fields: Fields) =
+    AppVerdict(
+        app = fields.required("app") { text() },
+        device = fields.required("device") { text() },
+        system = fields.required("system") { text() },
+        name = fields.required("name") { text() },
+        unit = fields.required("unit") { choice(ComputeUnit.entries) },
+        proof = fields.optional("proof", null) { orNull { choice(Proof.entries) } },
+        passed = fields.nullable("passed") { flag() },
+        reason = fields.required("reason") { text() },
+        images = fields.optional("images", 0) { int() },
+        snrDb = fields.figure("snr_db"),
+        agreement = fields.figure("agreement"),
+        times = fields.optional("times", null) { orNull { fields("Times", ::times) } },
+        slower = fields.optional("slower", false) { flag() },
+        delegates = fields.optional("delegates", emptyList()) { list { text() } },
+    )
+
+private fun times(fields: Fields) =
+    Times(
+        load = fields.required("load") { number() },
+        first = fields.required("first") { number() },
+        steady = fields.required("steady") { number() },
     )
 
 private fun verdict(fields: Fields) =

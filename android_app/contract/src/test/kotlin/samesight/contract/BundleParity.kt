@@ -10,7 +10,9 @@ internal fun bundleParity(case: JsonObject): String {
     val bundle = openBundle(folder)
     val names = bundle.manifest.artifacts.joinToString(",") { it.name }
     val cases = bundle.goldenCases().joinToString(",") { goldenCase(it, bundle.spec) }
-    return "${bundle.spec.name} $names $cases ${bundle.verdicts()?.passed}"
+    val verdicts = bundle.verdicts()
+    val apps = verdicts?.apps.orEmpty().joinToString("") { " ${it.unit} ${it.times?.steady}" }
+    return "${bundle.spec.name} $names $cases ${verdicts?.passed}$apps"
 }
 
 private fun goldenCase(case: GoldenCase, spec: ModelSpec): String {

@@ -1,0 +1,109 @@
+package samesight.engine
+
+import java.io.File
+import org.pytorch.executorch.EValue
+import org.pytorch.executorch.Module
+import org.pytorch.executorch.Tensor as Value
+import samesight.contract.Artifact
+import samesight.contract.ComputeUnit
+import samesight.contract.Role
+import samesight.contract.SamesightError
+import samesight.contract.Storage
+import samesight.contract.Tensor
+import samesight.contract.pack
+
+private const val FORMAT = "executorch"
+private const val METHOD = "forward"
+
+// A delegate's program is compiled for its unit when it is exported: no other unit can run it.
+private val UNITS =
+    mapOf(
+        "XnnpackBackend" to ComputeUnit.CPU,
+        "VulkanBackend" to ComputeUnit.GPU,
+        "QnnBackend" to ComputeUnit.NPU,
+        "NeuropilotBackend" to ComputeUnit.NPU,
+        "EnnBackend" to ComputeUnit.NPU,
+    )
+
+/**
+ * ExecuTorch's `Module`. The unit was chosen when the program was exported; another one is refused.
+ *
+ * @param threads of the CPU; 0 leaves the number to ExecuTorch.
+ */
+class ExecuTorchOpener(private val threads: Int = 0) : Opener {
+    override fun open(artifact: Artifact, file: File, unit: ComputeUnit): Engine {
+        checkFormat(artifact, file, FORMAT)
+        if (artifact.storage != Storage.FLOAT32_NCHW) {
+            throw SamesightError("artifact ${artifact.name}: ExecuTorch programs take float32 NCHW here")
+        }
+        return said(file) {
+            val module = Module.load(file.path, Module.LOAD_MODE_FILE, threads)
+            try {
+                module.loadMethod(METHOD)
+                val delegates = module.getMethodMetadata(METHOD).backends.distinct()
+                checkUnit(artifact, delegates, unit)
+                ExecuTorchEngine(artifact, file, module, delegates, unit)
+            } catch (problem: Throwable) {
+                module.close()
+                throw problem
+            }
+        }
+    }
+
+    override fun close() = Unit
+}
+
+private fun checkUnit(artifact: Artifact, delegates: List<String>, unit: ComputeUnit) {
+    // What stands outside of delegates runs on the CPU.
+    val found = delegates.map { UNITS[it] ?: artifact.unit }.toSet().ifEmpty { setOf(ComputeUnit.CPU) }
+    if (found != setOf(unit)) {
+        val names = delegates.ifEmpty { listOf("none") }.joinToString()
+        throw SamesightError(
+            "artifact ${artifact.name}: was exported for ${found.joinToString()} (delegates: $names), not for $unit",
+        )
+    }
+}
+
+private fun <T> said(file: File, act: () -> T): T =
+    try {
+        act()
+    } catch (refusal: SamesightError) {
+        throw refusal
+    } catch (refusal: RuntimeException) {
+        throw SamesightError("$file: ExecuTorch refuses: ${refusal.message ?: refusal}")
+    }
+
+private class ExecuTorchEngine(
+    private val artifact: Artifact,
+    private val file: File,
+    private val module: Module,
+    override val delegates: List<String>,
+    unit: ComputeUnit,
+) : Engine {
+    override val certain = unit == ComputeUnit.CPU || artifact.delegated == 1.0
+    override val operations: Long? = null
+    private val roles = roles(artifact)
+    private val shape = LongArray(artifact.input.shape.size) { artifact.input.shape[it].toLong() }
+    private val floats = FloatArray(artifact.input.shape.fold(1, Int::times))
+    private var closed = false
+
+    override fun run(tensor: ByteArray): Map<Role, Tensor> {
+        if (closed) throw SamesightError("artifact ${artifact.name}: was closed; load it again")
+        checkInput(artifact, tensor)
+        pack(tensor, artifact.input.shape[1], artifact.storage, floats)
+        val made = said(file) { module.forward(EValue.from(Value.fromBlob(floats, shape))) }
+        if (made.size != roles.size || !made.all { it.isTensor() }) {
+            throw SamesightError("$file: returned ${made.size} values, the manifest says ${roles.size}; make it anew")
+        }
+        return roles.indices.associate { index ->
+            val values = said(file) { made[index].toTensor().dataAsFloatArray }
+            roles[index] to Tensor(checkOutput(artifact, index, values.size), values)
+        }
+    }
+
+    override fun close() {
+        if (closed) return
+        closed = true
+        module.close()
+    }
+}

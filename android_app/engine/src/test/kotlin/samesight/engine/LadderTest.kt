@@ -1,0 +1,177 @@
+package samesight.engine
+
+import java.util.concurrent.CancellationException
+import kotlin.test.assertContains
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertFalse
+import kotlin.test.assertIs
+import kotlin.test.assertNull
+import kotlin.test.assertTrue
+import org.junit.jupiter.api.Test
+import samesight.contract.ComputeUnit.CPU
+import samesight.contract.ComputeUnit.GPU
+import samesight.contract.ComputeUnit.NPU
+import samesight.contract.Proof
+import samesight.contract.SamesightError
+import samesight.contract.Times
+
+private const val MS = 1_000_000L
+
+class LadderTest {
+    private val clock = Clock()
+
+    private fun opener(vararg units: Pair<samesight.contract.ComputeUnit, Behaviour>) = FakeOpener(mapOf(*units), clock)
+
+    private fun climb(opener: FakeOpener, request: Request = request()) =
+        place(request, opener, Cancellation()) { clock.now }
+
+    @Test
+    fun `a phone with the CPU alone says why the others are refused`() {
+        val opener = opener(CPU to Behaviour(steady = 3 * MS, first = 9 * MS, load = 40 * MS))
+        val placement = climb(opener)
+        assertEquals(CPU, placement.chosen.unit)
+        assertEquals(Times(40.0, 9.0, 3.0), placement.chosen.times)
+        assertEquals(listOf("status 504 for NPU", "status 504 for GPU", null), placement.trials.map { it.refusal })
+        assertEquals(1, opener.inMemory)
+    }
+
+    @Test
+    fun `the highest unit with the right outputs is taken`() {
+        val placement = climb(opener(CPU to Behaviour(), GPU to Behaviour(steady = MS / 2)))
+        assertEquals(GPU to Proof.CERTAIN, placement.chosen.unit to placement.chosen.proof)
+        assertEquals(listOf(NPU, GPU, CPU), placement.trials.map { it.unit })
+    }
+
+    @Test
+    fun `an NPU that gives wrong outputs is refused`() {
+        val wrong = Behaviour(steady = 1000) { tensor -> logits(tensor).apply { reverse() } }
+        val placement = climb(opener(NPU to wrong, CPU to Behaviour()))
+        assertEquals(CPU, placement.chosen.unit)
+        assertContains(placement.trials[0].refusal.orEmpty(), "dB from the server model's")
+    }
+
+    @Test
+    fun `an output that never changes is refused`() {
+        val constant = logits(cases[0].tensor)
+        val placement = climb(opener(GPU to Behaviour { constant.copyOf() }, CPU to Behaviour()))
+        assertEquals(CPU, placement.chosen.unit)
+    }
+
+    @Test
+    fun `a GPU that gives NaN is refused`() {
+        val placement = climb(opener(GPU to Behaviour { FloatArray(2) { Float.NaN } }, CPU to Behaviour()))
+        assertEquals(CPU, placement.chosen.unit)
+        assertContains(placement.trials.first { it.unit == GPU }.refusal.orEmpty(), "not finite")
+    }
+
+    @Test
+    fun `a slower GPU is passed over and shown`() {
+        val placement = climb(opener(GPU to Behaviour(steady = 3 * MS), CPU to Behaviour()))
+        assertEquals(CPU, placement.chosen.unit)
+        val gpu = placement.trials.first { it.unit == GPU }
+        assertTrue(gpu.slower)
+        assertNull(gpu.refusal)
+        assertContains(gpu.toString(), "3.00 ms a run")
+        assertContains(gpu.toString(), "slower than the CPU")
+    }
+
+    @Test
+    fun `a slower GPU that is asked for alone is taken and shown so`() {
+        val placement = climb(opener(GPU to Behaviour(steady = 3 * MS), CPU to Behaviour()), request(GPU))
+        assertEquals(GPU, placement.chosen.unit)
+        assertTrue(placement.chosen.slower)
+    }
+
+    @Test
+    fun `an NPU that could be the CPU is never certain`() {
+        val silent = Behaviour(steady = MS, certain = false, operations = 2_000_000)
+        val placement = climb(opener(NPU to silent, CPU to Behaviour(steady = MS)))
+        assertEquals(Proof.REQUESTED, placement.chosen.proof)
+        assertContains(placement.chosen.toString(), "requested, not proven")
+    }
+
+    @Test
+    fun `time tells on a large network only`() {
+        fun proofOf(operations: Long?, npu: Long): Proof? {
+            val unsure = Behaviour(steady = npu, certain = false, operations = operations)
+            return climb(opener(NPU to unsure, CPU to Behaviour(steady = 10 * MS))).chosen.proof
+        }
+        assertEquals(Proof.TIMING, proofOf(100_000_000, 5 * MS))
+        assertEquals(Proof.REQUESTED, proofOf(100_000_000, 5 * MS + 1))
+        assertEquals(Proof.REQUESTED, proofOf(99_999_999, MS))
+        assertEquals(Proof.REQUESTED, proofOf(null, MS))
+    }
+
+    @Test
+    fun `an artifact that the CPU cannot run is placed on the NPU`() {
+        val placement = climb(opener(NPU to Behaviour()))
+        assertEquals(NPU to Proof.CERTAIN, placement.chosen.unit to placement.chosen.proof)
+        assertFalse(placement.chosen.slower)
+        assertEquals("status 504 for CPU", placement.trials.last().refusal)
+    }
+
+    @Test
+    fun `without any unit every refusal is told`() {
+        val error = assertFailsWith<SamesightError> { climb(opener()) }
+        for (unit in listOf(NPU, GPU, CPU)) assertContains(error.message, "$unit: status 504 for $unit")
+    }
+
+    @Test
+    fun `too little memory and missing libraries are refusals`() {
+        val full = Behaviour(opening = { throw OutOfMemoryError("heap") })
+        val missing = Behaviour(opening = { throw UnsatisfiedLinkError("no litert_jni") })
+        val opener = opener(NPU to full, GPU to missing, CPU to Behaviour())
+        val placement = climb(opener)
+        assertEquals(CPU, placement.chosen.unit)
+        assertContains(placement.trials[0].refusal.orEmpty(), "not enough memory: heap")
+        assertContains(placement.trials[1].refusal.orEmpty(), "no litert_jni")
+        assertEquals(1, opener.inMemory)
+    }
+
+    @Test
+    fun `memory that ends in a run is a refusal and the engine is closed`() {
+        val opener = opener(GPU to Behaviour { throw OutOfMemoryError("outputs") }, CPU to Behaviour())
+        assertEquals(CPU, climb(opener).chosen.unit)
+        assertEquals(1, opener.inMemory)
+    }
+
+    @Test
+    fun `one model is in memory at a time`() {
+        val opener = opener(NPU to Behaviour { FloatArray(2) }, GPU to Behaviour(steady = 9 * MS), CPU to Behaviour())
+        climb(opener)
+        assertEquals(listOf(CPU, NPU, GPU, CPU), opener.opened)
+        assertEquals(1, opener.mostInMemory)
+    }
+
+    @Test
+    fun `the CPU alone is loaded once`() {
+        val opener = opener(CPU to Behaviour())
+        climb(opener, request(CPU))
+        assertEquals(listOf(CPU), opener.opened)
+    }
+
+    @Test
+    fun `a single golden case judges nothing`() {
+        val one = Request(artifact(), java.io.File("sums"), spec, cases.take(1))
+        assertContains(assertFailsWith<SamesightError> { climb(opener(CPU to Behaviour()), one) }.message, "2 golden")
+    }
+
+    @Test
+    fun `cancelling ends after any call and leaves nothing in memory`() {
+        for (last in 1..12) {
+            val cancellation = Cancellation()
+            var calls = 0
+            val counting =
+                Behaviour { tensor ->
+                    if (++calls == last) cancellation.cancel()
+                    logits(tensor)
+                }
+            val opener = opener(GPU to counting, CPU to Behaviour())
+            val thrown = runCatching { place(request(), opener, cancellation) { clock.now } }.exceptionOrNull()
+            assertIs<CancellationException>(thrown)
+            assertEquals(last, calls)
+            assertEquals(0, opener.inMemory)
+        }
+    }
+}
