@@ -1,0 +1,81 @@
+package samesight.ui
+
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.ExperimentalLayoutApi
+import androidx.compose.foundation.layout.FlowRow
+import androidx.compose.material3.FilterChip
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.OutlinedButton
+import androidx.compose.material3.Text
+import androidx.compose.runtime.Composable
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.heading
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.unit.dp
+import samesight.contract.ComputeUnit
+
+private val UNITS = listOf(null) + ComputeUnit.entries.asReversed()
+
+/** Camera or photo. */
+@OptIn(ExperimentalLayoutApi::class)
+@Composable
+internal fun Sources(state: State, tell: (Event) -> Unit) {
+    FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
+        Chip("Camera", state.source == Source.CAMERA) { tell(Event.UseCamera) }
+        Chip("Photo", state.source == Source.PHOTO) { tell(Event.PickPhoto) }
+    }
+}
+
+/** Task, bundle, engine and unit. */
+@OptIn(ExperimentalLayoutApi::class)
+@Composable
+internal fun Choices(state: State, tell: (Event) -> Unit) {
+    val tasks = state.bundles.map { it.task }.distinct().sorted()
+    if (tasks.size > 1) {
+        Chosen("Task") {
+            for (task in tasks) Chip(name(task), state.chosen?.task == task) { tell(Event.ChooseTask(task)) }
+        }
+    }
+    Chosen("Model") {
+        for (bundle in state.bundles.filter { state.chosen == null || it.task == state.chosen?.task }) {
+            val origin = if (bundle.opened) ", opened from a file" else ""
+            val said = "${bundle.name}, ${bundle.labels} labels$origin"
+            Chip(bundle.name, bundle.name == state.bundle, said) { tell(Event.ChooseBundle(bundle.name)) }
+        }
+        OutlinedButton({ tell(Event.OpenBundle) }) { Text("Open …") }
+    }
+    if (state.artifacts.isNotEmpty()) {
+        Chosen("Engine") {
+            for (artifact in state.artifacts) {
+                val unproven = artifact.passed != true
+                val said = name(artifact) + if (unproven) ", without a passing verdict" else ""
+                val shown = name(artifact) + if (unproven) " · unproven" else ""
+                Chip(shown, artifact.name == state.artifact, said) { tell(Event.ChooseArtifact(artifact.name)) }
+            }
+        }
+        Chosen("Unit") {
+            for (unit in UNITS) Chip(name(unit), unit == state.unit) { tell(Event.ChooseUnit(unit)) }
+        }
+    }
+}
+
+@OptIn(ExperimentalLayoutApi::class)
+@Composable
+private fun Chosen(title: String, chips: @Composable () -> Unit) {
+    Column {
+        Text(title, style = MaterialTheme.typography.titleSmall, modifier = Modifier.semantics { heading() })
+        FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) { chips() }
+    }
+}
+
+@Composable
+private fun Chip(text: String, selected: Boolean, said: String = text, act: () -> Unit) {
+    FilterChip(
+        selected = selected,
+        onClick = act,
+        label = { Text(text) },
+        modifier = Modifier.semantics { contentDescription = said },
+    )
+}

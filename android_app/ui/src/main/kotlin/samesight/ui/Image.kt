@@ -1,0 +1,81 @@
+package samesight.ui
+
+import androidx.compose.foundation.background
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.aspectRatio
+import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.padding
+import androidx.compose.material3.Button
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.Text
+import androidx.compose.runtime.Composable
+import androidx.compose.ui.Alignment
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.text.style.TextAlign
+import androidx.compose.ui.unit.dp
+
+private const val UNKNOWN_ASPECT = 4f / 3f
+
+/** The image with its boxes, or what stands in its way. */
+@Composable
+internal fun ImagePane(state: State, preview: Preview, modifier: Modifier, tell: (Event) -> Unit) {
+    Box(modifier.background(MaterialTheme.colorScheme.surfaceVariant), Alignment.Center) {
+        val live = state.source == Source.PHOTO || state.camera == Camera.ON
+        if (!live) {
+            NoCamera(state.camera, tell)
+            return@Box
+        }
+        val seen = state.seen
+        val aspect = if (seen == null) UNKNOWN_ASPECT else seen.width.toFloat() / seen.height
+        val said = description(seen, state.source)
+        Box(Modifier.aspectRatio(aspect).semantics { contentDescription = said }) {
+            preview(Modifier.fillMaxSize())
+            if (seen != null) Boxes(seen, Modifier.fillMaxSize())
+        }
+    }
+}
+
+@Composable
+private fun NoCamera(camera: Camera, tell: (Event) -> Unit) {
+    val (title, sentence) =
+        when (camera) {
+            Camera.ASKED -> "May the app use the camera?" to "Images stay on this phone: the app has no internet access."
+            Camera.DENIED ->
+                "The camera is not allowed" to "Allow it here or in the phone's settings, or choose a photo instead."
+            else -> "No camera" to "This device has no camera that works. Choose a photo instead."
+        }
+    Message(title, sentence) {
+        if (camera != Camera.ABSENT) Button({ tell(Event.AllowCamera) }) { Text("Allow the camera") }
+        Button({ tell(Event.PickPhoto) }) { Text("Choose a photo") }
+    }
+}
+
+/** Without any bundle there is nothing to run. */
+@Composable
+internal fun NoBundles(modifier: Modifier, tell: (Event) -> Unit) {
+    Box(modifier.fillMaxSize(), Alignment.Center) {
+        Message(
+            "No models yet",
+            "Build the app with one (samesight install BUNDLE android_app), or open a file that samesight pack made.",
+        ) {
+            Button({ tell(Event.OpenBundle) }) { Text("Open a packed bundle") }
+        }
+    }
+}
+
+@Composable
+private fun Message(title: String, sentence: String, actions: @Composable () -> Unit) {
+    Column(
+        Modifier.padding(24.dp),
+        verticalArrangement = Arrangement.spacedBy(12.dp),
+        horizontalAlignment = Alignment.CenterHorizontally,
+    ) {
+        Text(title, style = MaterialTheme.typography.titleMedium, textAlign = TextAlign.Center)
+        Text(sentence, style = MaterialTheme.typography.bodyMedium, textAlign = TextAlign.Center)
+        actions()
+    }
+}

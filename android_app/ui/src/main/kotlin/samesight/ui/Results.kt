@@ -1,0 +1,114 @@
+package samesight.ui
+
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.layout.width
+import androidx.compose.material3.Card
+import androidx.compose.material3.CardDefaults
+import androidx.compose.material3.LinearProgressIndicator
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.Text
+import androidx.compose.material3.TextButton
+import androidx.compose.runtime.Composable
+import androidx.compose.ui.Alignment
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.graphics.Color
+import androidx.compose.ui.semantics.LiveRegionMode
+import androidx.compose.ui.semantics.clearAndSetSemantics
+import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.heading
+import androidx.compose.ui.semantics.liveRegion
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.unit.dp
+import samesight.contract.Answer
+import samesight.contract.Task
+import samesight.engine.Trial
+
+private const val SHOWN_LABELS = 5
+
+/** The best labels with their scores; for a detector how many objects of each label. */
+@Composable
+internal fun Answers(state: State) {
+    val seen = state.seen ?: return
+    if (state.chosen?.task == Task.DETECTION) {
+        val counts = seen.answers.groupingBy { it.label }.eachCount().toSortedMap()
+        val text = counts.entries.joinToString(" · ") { (label, count) -> if (count == 1) label else "$label ($count)" }
+        Text(text.ifEmpty { "Nothing found" }, style = MaterialTheme.typography.titleMedium)
+        return
+    }
+    Column(verticalArrangement = Arrangement.spacedBy(4.dp)) {
+        seen.answers.take(SHOWN_LABELS).forEachIndexed { place, answer -> Label(answer, place == 0) }
+    }
+}
+
+@Composable
+private fun Label(answer: Answer, best: Boolean) {
+    val style = if (best) MaterialTheme.typography.titleMedium else MaterialTheme.typography.bodyMedium
+    Column(Modifier.clearAndSetSemantics { contentDescription = spoken(answer) }) {
+        Row(Modifier.fillMaxWidth(), Arrangement.SpaceBetween) {
+            Text(answer.label, Modifier.weight(1f), style = style)
+            Text(percent(answer.score), style = style)
+        }
+        LinearProgressIndicator(progress = { answer.score }, modifier = Modifier.fillMaxWidth(), drawStopIndicator = {})
+    }
+}
+
+/** What really ran, and why nothing better did. */
+@Composable
+internal fun WhatRan(state: State) {
+    when (val model = state.model) {
+        Model.None -> Unit
+        Model.Loading ->
+            Panel("Trying units one by one …", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
+                LinearProgressIndicator(Modifier.fillMaxWidth())
+            }
+        is Model.Failed ->
+            Panel("The model does not run", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
+                Text(model.sentence, style = MaterialTheme.typography.bodyMedium, color = MaterialTheme.colorScheme.error)
+            }
+        is Model.Ready ->
+            Panel("What really ran") {
+                Text(whatRan(model.chosen), style = MaterialTheme.typography.titleMedium)
+                Text(figures(model.chosen), style = MaterialTheme.typography.bodyMedium)
+                for (trial in model.trials.filter { it != model.chosen }) Other(trial)
+            }
+    }
+}
+
+@Composable
+private fun Other(trial: Trial) {
+    Row(verticalAlignment = Alignment.Top) {
+        Text(trial.unit.name, Modifier.width(48.dp), style = MaterialTheme.typography.labelLarge)
+        val refusal = trial.refusal
+        val slower = if (trial.slower) "slower than the CPU · " else ""
+        val text = if (refusal == null) slower + figures(trial) else "refused: $refusal"
+        Text(text, style = MaterialTheme.typography.bodySmall)
+    }
+}
+
+@Composable
+internal fun Panel(title: String, modifier: Modifier = Modifier, content: @Composable () -> Unit) {
+    Card(modifier.fillMaxWidth(), colors = CardDefaults.cardColors()) {
+        Column(Modifier.padding(12.dp), verticalArrangement = Arrangement.spacedBy(6.dp)) {
+            Text(title, style = MaterialTheme.typography.titleSmall, modifier = Modifier.semantics { heading() })
+            content()
+        }
+    }
+}
+
+/** One sentence about what went wrong. */
+@Composable
+internal fun Problem(sentence: String, dismiss: () -> Unit) {
+    val colors = CardDefaults.cardColors(containerColor = MaterialTheme.colorScheme.error, contentColor = onError())
+    Card(Modifier.fillMaxWidth().semantics { liveRegion = LiveRegionMode.Assertive }, colors = colors) {
+        Column(Modifier.padding(12.dp)) {
+            Text(sentence, style = MaterialTheme.typography.bodyMedium)
+            TextButton(dismiss, Modifier.align(Alignment.End)) { Text("Dismiss", color = onError()) }
+        }
+    }
+}
+
+@Composable private fun onError(): Color = MaterialTheme.colorScheme.onError

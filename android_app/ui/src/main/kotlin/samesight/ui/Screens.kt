@@ -1,0 +1,92 @@
+package samesight.ui
+
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.BoxWithConstraints
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.PaddingValues
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxHeight
+import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.heightIn
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.rememberScrollState
+import androidx.compose.foundation.verticalScroll
+import androidx.compose.material3.ExperimentalMaterial3Api
+import androidx.compose.material3.Scaffold
+import androidx.compose.material3.Text
+import androidx.compose.material3.TextButton
+import androidx.compose.material3.TopAppBar
+import androidx.compose.runtime.Composable
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.semantics.heading
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.unit.dp
+
+/** The camera's moving image or the chosen photo, filling what it is given. */
+typealias Preview = @Composable (Modifier) -> Unit
+
+/**
+ * The whole app: the live screen or the self-test.
+ *
+ * @param preview shows the image of [State.source]; boxes are drawn over it here.
+ */
+@Composable
+fun SamesightApp(state: State, preview: Preview, tell: (Event) -> Unit) {
+    if (state.testing) SelfTestScreen(state, tell) else LiveScreen(state, preview, tell)
+}
+
+@OptIn(ExperimentalMaterial3Api::class)
+@Composable
+internal fun Titled(title: String, back: (() -> Unit)?, action: (@Composable () -> Unit)?, content: @Composable (PaddingValues) -> Unit) {
+    Scaffold(
+        topBar = {
+            TopAppBar(
+                title = { Text(title, maxLines = 1, modifier = Modifier.semantics { heading() }) },
+                navigationIcon = { if (back != null) TextButton(back) { Text("Back") } },
+                actions = { action?.invoke() },
+            )
+        },
+        content = content,
+    )
+}
+
+@Composable
+private fun LiveScreen(state: State, preview: Preview, tell: (Event) -> Unit) {
+    val action: @Composable () -> Unit = { TextButton({ tell(Event.ShowSelfTest) }) { Text("Self-test") } }
+    Titled(state.bundle ?: "Samesight", null, action.takeIf { state.bundle != null }) { padding ->
+        if (state.bundles.isEmpty()) {
+            NoBundles(Modifier.padding(padding), tell)
+            return@Titled
+        }
+        BoxWithConstraints(Modifier.padding(padding).fillMaxSize()) {
+            val most = 0.55f * maxHeight.value
+            if (maxWidth > maxHeight) {
+                Row {
+                    ImagePane(state, preview, Modifier.weight(1f).fillMaxHeight(), tell)
+                    Controls(state, Modifier.weight(1f), tell)
+                }
+            } else {
+                Column {
+                    ImagePane(state, preview, Modifier.fillMaxWidth().heightIn(max = most.dp), tell)
+                    Controls(state, Modifier.weight(1f), tell)
+                }
+            }
+        }
+    }
+}
+
+@Composable
+private fun Controls(state: State, modifier: Modifier, tell: (Event) -> Unit) {
+    Column(
+        modifier.fillMaxWidth().verticalScroll(rememberScrollState()).padding(16.dp),
+        verticalArrangement = Arrangement.spacedBy(12.dp),
+    ) {
+        state.problem?.let { Problem(it) { tell(Event.Dismiss) } }
+        Answers(state)
+        WhatRan(state)
+        Sources(state, tell)
+        Choices(state, tell)
+        Latencies(state.latencies)
+    }
+}

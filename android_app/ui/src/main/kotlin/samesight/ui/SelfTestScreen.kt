@@ -1,0 +1,97 @@
+package samesight.ui
+
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.rememberScrollState
+import androidx.compose.foundation.verticalScroll
+import androidx.compose.material3.Button
+import androidx.compose.material3.HorizontalDivider
+import androidx.compose.material3.LinearProgressIndicator
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.OutlinedButton
+import androidx.compose.material3.Text
+import androidx.compose.runtime.Composable
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.semantics.LiveRegionMode
+import androidx.compose.ui.semantics.liveRegion
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.unit.dp
+import samesight.contract.UnitRun
+
+private const val EXPLAINED =
+    "Runs every golden case of this model, from pixels and from camera bytes to answers, with every engine on every " +
+        "unit of this phone, and compares with the server model."
+
+/** The golden cases on this phone, and the file that `samesight verify --device-results` judges. */
+@Composable
+internal fun SelfTestScreen(state: State, tell: (Event) -> Unit) {
+    Titled("Self-test: ${state.bundle.orEmpty()}", { tell(Event.Back) }, null) { padding ->
+        Column(
+            Modifier.padding(padding).fillMaxSize().verticalScroll(rememberScrollState()).padding(16.dp),
+            verticalArrangement = Arrangement.spacedBy(12.dp),
+        ) {
+            state.problem?.let { Problem(it) { tell(Event.Dismiss) } }
+            Text(EXPLAINED, style = MaterialTheme.typography.bodyMedium)
+            when (val test = state.selfTest) {
+                SelfTest.Idle -> Button({ tell(Event.RunSelfTest) }) { Text("Run") }
+                is SelfTest.Running -> Progress(test, tell)
+                is SelfTest.Failed -> {
+                    Text(test.sentence, color = MaterialTheme.colorScheme.error)
+                    Button({ tell(Event.RunSelfTest) }) { Text("Run again") }
+                }
+                is SelfTest.Done -> Done(test, tell)
+            }
+        }
+    }
+}
+
+@Composable
+private fun Progress(test: SelfTest.Running, tell: (Event) -> Unit) {
+    Text("${test.done} of ${test.total}", Modifier.semantics { liveRegion = LiveRegionMode.Polite })
+    LinearProgressIndicator(progress = { test.done.toFloat() / maxOf(1, test.total) }, modifier = Modifier.fillMaxWidth())
+    Text(test.what, style = MaterialTheme.typography.bodySmall)
+    OutlinedButton({ tell(Event.CancelSelfTest) }) { Text("Cancel") }
+}
+
+@Composable
+private fun Done(test: SelfTest.Done, tell: (Event) -> Unit) {
+    val ran = test.runs.indices.filter { test.runs[it].refusal == null }
+    val wrong = ran.count { !test.passed[it] }
+    val verdict = if (wrong == 0) "All ${ran.size} runs match the server model" else "$wrong of ${ran.size} runs differ"
+    Text(verdict, Modifier.semantics { liveRegion = LiveRegionMode.Polite }, style = MaterialTheme.typography.titleMedium)
+    for ((artifact, places) in test.runs.indices.groupBy { test.runs[it].artifact }) {
+        Panel(artifact) {
+            for ((index, place) in places.withIndex()) {
+                if (index > 0) HorizontalDivider()
+                Outcome(test.runs[place], test.passed[place])
+            }
+        }
+    }
+    Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
+        Button({ tell(Event.ShareResults) }) { Text("Share results") }
+        OutlinedButton({ tell(Event.RunSelfTest) }) { Text("Run again") }
+    }
+}
+
+@Composable
+private fun Outcome(run: UnitRun, passed: Boolean) {
+    val refusal = run.refusal
+    val (word, color) =
+        when {
+            refusal != null -> "not used" to MaterialTheme.colorScheme.onSurfaceVariant
+            passed -> "matches" to MaterialTheme.colorScheme.tertiary
+            else -> "differs" to MaterialTheme.colorScheme.error
+        }
+    Column(Modifier.semantics(mergeDescendants = true) {}) {
+        Row(Modifier.fillMaxWidth(), Arrangement.SpaceBetween) {
+            Text(run.unit.name, style = MaterialTheme.typography.labelLarge)
+            Text(word, style = MaterialTheme.typography.labelLarge, color = color)
+        }
+        Text(refusal ?: figures(run), style = MaterialTheme.typography.bodySmall)
+        run.proof?.let { Text(it.text, style = MaterialTheme.typography.bodySmall) }
+    }
+}

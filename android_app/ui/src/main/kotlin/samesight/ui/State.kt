@@ -1,0 +1,120 @@
+package samesight.ui
+
+import samesight.contract.Answer
+import samesight.contract.ComputeUnit
+import samesight.contract.Task
+import samesight.contract.UnitRun
+import samesight.engine.Trial
+
+/** A bundle that can be chosen. [opened]: from a file that the person picked, not part of the app. */
+data class BundleChoice(val name: String, val task: Task, val labels: Int, val opened: Boolean)
+
+/**
+ * An artifact that can be chosen.
+ *
+ * @property passed the verdict of the server's checks; null where it has none.
+ */
+data class ArtifactChoice(val name: String, val runtime: String, val precision: String, val passed: Boolean?)
+
+/** Where images come from now. */
+enum class Source { CAMERA, PHOTO }
+
+/** What is known of the camera. */
+enum class Camera { ON, ASKED, DENIED, ABSENT }
+
+/** The model in memory, or why there is none. */
+sealed interface Model {
+    /** Nothing was chosen yet. */
+    data object None : Model
+
+    data object Loading : Model
+
+    /** @property trials of all units of the ladder, in its order, [chosen] among them. */
+    data class Ready(val chosen: Trial, val trials: List<Trial>) : Model
+
+    data class Failed(val sentence: String) : Model
+}
+
+/** Milliseconds of one image: to make the input tensor, to run the network, to read its outputs. */
+data class Latency(val preprocess: Float, val network: Float, val answers: Float) {
+    val sum: Float
+        get() = preprocess + network + answers
+}
+
+/** The self-test's state. */
+sealed interface SelfTest {
+    data object Idle : SelfTest
+
+    data class Running(val done: Int, val total: Int, val what: String) : SelfTest
+
+    /** @property passed of a run: the golden tensors were met and its outputs are near the server model's. */
+    data class Done(val runs: List<UnitRun>, val passed: List<Boolean>) : SelfTest
+
+    data class Failed(val sentence: String) : SelfTest
+}
+
+/**
+ * What was seen last.
+ *
+ * @property answers boxes in pixels of the upright image.
+ * @property width of the upright image; height likewise.
+ */
+data class Seen(val answers: List<Answer>, val width: Int, val height: Int)
+
+/**
+ * All that the screens show.
+ *
+ * @property unit that is asked for; null: the best one that works.
+ * @property latencies of the last images, the newest last.
+ * @property problem one sentence about what went wrong last, until it is dismissed.
+ */
+data class State(
+    val bundles: List<BundleChoice> = emptyList(),
+    val bundle: String? = null,
+    val artifacts: List<ArtifactChoice> = emptyList(),
+    val artifact: String? = null,
+    val unit: ComputeUnit? = null,
+    val source: Source = Source.CAMERA,
+    val camera: Camera = Camera.ON,
+    val model: Model = Model.None,
+    val seen: Seen? = null,
+    val latencies: List<Latency> = emptyList(),
+    val testing: Boolean = false,
+    val selfTest: SelfTest = SelfTest.Idle,
+    val problem: String? = null,
+) {
+    /** The chosen bundle. */
+    val chosen: BundleChoice?
+        get() = bundles.find { it.name == bundle }
+}
+
+/** What a person asks for. */
+sealed interface Event {
+    data class ChooseTask(val task: Task) : Event
+
+    data class ChooseBundle(val name: String) : Event
+
+    data class ChooseArtifact(val name: String) : Event
+
+    data class ChooseUnit(val unit: ComputeUnit?) : Event
+
+    data object OpenBundle : Event
+
+    data object PickPhoto : Event
+
+    data object UseCamera : Event
+
+    data object AllowCamera : Event
+
+    data object ShowSelfTest : Event
+
+    data object RunSelfTest : Event
+
+    data object CancelSelfTest : Event
+
+    data object ShareResults : Event
+
+    data object Back : Event
+
+    data object Dismiss : Event
+}

@@ -1,0 +1,56 @@
+package samesight.ui
+
+import java.util.Locale
+import samesight.contract.Answer
+import samesight.contract.ComputeUnit
+import samesight.contract.Task
+import samesight.contract.UnitRun
+import samesight.engine.Trial
+
+// Figures and descriptions as text: what is read aloud is worded here too.
+
+internal fun percent(score: Float): String = "%.0f %%".format(Locale.ROOT, 100 * score)
+
+internal fun milliseconds(value: Double): String =
+    if (value < 10) "%.1f ms".format(Locale.ROOT, value) else "%.0f ms".format(Locale.ROOT, value)
+
+internal fun name(unit: ComputeUnit?): String = unit?.name ?: "Best that works"
+
+internal fun name(task: Task): String = if (task == Task.CLASSIFICATION) "Classification" else "Detection"
+
+internal fun name(artifact: ArtifactChoice): String = "${artifact.precision} · ${artifact.runtime}"
+
+/** Such as `NPU · requested, not proven`. */
+internal fun whatRan(trial: Trial): String = listOfNotNull(trial.unit.name, trial.proof?.text).joinToString(" · ")
+
+internal fun figures(trial: Trial): String {
+    val times = trial.times ?: return ""
+    val parts = listOf(
+        "${milliseconds(times.steady)} a run",
+        "first ${milliseconds(times.first)}",
+        "load ${milliseconds(times.load)}",
+    )
+    return (parts + trial.delegates).joinToString(" · ")
+}
+
+internal fun figures(run: UnitRun): String {
+    val times = run.times ?: return ""
+    val ratio = run.snrDb.values.filterNotNull().minOrNull()
+    val likeness = if (ratio == null) "exact" else "%.0f dB".format(Locale.ROOT, ratio)
+    return "$likeness · ${milliseconds(times.steady)}" + if (run.slower) " · slower than the CPU" else ""
+}
+
+/** What TalkBack says of the image. */
+internal fun description(seen: Seen?, source: Source): String {
+    val what = if (source == Source.CAMERA) "Camera image" else "Photo"
+    val answers = seen?.answers.orEmpty()
+    return when {
+        seen == null -> what
+        answers.isEmpty() -> "$what: nothing found"
+        answers.first().box == null -> "$what: ${spoken(answers.first())}"
+        answers.size == 1 -> "$what: ${spoken(answers.first())}"
+        else -> "$what: ${answers.size} objects, first ${spoken(answers.first())}"
+    }
+}
+
+internal fun spoken(answer: Answer): String = "${answer.label}, ${percent(answer.score)}"

@@ -1,0 +1,108 @@
+package samesight.ui
+
+import samesight.contract.Answer
+import samesight.contract.Box
+import samesight.contract.ComputeUnit
+import samesight.contract.Proof
+import samesight.contract.Role
+import samesight.contract.Task
+import samesight.contract.Times
+import samesight.contract.UnitRun
+import samesight.engine.Trial
+
+// States as the app would have them, with golden cases of the demo's models; times are made up.
+
+internal val digits = BundleChoice("digits", Task.CLASSIFICATION, 10, opened = false)
+internal val scenes = BundleChoice("scenes", Task.DETECTION, 10, opened = false)
+
+private fun artifacts(name: String) =
+    listOf(
+        ArtifactChoice("$name.int8.tflite", "LiteRT", "int8", true),
+        ArtifactChoice("$name.fp16.tflite", "LiteRT", "fp16", true),
+        ArtifactChoice("$name.int8.pte", "ExecuTorch", "int8", null),
+    )
+
+private const val NO_NPU = "the NPU is not among the accelerators that LiteRT finds here: [CPU, GPU]"
+private val npu = Trial(ComputeUnit.NPU, refusal = NO_NPU)
+private val gpu = Trial(ComputeUnit.GPU, Proof.CERTAIN, Times(212.4, 9.8, 2.31))
+private val cpu = Trial(ComputeUnit.CPU, Proof.CERTAIN, Times(8.2, 4.1, 1.42))
+
+private fun latencies(network: Float) =
+    List(HISTORY) { Latency(1.1f + 0.4f * (it % 5) / 5, network * (1 + (it * 7 % 13) / 20f), 0.2f + (it % 3) * 0.05f) }
+
+internal val classifying =
+    State(
+        bundles = listOf(digits, scenes),
+        bundle = "digits",
+        artifacts = artifacts("digits"),
+        artifact = "digits.int8.tflite",
+        model = Model.Ready(cpu, listOf(npu, gpu.copy(slower = true), cpu)),
+        seen = Seen(listOf(Answer("8", 8, 0.91f), Answer("0", 0, 0.03f), Answer("3", 3, 0.01f)), 320, 233),
+        latencies = latencies(1.4f),
+    )
+
+internal val detecting =
+    State(
+        bundles = listOf(digits, scenes),
+        bundle = "scenes",
+        artifacts = artifacts("scenes"),
+        artifact = "scenes.fp16.tflite",
+        unit = ComputeUnit.GPU,
+        model = Model.Ready(gpu, listOf(gpu, cpu.copy(times = Times(9.0, 6.0, 4.4)))),
+        seen =
+            Seen(
+                listOf(
+                    Answer("0", 0, 0.94f, Box(160f, 14f, 211f, 85f)),
+                    Answer("1", 1, 0.66f, Box(182f, 110f, 224f, 174f)),
+                    Answer("1", 1, 0.40f, Box(232f, 86f, 261f, 137f)),
+                ),
+                320,
+                230,
+            ),
+        latencies = latencies(2.3f).takeLast(25),
+    )
+
+internal val failing =
+    classifying.copy(
+        model = Model.Failed("artifact digits.int8.tflite: no unit runs it; NPU: $NO_NPU; GPU: LiteRT refuses"),
+        seen = null,
+        latencies = emptyList(),
+        problem = "photo.heic: is not an image that this phone reads; choose another",
+    )
+
+private val NEAR = mapOf(Role.LOGITS to 31.7, Role.BOXES to 26.7)
+
+internal val tested =
+    detecting.copy(
+        testing = true,
+        selfTest =
+            SelfTest.Done(
+                listOf(
+                    UnitRun("scenes.int8.tflite", ComputeUnit.CPU, Proof.CERTAIN, times = Times(8.0, 4.0, 2.2), snrDb = NEAR),
+                    UnitRun("scenes.int8.tflite", ComputeUnit.GPU, refusal = "LiteRT refuses: Failed to compile model"),
+                    UnitRun(
+                        "scenes.int8.tflite",
+                        ComputeUnit.NPU,
+                        Proof.REQUESTED,
+                        times = Times(340.0, 12.0, 0.9),
+                        snrDb = NEAR,
+                    ),
+                    UnitRun(
+                        "scenes.fp32.tflite",
+                        ComputeUnit.CPU,
+                        Proof.CERTAIN,
+                        times = Times(9.0, 5.0, 3.1),
+                        snrDb = mapOf(Role.LOGITS to 118.0, Role.BOXES to 121.0),
+                    ),
+                    UnitRun(
+                        "scenes.fp32.tflite",
+                        ComputeUnit.GPU,
+                        Proof.CERTAIN,
+                        times = Times(300.0, 9.0, 4.8),
+                        slower = true,
+                        snrDb = mapOf(Role.LOGITS to 58.0, Role.BOXES to 61.0),
+                    ),
+                ),
+                listOf(true, false, true, true, false),
+            ),
+    )
