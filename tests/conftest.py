@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from samesight import main
+
 sys.path.insert(0, str(Path(__file__).parent / "contract"))
 
 
@@ -51,6 +53,19 @@ def samesight(*arguments, **options):
 def samesight_fixture():
     """See `samesight`."""
     return samesight
+
+
+@pytest.fixture
+def samesight_here(capfd):
+    """As `samesight`, in this process, which has imported what takes seconds to import."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, arguments)])
+        captured = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, ended.value.code, captured.out, captured.err)
+
+    return run
 
 
 @pytest.fixture

@@ -74,7 +74,8 @@ def run(place, line):
     words = shlex.split(line)
     assert words[0] == "samesight"
     small = SMALL.get(words[1], [])
-    environment = os.environ | {"SAMESIGHT_CACHE": str(place / "cache")}
+    # Weights are not fetched: with a connection they would be, without one the library tries for a minute.
+    environment = os.environ | {"SAMESIGHT_CACHE": str(place / "cache"), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", *words, *small]
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
 
@@ -104,9 +105,10 @@ def test_what_the_readme_shows_for_your_own_data_and_model(place):
         elif "--server" in line:
             assert done.returncode == 1 and "likely cause" in done.stdout, done.stderr
         else:
-            # An epoch on 32 images may leave a model that misses a gate; it must still be made and judged.
-            assert done.returncode in (0, 1), done.stderr
-            assert done.returncode == 0 or "convert" in line, done.stderr
+            # An epoch on 32 images may leave a model that misses a gate; it must still be made.
+            assert done.returncode == 0 or (done.returncode == 1 and "convert" in line), done.stderr
+        if " --out " in line and "--pretrained" not in line:
+            assert (place / shlex.split(line)[shlex.split(line).index("--out") + 1] / "model.json").is_file()
 
 
 def test_the_two_commands_are_the_makefiles():

@@ -191,11 +191,11 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", TASKS)
-def test_a_faulty_bundle_does_not_verify(demo, copy_of, samesight, name, fault):
+def test_a_faulty_bundle_does_not_verify(demo, copy_of, samesight_here, name, fault):
     folder = copy_of(demo / name)
     sabotage(folder, name, fault)
     names = [f"{name}.int8.tflite", f"{name}.fp32.onnx", f"{name}.int8.onnx"]
-    done = samesight("verify", folder, *[word for n in names for word in ("--artifact", n)])
+    done = samesight_here("verify", folder, *[word for n in names for word in ("--artifact", n)])
     assert done.returncode == 1, done.stdout
     assert FAULTS[fault] in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
