@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.packing import Storage, pack
-from conversion.formats.interface import Quantum, UInt8
+from conversion.arrays import Quantum, UInt8
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule

@@ -14,7 +14,8 @@ from contract.image import Picture
 from contract.orientation import Orientation
 from contract.preprocess import Geometry, preprocess
 from contract.spec import ModelSpec, Role
-from conversion.formats.interface import Quantum, Runner
+from conversion.arrays import Quantum
+from conversion.formats.interface import Runner
 from conversion.metrics import metric_spec, task_metric
 from conversion.server_answers import ServerAnswers
 

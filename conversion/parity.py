@@ -11,13 +11,13 @@ from contract.bundle import Bundle
 from contract.golden import GoldenCase
 from contract.manifest import Artifact
 from contract.verdicts import Verdict, Verdicts
+from conversion.data_split import find_test_split
 from conversion.devices import merge_apps
 from conversion.formats import FORMATS
 from conversion.formats.interface import Runner
 from conversion.gates import GATES
 from conversion.judging import Judgement, beside_others, judge
 from conversion.measuring import Progress, Record, TestSplit, artifact_candidate, measure
-from conversion.test_data import find_test_split
 
 
 @dataclass(frozen=True)

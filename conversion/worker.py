@@ -27,8 +27,9 @@ from contract.image import load_picture
 from contract.manifest import Artifact
 from contract.preprocess import preprocess
 from contract.spec import ModelSpec
+from conversion.arrays import UInt8
 from conversion.formats import FORMATS, Precision
-from conversion.formats.interface import Lowering, UInt8
+from conversion.formats.interface import Lowering
 from conversion.source import TestData
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ def train(config: "TrainingConfig") -> Path:
 
 
 def resume(run: Path) -> Path:
-    """Go on with an interrupted training (see `training.workflow.resume`)."""
-    from training import workflow
+    """Go on with an interrupted training (see `training.resuming.resume`)."""
+    from training import resuming
 
-    return workflow.resume(run)
+    return resuming.resume(run)
 
 
 def __getattr__(name: str) -> Any:

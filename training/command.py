@@ -92,7 +92,7 @@ def train(
 
         read_interrupted(resume)
         say_loading()
-        from training.workflow import resume as go_on
+        from training.resuming import resume as go_on
 
         run = go_on(resume)
     elif source or qat:

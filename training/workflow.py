@@ -25,7 +25,6 @@ from training.run_folder import (
     finish_run,
     last_checkpoint,
     partial_folder,
-    read_interrupted,
     write_calibration,
 )
 from training.specs import make_input, make_spec, model_name
@@ -66,22 +65,6 @@ def train(config: TrainingConfig, report: Report = lambda line: print(line, file
     if leads():
         begin_run(run, job.config)
     return complete(job, run, report)
-
-
-def resume(run: Path, report: Report = lambda line: print(line, file=sys.stderr)) -> Path:
-    """Go on with an interrupted training from its last checkpoint, to the same result as without the interruption.
-
-    Raises:
-        UsageError: there is no interrupted training of this run.
-        SamesightError: as `train`.
-    """
-    config = read_interrupted(run)
-    run = run.with_name(run.name.removesuffix(".partial"))
-    if config.tuned_from:
-        from training.qat import tune
-
-        return tune(config, run, report, begun=True)
-    return complete(prepare(config, partial_folder(run), report), run, report)
 
 
 def complete(job: Job, run: Path, report: Report) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.errors import SamesightError
-from conversion.formats.coreml import import_coremltools
+from conversion.coreml.toolbox import import_coremltools
 from conversion.formats.quiet import quiet
 from conversion.server import first_line
 

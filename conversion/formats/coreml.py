@@ -13,21 +13,21 @@ Apple's runtime is for macOS and iOS alone; here `conversion.coreml`'s evaluator
 """
 
 import json
-import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import SamesightError
 from contract.manifest import TensorInfo
 from contract.packing import pack
 from contract.spec import ModelSpec, Role
+from conversion.arrays import Float32, Integers, Quantum, UInt8
+from conversion.coreml.toolbox import import_coremltools
 from conversion.formats import Precision
-from conversion.formats.interface import Float32, Integers, Lowered, Lowering, Quantum, Tensors, UInt8
+from conversion.formats.interface import Lowered, Lowering, Tensors
 from conversion.formats.onnx import quanta_of
 from conversion.formats.quiet import quiet
 from conversion.formats.refusals import refusal
@@ -47,8 +47,6 @@ MODEL = Path("Data") / "com.apple.CoreML" / "model.mlmodel"
 # Turns dequantize -> reshape -> quantize into an integer reshape without comparing scales (coremltools 9.0): wrong by
 # the quotient of the scales, silently. docs/core-ml.md has the case.
 HARMFUL_PASSES = {"common::int_op_canonicalization"}
-# coremltools imports them to see which versions it could convert from: 5 s for nothing.
-PROBED = ("tensorflow", "sklearn", "transformers", "xgboost")
 SMALLEST_COMPRESSED = 512
 """Weights of fewer values stay float16: a table or a scale would save nothing."""
 
@@ -222,19 +220,6 @@ def check_package(package: Path, spec: ModelSpec, specification: int) -> list[tu
     if found != wanted:
         raise SamesightError(f"{package}: coremltools wrote {found[:4]} where {wanted[:4]} was asked for; report this")
     return [tuple(item.type.multiArrayType.shape) for item in described.output]
-
-
-def import_coremltools() -> ModuleType:
-    """Import coremltools without the libraries that it would only probe."""
-    hidden = [name for name in PROBED if name not in sys.modules]
-    modules: dict[str, Any] = sys.modules  # None there makes an import fail at once
-    modules.update(dict.fromkeys(hidden))
-    try:
-        import coremltools
-    finally:
-        for name in hidden:
-            sys.modules.pop(name, None)
-    return coremltools
 
 
 def _first_plane(module: Any) -> Any:

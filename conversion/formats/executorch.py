@@ -18,7 +18,8 @@ import numpy as np
 from contract.errors import SamesightError
 from contract.packing import Storage, pack
 from contract.spec import Role
-from conversion.formats.interface import Float32, Integers, Lowered, Lowering, Quantum, Tensors, UInt8
+from conversion.arrays import Float32, Integers, Quantum, UInt8
+from conversion.formats.interface import Lowered, Lowering, Tensors
 from conversion.formats.onnx import quanta_of
 from conversion.formats.quiet import mute, quiet
 from conversion.formats.refusals import refusal

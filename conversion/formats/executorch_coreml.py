@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from contract.errors import SamesightError
 from contract.packing import Storage, pack
 from contract.spec import Role
-from conversion.formats.coreml import HARMFUL_PASSES, IOS18, import_coremltools
+from conversion.arrays import Float32, Integers, Quantum, UInt8
+from conversion.coreml.toolbox import import_coremltools
+from conversion.formats.coreml import HARMFUL_PASSES, IOS18
 from conversion.formats.executorch import QUANTA, SPEC, lower, outputs_of, read_quanta
-from conversion.formats.interface import Float32, Integers, Lowered, Lowering, Quantum, Tensors, UInt8
+from conversion.formats.interface import Lowered, Lowering, Tensors
 from conversion.formats.onnx import quanta_of
 from conversion.formats.quiet import quiet
 from conversion.formats.torch_runner import describe_input, describe_outputs

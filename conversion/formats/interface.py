@@ -11,21 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from contract.manifest import TensorInfo, Unit
 from contract.packing import Storage
 from contract.spec import ModelSpec, Role
+from conversion.arrays import Float32, Integers, Quantum, UInt8
 from conversion.formats import Precision
 
 if TYPE_CHECKING:
     from conversion.preparation import Prepared
     from conversion.quantization import Quantized
-
-Float32 = npt.NDArray[np.float32]
-UInt8 = npt.NDArray[np.uint8]
-Integers = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -80,14 +74,6 @@ class Tensors(Protocol):
     def outputs(self) -> tuple[TensorInfo, ...]:
         """One output per role, in the order of `spec.roles`."""
         ...
-
-
-@dataclass(frozen=True)
-class Quantum:
-    """The grid of an int8 output: real = (q - zero_point) * scale in float32."""
-
-    scale: float
-    zero_point: int
 
 
 class Runner(Protocol):

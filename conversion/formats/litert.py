@@ -26,7 +26,8 @@ from contract.errors import SamesightError
 from contract.manifest import TensorInfo
 from contract.packing import Storage, dequantize, pack
 from contract.spec import ModelSpec, Role
-from conversion.formats.interface import Float32, Integers, Lowered, Lowering, Quantum, Tensors, UInt8
+from conversion.arrays import Float32, Integers, Quantum, UInt8
+from conversion.formats.interface import Lowered, Lowering, Tensors
 from conversion.formats.quiet import mute, quiet
 from conversion.formats.refusals import refusal
 

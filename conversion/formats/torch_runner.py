@@ -9,7 +9,7 @@ import numpy as np
 from contract.manifest import TensorInfo
 from contract.packing import Storage, pack
 from contract.spec import ModelSpec, Role
-from conversion.formats.interface import Float32, Integers, Quantum, UInt8
+from conversion.arrays import Float32, Integers, Quantum, UInt8
 
 SPEC_FILE = "model.json"
 

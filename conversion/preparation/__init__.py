@@ -18,7 +18,7 @@ from torch.utils import _pytree as pytree
 
 from contract.errors import SamesightError
 from contract.spec import ModelSpec, Role
-from conversion.formats.interface import UInt8
+from conversion.arrays import UInt8
 from conversion.preparation.batchnorm import fuse_batch_norms
 from conversion.preparation.biases import make_biases_unequal
 from conversion.preparation.canonical import canonical

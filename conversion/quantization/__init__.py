@@ -14,7 +14,7 @@ from torch.fx import GraphModule, Node
 
 from contract.errors import SamesightError
 from contract.spec import ModelSpec, Role
-from conversion.formats.interface import Quantum, UInt8
+from conversion.arrays import Quantum, UInt8
 from conversion.preparation import Prepared, example_of, pixels_of
 from conversion.preparation.graph import forget_history
 from conversion.quantization.annotation import PhoneQuantizer

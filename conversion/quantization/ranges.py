@@ -14,7 +14,7 @@ from torchao.quantization.pt2e import FakeQuantizeBase, FixedQParamsFakeQuantize
 
 from contract.errors import SamesightError
 from contract.spec import Input, ModelSpec
-from conversion.formats.interface import Quantum
+from conversion.arrays import Quantum
 from conversion.preparation.graph import place_of
 from conversion.preparation.normalisation import NORMALISE, affine_of
 

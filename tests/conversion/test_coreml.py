@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from contract.errors import SamesightError
+from conversion.coreml.toolbox import PROBED
 from conversion.formats import FORMATS
-from conversion.formats.coreml import LABELS_KEY, MODEL, PROBED, SPEC_KEY, check_package, convert, load
+from conversion.formats.coreml import LABELS_KEY, MODEL, SPEC_KEY, check_package, convert, load
 from conversion.formats.interface import Lowering
 from conversion.preparation import pixels_of
 from conversion.preparation.proof import compare

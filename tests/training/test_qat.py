@@ -132,7 +132,7 @@ def test_a_detector_is_tuned_too(tmp_path):
 
 
 def test_interrupted_fine_tuning_goes_on(digits, tuned, tmp_path):
-    from training.workflow import resume
+    from training.resuming import resume
 
     def stop(line):
         if line.startswith("epoch 2/"):

@@ -13,8 +13,8 @@ from contract.spec import read_spec
 from training import TrainingConfig, resume, train
 from training.config import make_config
 from training.data import open_data
+from training.resuming import resume as resume_reporting
 from training.trainer import set_up
-from training.workflow import resume as resume_reporting
 from training.workflow import train as train_reporting
 
 SMALL = {"epochs": 2, "limit": 96, "batch_size": 16, "threads": 1, "patience": 0}

@@ -70,7 +70,7 @@ def test_a_strangers_package_sees_the_stretched_image(tmp_path, image):
     import torch
     from PIL import Image
 
-    from conversion.formats.coreml import import_coremltools
+    from conversion.coreml.toolbox import import_coremltools
     from conversion.formats.quiet import quiet
 
     class Sum(torch.nn.Module):

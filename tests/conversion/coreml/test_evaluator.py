@@ -14,7 +14,8 @@ from contract.preprocess import preprocess
 from conversion.comparison import role_figures
 from conversion.coreml.evaluator import load_evaluator
 from conversion.coreml.images import ImageInput, planes_of
-from conversion.formats.coreml import MODEL, convert, import_coremltools
+from conversion.coreml.toolbox import import_coremltools
+from conversion.formats.coreml import MODEL, convert
 from conversion.formats.interface import Lowering
 from conversion.formats.quiet import quiet
 from conversion.server import load_server

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from conversion.coreml.evaluator import load_evaluator
-from conversion.formats.coreml import HARMFUL_PASSES, import_coremltools
+from conversion.coreml.toolbox import import_coremltools
+from conversion.formats.coreml import HARMFUL_PASSES
 from conversion.formats.quiet import quiet
 
 ct = import_coremltools()

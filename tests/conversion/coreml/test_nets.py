@@ -14,7 +14,7 @@ import torchvision
 
 from conversion.comparison import role_figures
 from conversion.coreml.evaluator import load_evaluator
-from conversion.formats.coreml import import_coremltools
+from conversion.coreml.toolbox import import_coremltools
 from conversion.formats.quiet import quiet
 
 ct = import_coremltools()

@@ -35,7 +35,7 @@ def test_apples_core_ml_gives_the_evaluators_values(demo, name, unit):
     from PIL import Image
 
     from conversion.coreml.evaluator import load_evaluator
-    from conversion.formats.coreml import import_coremltools
+    from conversion.coreml.toolbox import import_coremltools
 
     ct = import_coremltools()
     bundle = open_bundle(demo / name)

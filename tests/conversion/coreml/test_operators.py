@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from conversion.formats.coreml import import_coremltools
+from conversion.coreml.toolbox import import_coremltools
 
 ct = import_coremltools()
 from coremltools.converters.mil import Builder as mb  # noqa: E402

@@ -8,7 +8,7 @@ from contract.errors import SamesightError
 from contract.packing import pack
 from conversion.comparison import role_figures
 from conversion.coreml.package_in_pte import extract_package, load_any
-from conversion.formats.coreml import import_coremltools
+from conversion.coreml.toolbox import import_coremltools
 from conversion.formats.quiet import quiet
 
 ct = import_coremltools()
