@@ -1,0 +1,65 @@
+plugins {
+    alias(libs.plugins.android.application)
+    alias(libs.plugins.kotlin.compose)
+}
+
+android {
+    namespace = "samesight.app"
+    compileSdk = libs.versions.sdk.compile.get().toInt()
+    defaultConfig {
+        applicationId = "samesight.app"
+        minSdk = libs.versions.sdk.min.get().toInt()
+        targetSdk = libs.versions.sdk.compile.get().toInt()
+        versionCode = 1
+        versionName = "0.1.0"
+        testInstrumentationRunner = "androidx.test.runner.AndroidJUnitRunner"
+        manifestPlaceholders["litert"] = libs.versions.litert.get()
+        manifestPlaceholders["executorch"] = libs.versions.executorch.get()
+        ndk {
+            // Phones, and the emulator of a PC.
+            abiFilters += listOf("arm64-v8a", "x86_64")
+        }
+    }
+    buildFeatures {
+        compose = true
+    }
+    buildTypes {
+        release {
+            isMinifyEnabled = true
+            isShrinkResources = true
+            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"), "proguard-rules.pro")
+        }
+    }
+    packaging {
+        // An NPU's libraries are looked for as files: they must be unpacked when the app is installed.
+        jniLibs.useLegacyPackaging = true
+        // Both runtimes bring C++'s standard library.
+        jniLibs.pickFirsts += "**/libc++_shared.so"
+    }
+    androidResources {
+        // Artifacts are copied out once; packed bytes of weights gain little.
+        noCompress += listOf("tflite", "pte")
+    }
+    testOptions {
+        unitTests.isIncludeAndroidResources = true
+    }
+}
+
+kotlin {
+    jvmToolchain(17)
+    compilerOptions {
+        allWarningsAsErrors = true
+    }
+}
+
+dependencies {
+    implementation(project(":ui"))
+    implementation(libs.activity.compose)
+    implementation(libs.executorch)
+    implementation(libs.litert)
+    testImplementation(libs.junit.android)
+    testImplementation(libs.kotlin.test.android)
+    testImplementation(libs.robolectric)
+    androidTestImplementation(libs.android.test.runner)
+    androidTestImplementation(libs.junit.android)
+}
