@@ -31,7 +31,8 @@ android {
         }
     }
     packaging {
-        // An NPU's libraries are looked for as files: they must be unpacked when the app is installed.
+        // LiteRT looks for an NPU's libraries as files: with this the manifest says extractNativeLibs, and the system
+        // unpacks them when the app is installed.
         jniLibs.useLegacyPackaging = true
         // Both runtimes bring C++'s standard library.
         jniLibs.pickFirsts += "**/libc++_shared.so"
