@@ -150,12 +150,12 @@ class ControllerTest {
     @Test
     fun `a front camera's network sees the world, people see the mirror, boxes fit the mirror`() {
         val app = started("spots")
-        app.onFrame(frame())
+        app.onFrame(frame(width = 2))
         // The first pixel has level 20: from the left edge to 20 of 255.
         val plain = assertNotNull(app.state.seen?.answers?.single()?.box)
-        assertEquals(Box(0f, 0f, 4 * 20f / 255, plain.y2), plain)
-        app.onFrame(frame(mirror = true))
-        assertEquals(Box(4 - plain.x2, 0f, 4f, plain.y2), app.state.seen?.answers?.single()?.box)
+        assertEquals(Box(0f, 0f, 2 * 20f / 255, plain.y2), plain)
+        app.onFrame(frame(width = 2, mirror = true))
+        assertEquals(Box(2 - plain.x2, 0f, 2f, plain.y2), app.state.seen?.answers?.single()?.box)
         assertEquals(200, app.moment.image?.let { it.rgb[0].toInt() and 255 })
     }
 
@@ -201,7 +201,7 @@ class ControllerTest {
         assertEquals("LiteRT refuses: out of memory", assertIs<Model.Failed>(app.state.model).sentence)
         opener.running = { error("looked at again") }
         app.onFrame(frame())
-        assertEquals(emptyList() to null, app.state.seen?.answers to app.state.problem)
+        assertEquals(emptyList<samesight.contract.Answer>() to null, app.state.seen?.answers to app.state.problem)
         opener.running = {}
         app.tell(Event.ChooseArtifact("sums.fp32"))
         app.onFrame(frame())
