@@ -12,7 +12,7 @@ interface IntentStubber {
 @Suppress("UNUSED_PARAMETER")
 object IntentMonitorRegistry {
     @JvmStatic
-    fun registerInstance(monitor: IntentMonitor) = Unit
+    fun registerInstance(monitor: IntentMonitor?) = Unit
 }
 
 object IntentStubberRegistry {

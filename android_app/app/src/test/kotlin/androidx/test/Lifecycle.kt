@@ -13,11 +13,11 @@ interface ApplicationLifecycleMonitor
 @Suppress("UNUSED_PARAMETER")
 object ActivityLifecycleMonitorRegistry {
     @JvmStatic
-    fun registerInstance(monitor: ActivityLifecycleMonitor) = Unit
+    fun registerInstance(monitor: ActivityLifecycleMonitor?) = Unit
 }
 
 @Suppress("UNUSED_PARAMETER")
 object ApplicationLifecycleMonitorRegistry {
     @JvmStatic
-    fun registerInstance(monitor: ApplicationLifecycleMonitor) = Unit
+    fun registerInstance(monitor: ApplicationLifecycleMonitor?) = Unit
 }

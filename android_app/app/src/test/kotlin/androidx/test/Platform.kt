@@ -9,7 +9,7 @@ object InstrumentationRegistry {
     private var instance: Instrumentation? = null
 
     @JvmStatic
-    fun registerInstance(instrumentation: Instrumentation, @Suppress("UNUSED_PARAMETER") arguments: Bundle) {
+    fun registerInstance(instrumentation: Instrumentation?, @Suppress("UNUSED_PARAMETER") arguments: Bundle?) {
         instance = instrumentation
     }
 
