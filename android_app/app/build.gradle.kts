@@ -41,8 +41,9 @@ android {
         // Artifacts are copied out once; packed bytes of weights gain little.
         noCompress += listOf("tflite", "pte")
     }
-    testOptions {
-        unitTests.isIncludeAndroidResources = true
+    sourceSets {
+        // Run by Maven (pom.xml), on Robolectric's framework.
+        getByName("test").kotlin.setSrcDirs(emptyList<String>())
     }
 }
 
@@ -58,9 +59,6 @@ dependencies {
     implementation(libs.activity.compose)
     implementation(libs.executorch)
     implementation(libs.litert)
-    testImplementation(libs.junit.android)
-    testImplementation(libs.kotlin.test.android)
-    testImplementation(libs.robolectric)
     androidTestImplementation(libs.android.test.runner)
     androidTestImplementation(libs.junit.android)
 }

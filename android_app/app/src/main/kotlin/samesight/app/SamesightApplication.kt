@@ -13,11 +13,14 @@ import samesight.contract.ComputeUnit
 
 /** Holds what outlives an Activity: models, results, what was chosen. Tests replace parts of the system here. */
 open class SamesightApplication : Application() {
+    internal val shelf: Shelf by lazy { Bundles(assetFiles(), filesDir, cacheDir) }
+    internal val runtimes: Runtimes by lazy { runtimes() }
+
     /** The one controller of this process; it begins with its first use. */
     val controller: Controller by lazy {
         Controller(
-            Bundles(assetFiles(), filesDir, cacheDir),
-            runtimes(),
+            shelf,
+            runtimes,
             SystemPhotos(),
             Preferences(getSharedPreferences("choices", Context.MODE_PRIVATE)),
             Executors.newSingleThreadExecutor { Thread(it, "loader") },
