@@ -13,11 +13,12 @@ import samesight.engine.selfTest
 /**
  * The self-test of every bundle of the app, without a hand on the phone: `gradlew connectedAndroidTest`.
  *
- * Writes `device-parity-MODEL.json` for `adb pull` (`docs/on-a-phone.md`). Compiled where the project is tested, and not
- * yet run anywhere: there was no phone.
+ * Writes `device-parity-MODEL.json` for `adb pull` (`docs/on-a-phone.md`). Compiled where the project is tested, and
+ * not yet run anywhere: there was no phone.
  */
 class SelfTestOnDevice {
-    private val app = InstrumentationRegistry.getInstrumentation().targetContext.applicationContext as SamesightApplication
+    private val context = InstrumentationRegistry.getInstrumentation().targetContext
+    private val app = context.applicationContext as SamesightApplication
 
     @Test
     fun everyBundle() {
@@ -41,7 +42,8 @@ class SelfTestOnDevice {
 /** Runs that differ from the server model, and artifacts that no unit runs. */
 private fun failures(made: DeviceParity, shelved: Shelved): List<String> {
     val cases = shelved.bundle.goldenCases()
-    val differing = made.runs.filter { it.refusal == null && !met(it, cases) }.map { "${it.artifact} on the ${it.unit} differs" }
+    val differing = made.runs.filter { it.refusal == null && !met(it, cases) }
     val idle = made.runs.groupBy { it.artifact }.filterValues { runs -> runs.all { it.refusal != null } }
-    return differing + idle.map { (artifact, runs) -> "$artifact: ${runs.first().refusal}" }
+    return differing.map { "${it.artifact} on the ${it.unit} differs" } +
+        idle.map { (artifact, runs) -> "$artifact: ${runs.first().refusal}" }
 }

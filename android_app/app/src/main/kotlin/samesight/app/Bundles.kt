@@ -39,8 +39,9 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
 
     override fun all(tell: (String) -> Unit): List<Shelved> {
         val copies = assets.list(ASSETS).sorted().mapNotNull { told(tell) { copy("$ASSETS/$it") } }
+        val folders = copies.map { it.folder }
         // Of older versions of the app.
-        installed.listFiles().orEmpty().filter { file -> copies.none { it.folder == file } }.forEach(File::deleteRecursively)
+        installed.listFiles().orEmpty().filter { it !in folders }.forEach(File::deleteRecursively)
         val taken = folders(opened).mapNotNull { told(tell) { openBundle(it) } }
         val names = taken.map { it.spec.name }
         return copies.filter { it.spec.name !in names }.map { Shelved(it, false) } + taken.map { Shelved(it, true) }
@@ -77,7 +78,7 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
             }
             return openBundle(folder)
         } catch (error: IOException) {
-            throw SamesightError("$asset: cannot be copied out of the app (${error.message}); make room, or build it anew")
+            throw SamesightError("$asset: cannot be copied out of the app (${error.message}); make room")
         }
     }
 

@@ -132,7 +132,7 @@ class Camera2Feed(private val manager: CameraManager, private val display: () ->
 
             override fun onError(camera: CameraDevice, error: Int) {
                 camera.close()
-                guarded { fail("the camera failed (error $error); close other apps that use it, or start the device anew") }
+                guarded { fail("the camera failed (error $error); close other apps, or restart the device") }
             }
         }
 
@@ -169,5 +169,5 @@ private fun sentence(problem: Exception): String =
         is SamesightError -> problem.message
         is SecurityException -> "the camera is not allowed any more; allow it in the device's settings"
         is CameraAccessException -> "the camera cannot be used (${problem.message}); close other apps that use it"
-        else -> "the camera failed ($problem); close other apps that use it, or start the device anew"
+        else -> "the camera failed ($problem); close other apps that use it, or restart the device"
     }

@@ -197,7 +197,8 @@ class Controller(
             if (!state.wanted()) return
             val answers = look?.answers.orEmpty()
             val seen = Seen(if (mirror) mirrored(answers, image.width) else answers, image.width, image.height)
-            change(image) { copy(seen = seen, latencies = (latencies + listOfNotNull(look?.latency)).takeLast(HISTORY)) }
+            val latencies = (state.latencies + listOfNotNull(look?.latency)).takeLast(HISTORY)
+            change(image) { copy(seen = seen, latencies = latencies) }
         }
     }
 

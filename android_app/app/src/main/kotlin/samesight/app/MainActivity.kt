@@ -17,6 +17,7 @@ import kotlin.concurrent.thread
 import samesight.contract.DEVICE_PARITY
 import samesight.ui.Camera as CameraState
 import samesight.ui.Event
+import samesight.ui.SelfTest
 import samesight.ui.Source
 
 private const val PERMISSION = 1
@@ -73,6 +74,7 @@ open class MainActivity : ComponentActivity() {
         val state = moment.state
         val wanted = resumed && state.source == Source.CAMERA && state.camera == CameraState.ON && !state.testing
         if (wanted) app.camera.start(controller) else app.camera.stop()
+        window.decorView.keepScreenOn = wanted || state.selfTest is SelfTest.Running
     }
 
     /** What a person asks for. */
@@ -108,9 +110,11 @@ open class MainActivity : ComponentActivity() {
         follow()
     }
 
-    private fun photoRequest() =
-        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU) Intent(MediaStore.ACTION_PICK_IMAGES).setType("image/*")
-        else document(Intent.ACTION_OPEN_DOCUMENT, "image/*")
+    private fun photoRequest(): Intent {
+        val picker = Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU
+        if (picker) return Intent(MediaStore.ACTION_PICK_IMAGES).setType("image/*")
+        return document(Intent.ACTION_OPEN_DOCUMENT, "image/*")
+    }
 
     private fun document(action: String, type: String) =
         Intent(action).addCategory(Intent.CATEGORY_OPENABLE).setType(type)

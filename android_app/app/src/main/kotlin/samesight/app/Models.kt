@@ -100,7 +100,9 @@ internal class Models(
     fun load(request: Int, state: State) {
         if (request != requests.get()) return
         val bundle = find(state.bundle)
-        val model = if (bundle == null) Model.None else attempt<Model>({ Model.Failed(it) }) { placed(bundle, state, request) }
+        val model =
+            if (bundle == null) Model.None
+            else attempt<Model>({ Model.Failed(it) }) { placed(bundle, state, request) }
         if (request != requests.get() || model == null) return
         if (model is Model.Ready && bundle != null) looking = Looking(bundle.spec, slot::run, clock)
         change { copy(model = model) }

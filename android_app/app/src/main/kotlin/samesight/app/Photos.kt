@@ -28,7 +28,7 @@ class SystemPhotos : Photos {
             throw SamesightError("${photo.name}: is no image that this device reads; choose a JPEG or a PNG")
         }
         val bitmap = BitmapFactory.decodeByteArray(data, 0, data.size, options(bounds.outWidth, bounds.outHeight))
-            ?: throw SamesightError("${photo.name}: is damaged, this device reads its size and no pixels; choose another")
+            ?: throw SamesightError("${photo.name}: is damaged, only its size can be read; choose another")
         try {
             return Picture(rgb(bitmap, background), bitmap.width, bitmap.height, orientation(data))
         } finally {

@@ -1,6 +1,7 @@
 package samesight.app
 
 import androidx.activity.ComponentActivity
+import androidx.activity.compose.BackHandler
 import androidx.activity.compose.setContent
 import androidx.compose.foundation.Image
 import androidx.compose.runtime.Composable
@@ -19,6 +20,8 @@ import samesight.ui.SamesightTheme
 internal fun ComponentActivity.screen(first: Moment, tell: (Event) -> Unit): (Moment) -> Unit {
     var now by mutableStateOf(first)
     setContent {
+        // Elsewhere the system leaves the app.
+        BackHandler(now.state.testing) { tell(Event.Back) }
         SamesightTheme {
             val image = now.image
             SamesightApp(now.state, { modifier -> Preview(image, modifier) }, tell)

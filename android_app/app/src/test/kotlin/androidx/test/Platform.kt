@@ -3,7 +3,7 @@ package androidx.test.platform.app
 import android.app.Instrumentation
 import android.os.Bundle
 
-// What Robolectric and instrumented tests call of androidx.test, which Google's repository alone has: no more than names.
+// What Robolectric and instrumented tests call of androidx.test, which Google's repository alone has: names, no more.
 
 object InstrumentationRegistry {
     private var instance: Instrumentation? = null

@@ -23,10 +23,12 @@ class BundlesTest {
 
     private fun all() = bundles().all { problems += it }
 
-    private fun install(name: String, seed: Int = 0) =
-        writeBundle(File(root, "bundles/$name").apply { deleteRecursively() }, name, seed = seed, passed = mapOf("$name.fp32" to true))
+    private fun install(name: String, seed: Int = 0): File {
+        val folder = File(root, "bundles/$name").apply { deleteRecursively() }
+        return writeBundle(folder, name, passed = mapOf("$name.fp32" to true), seed = seed)
+    }
 
-    private fun left() = files.walk().filter { it.isFile }.map { it.path }.toSet() + cache.walk().filter { it.isFile }.map { it.path }
+    private fun left() = listOf(files, cache).flatMap { it.walk() }.filter { it.isFile }.map { it.path }.toSet()
 
     @Test
     fun `an app without bundles has none`() {
@@ -124,7 +126,7 @@ class BundlesTest {
     @Test
     fun `a file that cannot be read is one sentence`() {
         val gone = Picked("mine.zip") { throw IOException("the provider is gone") }
-        assertContains(assertFailsWith<SamesightError> { bundles().take(gone) }.message, "mine.zip: cannot be read (the pro")
+        assertContains(assertFailsWith<SamesightError> { bundles().take(gone) }.message, "mine.zip: cannot be read")
         val denied = Picked("mine.zip") { throw SecurityException("no grant") }
         assertContains(assertFailsWith<SamesightError> { bundles().take(denied) }.message, "may not read it")
         assertEquals(emptySet(), left())

@@ -16,7 +16,12 @@ import samesight.contract.rgbToYuv420
 import samesight.contract.yuv420FromBytes
 
 /** A frame whose left half is dark and whose right half is bright. */
-internal fun frame(orientation: Orientation = UPRIGHT, mirror: Boolean = false, width: Int = 4, height: Int = 2): CameraFrame {
+internal fun frame(
+    orientation: Orientation = UPRIGHT,
+    mirror: Boolean = false,
+    width: Int = 4,
+    height: Int = 2,
+): CameraFrame {
     val rgb = ByteArray(3 * width * height) { if (it / 3 % width < width / 2) 20 else 200.toByte() }
     val bytes = rgbToYuv420(rgb, width, height, Layout.NV21, Matrix.BT601, Range.FULL)
     val yuv = yuv420FromBytes(bytes, width, height, Layout.NV21)

@@ -9,6 +9,7 @@ import android.content.res.Configuration
 import android.graphics.Color
 import android.net.Uri
 import android.os.Build
+import android.os.Bundle
 import android.os.Looper
 import android.provider.MediaStore
 import android.provider.Settings
@@ -37,6 +38,8 @@ import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import org.robolectric.util.ReflectionHelpers
 import samesight.contract.ComputeUnit
+import samesight.contract.SamesightError
+import samesight.contract.openBundle
 import samesight.ui.Camera as CameraState
 import samesight.ui.Event
 import samesight.ui.Model
@@ -173,9 +176,11 @@ class MainActivityTest {
         assertNull(app.viewer)
         window.resume()
         assertSame(app.controller, app.viewer)
+        assertTrue(activity.window.decorView.keepScreenOn)
         activity.tell(Event.ShowSelfTest)
         until { state.testing }
         assertNull(app.viewer)
+        assertFalse(activity.window.decorView.keepScreenOn)
         activity.tell(Event.Back)
         until { app.viewer != null }
         window.pause().stop().destroy()
@@ -325,18 +330,19 @@ class MainActivityTest {
         val shadow = shadowOf(app.packageManager)
         val info = shadow.getInternalMutablePackageInfo(app.packageName)
         info.versionName = "0.1.0"
-        info.applicationInfo?.metaData = android.os.Bundle().apply { putString("samesight.runtimes", "LiteRT=2.3.0;ExecuTorch=1.5.1") }
+        val versions = Bundle().apply { putString("samesight.runtimes", "LiteRT=2.3.0;ExecuTorch=1.5.1") }
+        info.applicationInfo?.metaData = versions
         val runtimes = SystemRuntimes(app)
         assertEquals("Android app 0.1.0", runtimes.device.app)
         assertEquals("Android ${Build.VERSION.RELEASE}", runtimes.device.system)
         assertContains(runtimes.device.device, Build.MODEL)
         assertEquals(mapOf("LiteRT" to "2.3.0", "ExecuTorch" to "1.5.1"), runtimes.device.runtimes)
         // Here LiteRT is signatures alone.
-        val bundle = samesight.contract.openBundle(File(app.root, "bundles/sums"))
+        val bundle = openBundle(File(app.root, "bundles/sums"))
         val artifact = bundle.find("sums.fp32")
         val refused = runCatching {
             runtimes.openers.getValue("litert").open(artifact, bundle.path(artifact), ComputeUnit.CPU)
         }.exceptionOrNull()
-        assertContains(assertIs<samesight.contract.SamesightError>(refused).message, "LiteRT could not be loaded")
+        assertContains(assertIs<SamesightError>(refused).message, "LiteRT could not be loaded")
     }
 }

@@ -30,7 +30,8 @@ internal fun file(colours: IntArray, width: Int, format: Bitmap.CompressFormat =
 
 /** A JPEG with this EXIF orientation: a segment of one tag after its first two bytes. */
 private fun oriented(jpeg: ByteArray, orientation: Int): ByteArray {
-    val tiff = byteArrayOf(0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation.toByte(), 0, 0, 0, 0, 0, 0)
+    val tag = byteArrayOf(1, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation.toByte(), 0, 0)
+    val tiff = byteArrayOf(0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1) + tag + ByteArray(4)
     val body = "Exif".encodeToByteArray() + byteArrayOf(0, 0) + tiff
     return jpeg.copyOf(2) + byteArrayOf(-1, -31, 0, (body.size + 2).toByte()) + body + jpeg.copyOfRange(2, jpeg.size)
 }
@@ -65,7 +66,8 @@ class PhotosTest {
 
     @Test
     fun `pixels are as stored and every orientation of EXIF is told`() {
-        val jpeg = file(IntArray(32 * 16) { if (it % 32 < 16) Color.BLACK else Color.WHITE }, 32, Bitmap.CompressFormat.JPEG)
+        val colours = IntArray(32 * 16) { if (it % 32 < 16) Color.BLACK else Color.WHITE }
+        val jpeg = file(colours, 32, Bitmap.CompressFormat.JPEG)
         for (orientation in 1..8) {
             val picture = read(oriented(jpeg, orientation))
             assertEquals(32 to 16, picture.width to picture.height)
@@ -92,7 +94,7 @@ class PhotosTest {
             assertContains(assertFailsWith<SamesightError> { read(bytes) }.message, "a.png: is no image")
         }
         val gone = Picked("a.png") { throw IOException("gone") }
-        assertContains(assertFailsWith<SamesightError> { photos.read(gone, WHITE) }.message, "a.png: cannot be read (gone)")
+        assertContains(assertFailsWith<SamesightError> { photos.read(gone, WHITE) }.message, "cannot be read (gone)")
         val denied = Picked("a.png") { throw SecurityException("no grant") }
         assertContains(assertFailsWith<SamesightError> { photos.read(denied, WHITE) }.message, "may not read it")
     }

@@ -20,8 +20,8 @@ import samesight.contract.sha256
 import samesight.engine.Engine
 import samesight.engine.Opener
 
-// Bundles of two networks of 2 x 1 pixels. "sums" ranks its two pixels by brightness; "spots" finds one box from the left
-// edge to as far right as its first pixel is red, of half the height and more as it is green.
+// Bundles of two networks of 2 x 1 pixels. "sums" ranks its two pixels by brightness; "spots" finds one box from the
+// left edge to as far right as its first pixel is red, of half the height and more as it is green.
 
 internal fun outputs(task: String, tensor: ByteArray): Map<Role, Tensor> {
     val levels = FloatArray(6) { (tensor[it].toInt() and 255).toFloat() }
@@ -69,17 +69,20 @@ internal fun writeBundle(
         mapOf(
             "name" to artifact, "file" to "artifacts/$artifact", "format" to format, "precision" to "fp32",
             "runtime" to "a runtime", "runtime_version" to "1", "storage" to "float32_nchw",
-            "input" to info("image", listOf(1, 3, 1, 2), "nchw"), "outputs" to roles, "tools" to emptyMap<String, String>(),
-            "bytes" to 1,
+            "input" to info("image", listOf(1, 3, 1, 2), "nchw"), "outputs" to roles,
+            "tools" to emptyMap<String, String>(), "bytes" to 1,
         )
     }
-    val files = folder.walk().filter { it.isFile && it.name != "manifest.json" && it.name != "parity.json" }.sorted().map {
+    val unlisted = listOf("manifest.json", "parity.json")
+    val files = folder.walk().filter { it.isFile && it.name !in unlisted }.sorted().map {
         mapOf("path" to it.relativeTo(folder).path, "bytes" to it.length(), "sha256" to fileSha256(it))
     }
     val manifest =
         json(mapOf("model" to name, "samesight" to "0.1.0", "artifacts" to listed, "files" to files.toList()))
     File(folder, "manifest.json").writeText(manifest)
-    if (passed.isNotEmpty()) File(folder, "parity.json").writeText(verdicts(sha256(manifest.encodeToByteArray()), passed))
+    if (passed.isNotEmpty()) {
+        File(folder, "parity.json").writeText(verdicts(sha256(manifest.encodeToByteArray()), passed))
+    }
     return folder
 }
 

@@ -2,8 +2,8 @@ package com.google.ai.edge.litert
 
 import android.content.Context
 
-// What LiteRT's Kotlin API has on Android alone, as of 2.2 and as far as the app calls it; the rest is in `stubs`, which
-// knows no Android. In the library `create` is a member: callers import the package's names with a star, for both.
+// What LiteRT's Kotlin API has on Android alone, as of 2.2 and as far as the app calls it; the rest is in `stubs`,
+// which knows no Android. In the library `create` is a member: callers import with a star, which takes either.
 
 /** NPU libraries that are part of the app or of its feature modules. */
 @Suppress("UNUSED_PARAMETER")
