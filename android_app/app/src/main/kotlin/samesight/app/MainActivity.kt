@@ -102,10 +102,12 @@ open class MainActivity : ComponentActivity() {
         startActivity(Intent(Settings.ACTION_APPLICATION_DETAILS_SETTINGS, Uri.fromParts("package", packageName, null)))
     }
 
-    override fun onRequestPermissionsResult(code: Int, permissions: Array<out String>, results: IntArray) {
-        super.onRequestPermissionsResult(code, permissions, results)
+    @Suppress("OVERRIDE_DEPRECATION")
+    override fun onRequestPermissionsResult(requestCode: Int, permissions: Array<String>, grantResults: IntArray) {
+        @Suppress("DEPRECATION")
+        super.onRequestPermissionsResult(requestCode, permissions, grantResults)
         // No result at all: the question was interrupted and stays open.
-        if (code != PERMISSION || results.isEmpty()) return
+        if (requestCode != PERMISSION || grantResults.isEmpty()) return
         controller.cameraIs(if (allowed()) CameraState.ON else CameraState.DENIED)
         follow()
     }
@@ -121,7 +123,8 @@ open class MainActivity : ComponentActivity() {
 
     private fun ask(request: Intent, code: Int) {
         try {
-            @Suppress("DEPRECATION") // The framework's own way; androidx's wraps it.
+            // The framework's own way, which androidx deprecates in favour of what wraps it.
+            @Suppress("DEPRECATION")
             startActivityForResult(request, code)
         } catch (_: ActivityNotFoundException) {
             controller.problem("this device has no app that can choose files; install one")
@@ -129,12 +132,12 @@ open class MainActivity : ComponentActivity() {
     }
 
     @Suppress("OVERRIDE_DEPRECATION")
-    override fun onActivityResult(code: Int, result: Int, data: Intent?) {
+    override fun onActivityResult(requestCode: Int, resultCode: Int, data: Intent?) {
         @Suppress("DEPRECATION")
-        super.onActivityResult(code, result, data)
+        super.onActivityResult(requestCode, resultCode, data)
         // Nothing was chosen: nothing changes.
-        val chosen = data?.data?.takeIf { result == RESULT_OK } ?: return
-        when (code) {
+        val chosen = data?.data?.takeIf { resultCode == RESULT_OK } ?: return
+        when (requestCode) {
             PHOTO -> controller.onPhoto(picked(chosen))
             BUNDLE -> controller.onBundle(picked(chosen))
             RESULTS -> save(chosen)
