@@ -13,8 +13,8 @@ import samesight.engine.selfTest
 /**
  * The self-test of every bundle of the app, without a hand on the phone: `gradlew connectedAndroidTest`.
  *
- * Writes `device-parity-MODEL.json` for `adb pull` (`docs/on-a-phone.md`). Compiled where the project is tested, and
- * not yet run anywhere: there was no phone.
+ * Writes `device-parity-MODEL.json` for `adb pull` (`docs/on-a-phone.md`). A test on a computer runs it with a
+ * made-up runtime; on a phone it has not run yet.
  */
 class SelfTestOnDevice {
     private val context = InstrumentationRegistry.getInstrumentation().targetContext

@@ -62,7 +62,7 @@ class Controller(
     private val state: State
         get() = moment.state
 
-    private fun change(change: State.() -> State) = change(moment.image, change)
+    private fun change(change: State.() -> State) = synchronized(lock) { change(moment.image, change) }
 
     private fun change(image: Pixels?, change: State.() -> State) {
         synchronized(lock) {
@@ -151,16 +151,18 @@ class Controller(
 
     override fun onCameraProblem(sentence: String) = problem(sentence)
 
-    private fun choose(name: String) {
-        parity = null
-        testing?.cancel()
-        testing = null
-        changeModel { models.choice(this, name).copy(selfTest = SelfTest.Idle) }
-    }
+    private fun choose(name: String) =
+        synchronized(lock) {
+            parity = null
+            testing?.cancel()
+            testing = null
+            changeModel { models.choice(this, name).copy(selfTest = SelfTest.Idle) }
+        }
 
     private fun changeModel(choice: State.() -> State) {
         models.forget()
-        change { choice().copy(latencies = emptyList()) }
+        // What the model before said is not what this one says.
+        change { choice().copy(latencies = emptyList(), seen = seen?.copy(answers = emptyList())) }
         load()
     }
 
@@ -213,19 +215,31 @@ class Controller(
         loader.execute {
             // The model gives its place to those of the test, so that one is in memory at a time.
             attempt { models.release() }
+            var made: DeviceParity? = null
             val outcome = attempt<SelfTest>({ SelfTest.Failed(it) }) {
-                val made = selfTest(bundle, runtimes.openers, runtimes.device, cancellation = mine) { done, all, next ->
-                    if (testing === mine) change { copy(selfTest = SelfTest.Running(done, all, next)) }
+                val (openers, device) = runtimes.openers to runtimes.device
+                val found = selfTest(bundle, openers, device, cancellation = mine) { done, all, next ->
+                    tested(mine) { SelfTest.Running(done, all, next) }
                 }
                 val cases = bundle.goldenCases()
-                if (testing === mine) parity = made
-                SelfTest.Done(made.runs, made.runs.map { met(it, cases) })
+                made = found
+                SelfTest.Done(found.runs, found.runs.map { met(it, cases) })
             }
-            if (testing === mine) {
+            tested(mine) {
                 testing = null
-                change { copy(selfTest = outcome ?: SelfTest.Idle) }
+                parity = made
                 load()
+                outcome ?: SelfTest.Idle
             }
+        }
+    }
+
+    /** Shows how a test stands, unless another test or another bundle took its place. */
+    private fun tested(mine: Cancellation, now: () -> SelfTest) {
+        synchronized(lock) {
+            if (testing !== mine) return
+            val test = now()
+            change { copy(selfTest = test) }
         }
     }
 
