@@ -16,4 +16,4 @@ dependencyResolutionManagement {
 
 rootProject.name = "samesight"
 
-include(":contract", ":stubs", ":engine", ":host", ":ui", ":benchmark")
+include(":contract", ":stubs", ":engine", ":host", ":ui", ":app", ":benchmark")

@@ -19,18 +19,27 @@ SCOPES = {
     "testRuntimeOnly": "test",
 }
 # What Maven takes in place of a library that is made for Android alone; the list of Compose's versions has none.
+# Where the stand-in is signatures alone, it is only compiled against.
 STANDS_FOR = {
+    "androidx.activity:activity-compose": ("samesight:androidstubs", "${project.version}", "provided"),
     "androidx.compose:compose-bom": None,
     "androidx.compose.material3:material3": (
         "org.jetbrains.compose.material3:material3-desktop",
         "${compose.desktop.version}",
     ),
+    "com.google.ai.edge.litert:litert": ("samesight:stubs", "${project.version}", "provided"),
+    "org.pytorch:executorch-android": ("samesight:stubs", "${project.version}", "provided"),
 }
 # Modules that Gradle builds for Android: their tests on a computer are Maven's.
-FOR_ANDROID = ("ui",)
-GRADLE_ONLY = ("agp", "compose-bom", "sdk-compile", "sdk-min")
-# Gradle's Kotlin plugin adds it by itself.
-IMPLIED = {("org.jetbrains.kotlin:kotlin-stdlib", "${kotlin.version}", "compile")}
+FOR_ANDROID = ("app", "ui")
+GRADLE_ONLY = ("activity", "agp", "android-test", "compose-bom", "executorch", "litert", "sdk-compile", "sdk-min")
+# Signatures of what Gradle has itself.
+MAVEN_ONLY = ("androidstubs",)
+# Gradle's plugins for Kotlin and for Android add them by themselves.
+IMPLIED = {
+    ("org.jetbrains.kotlin:kotlin-stdlib", "${kotlin.version}", "compile"),
+    ("org.robolectric:android-all", "${android.all.version}", "provided"),
+}
 
 
 def pom(folder):
@@ -42,6 +51,7 @@ def texts(element, path):
 
 
 MODULES = texts(pom(APP), ".//m:module")
+SHARED = [module for module in MODULES if module not in MAVEN_ONLY]
 
 
 def properties():
@@ -75,7 +85,7 @@ def test_the_catalog_has_no_version_outside_its_table():
 def test_both_have_the_same_modules():
     settings = (APP / "settings.gradle.kts").read_text()
     included = re.findall(r'":(\w+)"', re.search(r"include\((.*?)\)", settings, re.DOTALL)[1])
-    assert sorted(included) == sorted(MODULES)
+    assert sorted(included) == sorted(SHARED)
     assert sorted(included) == sorted(path.parent.name for path in APP.glob("*/build.gradle.kts"))
 
 
@@ -84,6 +94,8 @@ def gradle_dependencies(module):
     found = set()
     block = re.search(r"dependencies \{(.*?)\n\}", (APP / module / "build.gradle.kts").read_text(), re.DOTALL)[1]
     for word, target in re.findall(r"(\w+)\((.+)\)", block):
+        if word == "androidTestImplementation":
+            continue
         target = target.removeprefix("platform(").removesuffix(")") if target.startswith("platform(") else target
         if target.startswith("libs."):
             library = CATALOG["libraries"][target.removeprefix("libs.").replace(".", "-")]
@@ -91,14 +103,14 @@ def gradle_dependencies(module):
                 version = "${" + library["version"]["ref"].replace("-", ".") + ".version}"
                 found.add((library["module"], version, SCOPES[word]))
             elif stand_in := STANDS_FOR[library["module"]]:
-                found.add((*stand_in, SCOPES[word]))
+                found.add((*stand_in, SCOPES[word])[:3])
         else:
             other = re.fullmatch(r'project\(":(\w+)"\)', target)[1]
             found.add((f"samesight:{other}", "${project.version}", SCOPES[word]))
     return found
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", SHARED)
 def test_both_have_the_same_dependencies(module):
     maven = {
         (f"{group}:{artifact}", *(texts(dependency, "m:version")), *(texts(dependency, "m:scope") or ["compile"]))
@@ -113,9 +125,9 @@ def test_both_have_the_same_dependencies(module):
     assert maven - IMPLIED == gradle_dependencies(module)
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", SHARED)
 def test_both_compile_the_same_sources(module):
-    """Gradle's Kotlin plugin compiles src/main/kotlin and src/test/kotlin, unless a build file says otherwise."""
+    """Gradle's plugins compile the folders named here, unless a build file says otherwise."""
     for folder in (APP, APP / module):
         assert "srcDir" not in (folder / "build.gradle.kts").read_text()
     assert texts(pom(APP), "m:build/m:sourceDirectory") == ["src/main/kotlin"]
@@ -123,11 +135,14 @@ def test_both_compile_the_same_sources(module):
     assert texts(pom(APP / module), "m:build/m:sourceDirectory") == []
     assert texts(pom(APP / module), "m:build/m:testSourceDirectory") == []
     sources = [path.relative_to(APP / module) for kind in ("kt", "java") for path in (APP / module).rglob(f"*.{kind}")]
-    compiled = [path for path in sources if path.parts[:3] in (("src", "main", "kotlin"), ("src", "test", "kotlin"))]
+    kinds = [kind for kind in ("main", "test", "androidTest") if kind != "androidTest" or module == "app"]
+    compiled = [path for path in sources if path.parts[:3] in [("src", kind, "kotlin") for kind in kinds]]
     assert sources and sources == compiled
+    extra = texts(pom(APP / module), ".//m:sourceDir")
+    assert extra == [f"src/{kind}/kotlin" for kind in kinds[1:] if module == "app"]
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", SHARED)
 def test_both_take_warnings_for_errors_and_the_same_java(module):
     gradle = (APP / module / "build.gradle.kts").read_text()
     assert "allWarningsAsErrors = true" in gradle

@@ -56,7 +56,8 @@ private fun LiveScreen(state: State, preview: Preview, tell: (Event) -> Unit) {
     val action: @Composable () -> Unit = { TextButton({ tell(Event.ShowSelfTest) }) { Text("Self-test") } }
     Titled(state.bundle ?: "Samesight", null, action.takeIf { state.bundle != null }) { padding ->
         if (state.bundles.isEmpty()) {
-            NoBundles(Modifier.padding(padding), tell)
+            // At the start they are still being read.
+            if (state.model != Model.Loading) NoBundles(Modifier.padding(padding), tell)
             return@Titled
         }
         BoxWithConstraints(Modifier.padding(padding).fillMaxSize()) {

@@ -16,6 +16,9 @@ class Environment private constructor() : AutoCloseable {
     fun getAvailableAccelerators(): Set<Accelerator> = signatureOnly()
 
     override fun close(): Unit = signatureOnly()
+
+    /** Takes the functions of `androidstubs`. */
+    companion object
 }
 
 /** A model compiled for the accelerators of its [Options]. */

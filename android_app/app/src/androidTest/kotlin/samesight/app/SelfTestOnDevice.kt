@@ -1,0 +1,49 @@
+package samesight.app
+
+import android.util.Log
+import androidx.test.platform.app.InstrumentationRegistry
+import java.io.File
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertTrue
+import org.junit.Test
+import samesight.contract.DeviceParity
+import samesight.engine.met
+import samesight.engine.selfTest
+
+/**
+ * The self-test of every bundle of the app, without a hand on the phone: `gradlew connectedAndroidTest`.
+ *
+ * Writes `device-parity-MODEL.json` for `adb pull` (`docs/on-a-phone.md`). A test on a computer runs it with a
+ * made-up runtime; on a phone it has not run yet.
+ */
+class SelfTestOnDevice {
+    private val context = InstrumentationRegistry.getInstrumentation().targetContext
+    private val app = context.applicationContext as SamesightApplication
+
+    @Test
+    fun everyBundle() {
+        val problems = mutableListOf<String>()
+        val shelved = app.shelf.all { problems += it }
+        assertEquals(emptyList<String>(), problems)
+        assertTrue("no bundle is installed: samesight install BUNDLE android_app", shelved.isNotEmpty())
+        val folder = checkNotNull(app.getExternalFilesDir(null)) { "the phone's shared storage is not there" }
+        val wrong = shelved.flatMap { bundle ->
+            val made =
+                selfTest(bundle.bundle, app.runtimes.openers, app.runtimes.device) { done, all, next ->
+                    Log.i("samesight", "${bundle.bundle.spec.name}: $done of $all, $next")
+                }
+            File(folder, "device-parity-${bundle.bundle.spec.name}.json").writeText(made.toJson())
+            failures(made, bundle)
+        }
+        assertEquals(emptyList<String>(), wrong)
+    }
+}
+
+/** Runs that differ from the server model, and artifacts that no unit runs. */
+private fun failures(made: DeviceParity, shelved: Shelved): List<String> {
+    val cases = shelved.bundle.goldenCases()
+    val differing = made.runs.filter { it.refusal == null && !met(it, cases) }
+    val idle = made.runs.groupBy { it.artifact }.filterValues { runs -> runs.all { it.refusal != null } }
+    return differing.map { "${it.artifact} on the ${it.unit} differs" } +
+        idle.map { (artifact, runs) -> "$artifact: ${runs.first().refusal}" }
+}

@@ -1,0 +1,121 @@
+package samesight.app
+
+import java.io.File
+import java.io.FileNotFoundException
+import java.io.IOException
+import java.io.InputStream
+import samesight.contract.Bundle
+import samesight.contract.MANIFEST
+import samesight.contract.SamesightError
+import samesight.contract.VERDICTS
+import samesight.contract.openBundle
+import samesight.contract.parseManifest
+import samesight.contract.replacingBundle
+import samesight.contract.sha256
+import samesight.contract.unpack
+
+private const val ASSETS = "bundles"
+
+/** Files that the app was built with; paths with `/`. */
+interface Assets {
+    /** Names of what is in a folder; empty where there is none. */
+    fun list(folder: String): List<String>
+
+    /** @throws FileNotFoundException there is no such file. */
+    fun open(path: String): InputStream
+}
+
+/**
+ * The bundles of this app: what it was built with (`samesight install`), and what a person opened.
+ *
+ * Runtimes load files, and assets are none: each bundle is copied once, and again when it changes.
+ *
+ * @param files a folder of the app that lasts.
+ * @param cache a folder of the app that may be emptied.
+ */
+class Bundles(private val assets: Assets, files: File, private val cache: File) : Shelf {
+    private val installed = File(files, "installed")
+    private val opened = File(files, "opened")
+
+    override fun all(tell: (String) -> Unit): List<Shelved> {
+        val copies = assets.list(ASSETS).sorted().mapNotNull { told(tell) { copy("$ASSETS/$it") } }
+        val folders = copies.map { it.folder }
+        // Of older versions of the app.
+        installed.listFiles().orEmpty().filter { it !in folders }.forEach(File::deleteRecursively)
+        val taken = folders(opened).mapNotNull { told(tell) { openBundle(it) } }
+        val names = taken.map { it.spec.name }
+        return copies.filter { it.spec.name !in names }.map { Shelved(it, false) } + taken.map { Shelved(it, true) }
+    }
+
+    private fun told(tell: (String) -> Unit, act: () -> Bundle): Bundle? =
+        try {
+            act()
+        } catch (broken: SamesightError) {
+            tell(broken.message)
+            null
+        }
+
+    /** The asset's copy; its folder is called by its content, so that another content is another folder. */
+    private fun copy(asset: String): Bundle {
+        try {
+            val manifest = assets.open("$asset/$MANIFEST").use { it.readBytes() }
+            val verdicts =
+                try {
+                    assets.open("$asset/$VERDICTS").use { it.readBytes() }
+                } catch (_: FileNotFoundException) {
+                    ByteArray(0)
+                }
+            val folder = File(installed, sha256(manifest + verdicts))
+            if (folder.isDirectory) whole(folder)?.let { return it }
+            replacingBundle(folder) { new ->
+                for (entry in parseManifest(manifest, "$asset/$MANIFEST").files) {
+                    val file = File(new, entry.path)
+                    file.parentFile?.mkdirs()
+                    assets.open("$asset/${entry.path}").use { from -> file.outputStream().use { from.copyTo(it) } }
+                }
+                File(new, MANIFEST).writeBytes(manifest)
+                if (verdicts.isNotEmpty()) File(new, VERDICTS).writeBytes(verdicts)
+            }
+            return openBundle(folder)
+        } catch (error: IOException) {
+            throw SamesightError("$asset: cannot be copied out of the app (${error.message}); make room")
+        }
+    }
+
+    private fun whole(folder: File): Bundle? =
+        try {
+            openBundle(folder)
+        } catch (_: SamesightError) {
+            null
+        }
+
+    override fun take(packed: Picked): Shelved {
+        val archive = File(cache, "picked.zip")
+        val unpacked = File(cache, "picked")
+        try {
+            cache.mkdirs()
+            packed.open().use { from -> archive.outputStream().use { from.copyTo(it) } }
+            unpack(archive, unpacked)
+            val target = File(opened, openBundle(unpacked).spec.name)
+            replacingBundle(target) { unpacked.copyRecursively(it, overwrite = true) }
+            return Shelved(openBundle(target), true)
+        } catch (error: IOException) {
+            throw SamesightError("${packed.name}: cannot be read (${error.message}); copy it to this device first")
+        } catch (denied: SecurityException) {
+            throw SamesightError("${packed.name}: the app may not read it (${denied.message}); pick it again")
+        } catch (refused: SamesightError) {
+            // A person knows the file by its name, not by the place of our copy.
+            throw SamesightError(refused.message.replace(archive.path, packed.name).replace(unpacked.path, packed.name))
+        } finally {
+            archive.delete()
+            unpacked.deleteRecursively()
+        }
+    }
+
+    private fun folders(parent: File): List<File> {
+        val all = parent.listFiles().orEmpty().filter { it.isDirectory }
+        // What an interrupted exchange left is found again under its own name.
+        return all.map { File(parent, it.name.removeSuffix(".old").removeSuffix(".new")) }.distinct().sorted()
+            .filter { it.isDirectory || File(parent, it.name + ".old").isDirectory }
+    }
+}

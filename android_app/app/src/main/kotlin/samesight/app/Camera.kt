@@ -1,0 +1,44 @@
+package samesight.app
+
+import samesight.contract.Matrix
+import samesight.contract.Orientation
+import samesight.contract.Range
+import samesight.contract.Yuv420
+
+/**
+ * One frame of a camera.
+ *
+ * @property orientation what makes it upright as the device is held now.
+ * @property mirror people expect to see it as in a mirror; the network sees the world as it is.
+ */
+class CameraFrame(
+    val yuv: Yuv420,
+    val matrix: Matrix,
+    val range: Range,
+    val orientation: Orientation,
+    val mirror: Boolean,
+)
+
+/** Who takes a camera's frames; called on any thread. */
+interface Viewer {
+    /** Whether a frame would be looked at now; where not, it need not be copied. */
+    val free: Boolean
+
+    /** Takes a frame, whose bytes nobody changes afterwards. */
+    fun onFrame(frame: CameraFrame)
+
+    /** The device has no camera. */
+    fun onNoCamera()
+
+    /** The camera gives no more frames, with one sentence why; [Camera.stop] and [Camera.start] try again. */
+    fun onCameraProblem(sentence: String)
+}
+
+/** A source of frames. For the main thread. */
+interface Camera {
+    /** Begins to give frames; a second call without [stop] does nothing. The permission was granted. */
+    fun start(viewer: Viewer)
+
+    /** Ends it and frees the camera for other apps; a second call does nothing. */
+    fun stop()
+}

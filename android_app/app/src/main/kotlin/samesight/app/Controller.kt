@@ -1,0 +1,251 @@
+package samesight.app
+
+import java.util.concurrent.Executor
+import java.util.concurrent.atomic.AtomicBoolean
+import samesight.contract.DeviceParity
+import samesight.contract.Picture
+import samesight.contract.SamesightError
+import samesight.engine.Cancellation
+import samesight.engine.met
+import samesight.engine.selfTest
+import samesight.ui.Camera as CameraState
+import samesight.ui.Event
+import samesight.ui.HISTORY
+import samesight.ui.Model
+import samesight.ui.Seen
+import samesight.ui.SelfTest
+import samesight.ui.Source
+import samesight.ui.State
+
+/**
+ * All that the app does, without its system: takes what a person asks for and images, tells what is to be shown.
+ *
+ * Its functions return at once and may be called on any thread; no failure leaves them but as a sentence in the state.
+ *
+ * @param loader runs one thing after the other: bundles, models, the self-test.
+ * @param looker runs one thing after the other, beside the loader: images.
+ * @param clock nanoseconds.
+ */
+class Controller(
+    private val shelf: Shelf,
+    private val runtimes: Runtimes,
+    private val photos: Photos,
+    memory: Memory,
+    private val loader: Executor,
+    private val looker: Executor,
+    private val clock: () -> Long = System::nanoTime,
+) : Viewer {
+    private val lock = Any()
+    private val looking = AtomicBoolean()
+    private val released = AtomicBoolean()
+    private val models = Models(shelf, runtimes, memory, clock, { change(it) }, ::again)
+    @Volatile private var photo: Picked? = null
+    @Volatile private var testing: Cancellation? = null
+    @Volatile private var parity: DeviceParity? = null
+
+    /** What is to be shown now. */
+    @Volatile
+    var moment = Moment(State(camera = CameraState.ASKED, model = Model.Loading), null)
+        private set
+
+    /** Is told every new moment, in their order, on any thread; it must not wait for anything. */
+    var listener: ((Moment) -> Unit)? = null
+        set(value) = synchronized(lock) {
+            field = value
+            value?.invoke(moment)
+        }
+
+    /** `device-parity.json` of the last self-test of the chosen bundle; null before one. */
+    val results: String?
+        get() = parity?.toJson()
+
+    private val state: State
+        get() = moment.state
+
+    private fun change(change: State.() -> State) = synchronized(lock) { change(moment.image, change) }
+
+    private fun change(image: Pixels?, change: State.() -> State) {
+        synchronized(lock) {
+            moment = Moment(moment.state.change(), image)
+            listener?.invoke(moment)
+        }
+    }
+
+    /** Reads the bundles and loads what was chosen last. */
+    fun start() = loader.work { models.list()?.let(::choose) }
+
+    /** Loads the model again that [release] took out of memory. */
+    fun wake() {
+        if (released.get()) load()
+    }
+
+    /** Gives the model's memory back, because the system runs low; [wake] or a camera's frame loads it again. */
+    fun release() {
+        models.forget()
+        released.set(true)
+        loader.work { if (released.get()) models.release() }
+    }
+
+    /** Does what a person asks for, but for what the system must be asked for: permissions and files. */
+    fun tell(event: Event) {
+        when (event) {
+            is Event.ChooseTask -> state.bundles.find { it.task == event.task }?.let { choose(it.name) }
+            is Event.ChooseBundle -> choose(event.name)
+            is Event.ChooseArtifact -> changeModel { copy(artifact = event.name) }
+            is Event.ChooseUnit -> changeModel { copy(unit = event.unit) }
+            Event.UseCamera -> {
+                photo = null
+                change(null) { copy(source = Source.CAMERA, seen = null) }
+            }
+            Event.ShowSelfTest -> change { copy(testing = true) }
+            Event.Back -> {
+                testing?.cancel()
+                change { copy(testing = false) }
+            }
+            Event.RunSelfTest -> test()
+            Event.CancelSelfTest -> testing?.cancel()
+            Event.Dismiss -> change { copy(problem = null) }
+            Event.OpenBundle, Event.PickPhoto, Event.AllowCamera, Event.ShareResults -> Unit
+        }
+    }
+
+    /** Tells what went wrong outside. */
+    fun problem(sentence: String) = change { copy(problem = sentence) }
+
+    /** Tells what is known of the camera. */
+    fun cameraIs(camera: CameraState) {
+        if (state.camera != camera) change { copy(camera = camera) }
+    }
+
+    /** Looks at a photo, now and with every model that is chosen later, until the camera is used. */
+    fun onPhoto(picked: Picked) {
+        photo = picked
+        change(null) { copy(source = Source.PHOTO, seen = null) }
+        again()
+    }
+
+    /** Takes in a packed bundle and chooses it. */
+    fun onBundle(picked: Picked) =
+        loader.work {
+            val taken = shelf.take(picked)
+            models.add(taken)
+            choose(taken.bundle.spec.name)
+        }
+
+    override val free: Boolean
+        get() = !looking.get() && state.source == Source.CAMERA && !state.testing
+
+    override fun onFrame(frame: CameraFrame) {
+        if (state.source != Source.CAMERA || state.testing || !looking.compareAndSet(false, true)) return
+        wake()
+        looker.execute {
+            try {
+                attempt { look(shown(frame), { at(frame) }, frame.mirror) { source == Source.CAMERA } }
+            } finally {
+                looking.set(false)
+            }
+        }
+    }
+
+    override fun onNoCamera() = cameraIs(CameraState.ABSENT)
+
+    override fun onCameraProblem(sentence: String) = problem(sentence)
+
+    private fun choose(name: String) =
+        synchronized(lock) {
+            parity = null
+            testing?.cancel()
+            testing = null
+            changeModel { models.choice(this, name).copy(selfTest = SelfTest.Idle) }
+        }
+
+    private fun changeModel(choice: State.() -> State) {
+        models.forget()
+        // What the model before said is not what this one says.
+        change { choice().copy(latencies = emptyList(), seen = seen?.copy(answers = emptyList())) }
+        load()
+    }
+
+    private fun load() {
+        released.set(false)
+        val request = models.begin()
+        loader.work { models.load(request, state) }
+    }
+
+    /** A model came or went: a photo is looked at once more, where a camera will give another frame anyway. */
+    private fun again() {
+        val picked = photo ?: return
+        looker.work {
+            if (photo !== picked) return@work
+            val picture = readPhoto(picked)
+            look(shown(picture), { at(picture) }, mirror = false) { photo === picked }
+        }
+    }
+
+    private fun readPhoto(picked: Picked): Picture =
+        try {
+            photos.read(picked, models.background)
+        } catch (unread: SamesightError) {
+            if (photo === picked) {
+                photo = null
+                change(null) { copy(source = Source.CAMERA, seen = null) }
+            }
+            throw unread
+        }
+
+    private fun look(image: Pixels, act: Looking.() -> Look, mirror: Boolean, wanted: State.() -> Boolean) {
+        val look = models.look(act)
+        synchronized(lock) {
+            if (!state.wanted()) return
+            val answers = look?.answers.orEmpty()
+            val seen = Seen(if (mirror) mirrored(answers, image.width) else answers, image.width, image.height)
+            val latencies = (state.latencies + listOfNotNull(look?.latency)).takeLast(HISTORY)
+            change(image) { copy(seen = seen, latencies = latencies) }
+        }
+    }
+
+    private fun test() {
+        val bundle = models.find(state.bundle) ?: return
+        val mine = Cancellation()
+        testing?.cancel()
+        testing = mine
+        parity = null
+        models.forget()
+        change { copy(selfTest = SelfTest.Running(0, 1, "")) }
+        loader.execute {
+            // The model gives its place to those of the test, so that one is in memory at a time.
+            attempt { models.release() }
+            var made: DeviceParity? = null
+            val outcome = attempt<SelfTest>({ SelfTest.Failed(it) }) {
+                val (openers, device) = runtimes.openers to runtimes.device
+                val found = selfTest(bundle, openers, device, cancellation = mine) { done, all, next ->
+                    tested(mine) { SelfTest.Running(done, all, next) }
+                }
+                val cases = bundle.goldenCases()
+                made = found
+                SelfTest.Done(found.runs, found.runs.map { met(it, cases) })
+            }
+            tested(mine) {
+                testing = null
+                parity = made
+                load()
+                outcome ?: SelfTest.Idle
+            }
+        }
+    }
+
+    /** Shows how a test stands, unless another test or another bundle took its place. */
+    private fun tested(mine: Cancellation, now: () -> SelfTest) {
+        synchronized(lock) {
+            if (testing !== mine) return
+            val test = now()
+            change { copy(selfTest = test) }
+        }
+    }
+
+    private fun Executor.work(act: () -> Unit) = execute { attempt(act) }
+
+    private fun attempt(act: () -> Unit) {
+        attempt({ problem(it) }, act)
+    }
+}

@@ -1,0 +1,92 @@
+package samesight.app
+
+import samesight.contract.Answer
+import samesight.contract.Box
+import samesight.contract.Geometry
+import samesight.contract.ModelSpec
+import samesight.contract.Orientation
+import samesight.contract.Picture
+import samesight.contract.Preprocessor
+import samesight.contract.Role
+import samesight.contract.SamesightError
+import samesight.contract.Tensor
+import samesight.contract.answers
+import samesight.contract.yuv420ToRgb
+import samesight.ui.Latency
+
+private const val NANOS = 1e6f
+
+/** Answers of one image, boxes in pixels of the upright one, and what they took. */
+class Look(val answers: List<Answer>, val latency: Latency)
+
+/**
+ * One model's way from an image to answers. Not for several threads at once.
+ *
+ * @param network such as [samesight.engine.Slot.run].
+ * @param clock nanoseconds.
+ */
+class Looking(
+    private val spec: ModelSpec,
+    private val network: (ByteArray) -> Map<Role, Tensor>,
+    private val clock: () -> Long,
+) {
+    private val preprocessor = Preprocessor(spec.input)
+
+    /** @throws SamesightError the frame's planes are too short, or the network fails. */
+    fun at(frame: CameraFrame): Look = look { run(frame.yuv, frame.matrix, frame.range, frame.orientation) }
+
+    /** @throws SamesightError the network fails. */
+    fun at(picture: Picture): Look = look { run(picture) }
+
+    private fun look(prepare: Preprocessor.() -> Geometry): Look {
+        val start = clock()
+        val geometry = preprocessor.prepare()
+        val prepared = clock()
+        val outputs = network(preprocessor.tensor)
+        val ran = clock()
+        val found = answers(outputs, spec, geometry, upright = true)
+        val done = clock()
+        return Look(found, Latency((prepared - start) / NANOS, (ran - prepared) / NANOS, (done - ran) / NANOS))
+    }
+}
+
+/** The frame as people see it, a mirror's image where they expect one. */
+fun shown(frame: CameraFrame): Pixels {
+    val (width, height) = frame.yuv.width to frame.yuv.height
+    val rgb = yuv420ToRgb(frame.yuv, frame.matrix, frame.range)
+    return upright(rgb, width, height, if (frame.mirror) mirrored(frame.orientation) else frame.orientation)
+}
+
+/**
+ * The picture as people see it, with every n-th pixel of a large one: enough for a screen.
+ *
+ * @param most pixels of the longer side.
+ */
+fun shown(picture: Picture, most: Int = 1600): Pixels {
+    val step = (maxOf(picture.width, picture.height) + most - 1) / most
+    if (step == 1) return upright(picture.pixels, picture.width, picture.height, picture.orientation)
+    val width = (picture.width + step - 1) / step
+    val height = (picture.height + step - 1) / step
+    val pixels = ByteArray(3 * width * height)
+    for (y in 0 until height) {
+        for (x in 0 until width) {
+            val from = 3 * (y * step * picture.width + x * step)
+            picture.pixels.copyInto(pixels, 3 * (y * width + x), from, from + 3)
+        }
+    }
+    return upright(pixels, width, height, picture.orientation)
+}
+
+/** Answers of an image of [width] pixels as they lie in its mirror image. */
+fun mirrored(answers: List<Answer>, width: Int): List<Answer> =
+    answers.map { answer ->
+        val box = answer.box?.let { Box(width - it.x2, it.y1, width - it.x1, it.y2) }
+        answer.copy(box = box)
+    }
+
+private fun upright(rgb: ByteArray, width: Int, height: Int, orientation: Orientation) =
+    Pixels(
+        orientation.upright(rgb, width, height),
+        orientation.uprightWidth(width, height),
+        orientation.uprightHeight(width, height),
+    )

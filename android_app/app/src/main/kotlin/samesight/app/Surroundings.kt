@@ -1,0 +1,64 @@
+package samesight.app
+
+import java.io.InputStream
+import samesight.contract.Bundle
+import samesight.contract.ComputeUnit
+import samesight.contract.Device
+import samesight.contract.Picture
+import samesight.contract.SamesightError
+import samesight.engine.Opener
+import samesight.ui.State
+
+// What the controller needs of the system around it; tests have their own.
+
+/** A bundle that can be chosen. [opened]: from a file that a person picked, not part of the app. */
+class Shelved(val bundle: Bundle, val opened: Boolean)
+
+/** A file that a person picked: what it is called, and its bytes. */
+class Picked(val name: String, val open: () -> InputStream)
+
+/** Where bundles come from. Its calls read whole files and take a while. */
+interface Shelf {
+    /** Every bundle that can be opened, one of each name; for each other one [tell] gets a sentence. */
+    fun all(tell: (String) -> Unit): List<Shelved>
+
+    /**
+     * Keeps what `samesight pack` made; a bundle of the same name that was opened before is replaced.
+     *
+     * @throws SamesightError it cannot be read or is not whole; then nothing is kept of it.
+     */
+    fun take(packed: Picked): Shelved
+}
+
+/** What a person chose, kept for the next start. */
+data class Choices(val bundle: String? = null, val artifact: String? = null, val unit: ComputeUnit? = null)
+
+/** Keeps [Choices]. */
+interface Memory {
+    var choices: Choices
+}
+
+/**
+ * What runs artifacts on this device.
+ *
+ * @property openers by the format that they take; the runtimes are loaded when this is asked for first.
+ */
+interface Runtimes {
+    val openers: Map<String, Opener>
+    val device: Device
+}
+
+/** Decodes photos. */
+fun interface Photos {
+    /**
+     * @param background RGB, each 0..255, for what is transparent.
+     * @throws SamesightError not an image that this device reads; one sentence with the file's name.
+     */
+    fun read(photo: Picked, background: IntArray): Picture
+}
+
+/** An image for people, upright: RGB bytes [height, width, 3]. */
+class Pixels(val rgb: ByteArray, val width: Int, val height: Int)
+
+/** What is shown at one moment: [image] is the one whose answers [state] has. */
+class Moment(val state: State, val image: Pixels?)
