@@ -32,7 +32,8 @@ private const val SHOWN_LABELS = 5
 /** The best labels with their scores; for a detector how many objects of each label. */
 @Composable
 internal fun Answers(state: State) {
-    val seen = state.seen ?: return
+    // Before a model has run, nothing found would be said of images that nobody looked at.
+    val seen = state.seen?.takeIf { state.model is Model.Ready } ?: return
     if (state.chosen?.task == Task.DETECTION) {
         val counts = seen.answers.groupingBy { it.label }.eachCount().toSortedMap()
         val text = counts.entries.joinToString(" · ") { (label, count) -> if (count == 1) label else "$label ($count)" }
