@@ -4,10 +4,12 @@ import importlib
 import os
 import sys
 import time
+import warnings
 
 import click
 
 from contract.errors import SamesightError
+from conversion import interrupts
 
 VERBS: dict[str, tuple[str, str]] = {
     "train": ("training.command", "Train a classifier or a detector: images become a run."),
@@ -57,8 +59,19 @@ class LazyGroup(click.Group):
             formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
 
 
+HELP = """Takes a PyTorch vision model to phones and proves that the phone gives the server's answers.
+
+\b
+samesight demo                                    everything once, on real data
+samesight train digits --out runs/digits          images become a run
+samesight convert runs/digits --out digits        a run becomes a bundle, verified
+samesight report digits                           look at it
+"""
+
+
 @click.group(
     cls=LazyGroup,
+    help=HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="`samesight VERB --help` shows a verb's options with examples.",
 )
@@ -66,14 +79,7 @@ class LazyGroup(click.Group):
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 @click.option("--stats", is_flag=True, help="Print wall time and peak memory when done.")
 def cli(debug: bool, stats: bool) -> None:
-    r"""Takes a PyTorch vision model to phones and proves that the phone gives the server's answers.
-
-    \b
-    samesight demo                                    everything once, on real data
-    samesight train digits --out runs/digits          images become a run
-    samesight convert runs/digits --out digits        a run becomes a bundle, verified
-    samesight report digits                           look at it
-    """
+    """The command line (see `HELP`)."""
 
 
 def print_stats(started: float) -> None:
@@ -94,9 +100,17 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     leading = arguments[: next((i for i, word in enumerate(arguments) if word in VERBS), len(arguments))]
     try:
-        code = cli.main(arguments, prog_name="samesight", standalone_mode=False) or 0
-    except click.exceptions.Abort:
+        with interrupts.remembered(), warnings.catch_warnings():
+            if not sys.warnoptions and "--debug" not in leading:
+                # Libraries' words to each other about their next versions.
+                warnings.simplefilter("ignore")
+            code = cli.main(arguments, prog_name="samesight", standalone_mode=False) or 0
+            interrupts.check()
+    except (click.exceptions.Abort, KeyboardInterrupt):
         code = _fail("interrupted", 130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = error.exit_code
     except click.UsageError as error:
         verb = error.ctx.command_path if error.ctx else "samesight"
         code = _fail(f"{error.format_message().rstrip('.')} (`{verb} --help` shows how)", error.exit_code)

@@ -72,6 +72,8 @@ def open_bundle(folder: Path) -> Bundle:
         SamesightError: not a bundle, of a newer schema, or a file is missing, changed, too many or a link.
     """
     recover(folder, _is_whole)
+    if folder.is_file():
+        raise SamesightError(f"{folder}: is a file; if it is a packed bundle, `samesight pack --unpack` opens it")
     if not folder.is_dir():
         raise SamesightError(f"{folder}: no such bundle; `samesight convert RUN --out {folder}` makes one")
     if not (folder / MANIFEST).is_file():

@@ -1,6 +1,8 @@
 """device-parity.json: what an app's own code makes of a bundle's golden cases, artifact by artifact, unit by unit."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from contract.documents import Document, Strict
 from contract.golden import StoredAnswer, YuvLayout
@@ -13,13 +15,15 @@ DEVICE_PARITY = "device-parity.json"
 # CPU can be; it was asked for, and nothing more is known.
 Proof = Literal["certain", "timing", "requested"]
 
+Milliseconds = Annotated[float, Field(ge=0.0)]
+
 
 class Times(Strict):
     """Milliseconds: to load, of the first run, and the middle one of the later runs."""
 
-    load: float
-    first: float
-    steady: float
+    load: Milliseconds
+    first: Milliseconds
+    steady: Milliseconds
 
 
 class CaseRun(Strict):

@@ -10,6 +10,12 @@ class SamesightError(Exception):
     exit_code = 1
 
 
+class Interrupted(SamesightError):
+    """Ctrl-C, where there is more to say than that: how to go on (exit code 130, as shells have it)."""
+
+    exit_code = 130
+
+
 class UsageError(SamesightError):
     """The request itself is wrong: an unknown format, an option that contradicts another (exit code 2)."""
 

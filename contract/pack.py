@@ -63,20 +63,22 @@ def manifest_hashes(bundle: Bundle) -> set[str]:
 
 
 def require_verdicts(bundle: Bundle, chosen: tuple[Artifact, ...]) -> None:
-    """Refuse artifacts that failed, here or in an app, and all of a bundle without verdicts.
+    """Refuse artifacts that failed, here or in an app, and a bundle without verdicts.
 
     Raises:
-        SamesightError: names them.
+        SamesightError: names them and says why.
     """
-    verdicts, names = bundle.verdicts(), [artifact.name for artifact in chosen]
-    if verdicts is not None:
-        failed = {v.name for v in verdicts.artifacts if v.passed is False}
-        failed |= {v.name for v in verdicts.apps if v.passed is False}
-        names = [name for name in names if name in failed]
-    if names:
+    verdicts = bundle.verdicts()
+    if verdicts is None:
         raise SamesightError(
-            f"{bundle.folder}: {', '.join(names)} {'has' if len(names) == 1 else 'have'} no passing verdict; "
-            f"run `samesight verify {bundle.folder}`, or give --force"
+            f"{bundle.folder}: has no verdicts; run `samesight verify {bundle.folder}`, or give --force"
+        )
+    failed = {v.name: v.reason for v in verdicts.artifacts if v.passed is False}
+    failed |= {v.name: f"in an app, {v.reason}" for v in verdicts.apps if v.passed is False}
+    found = [f"{artifact.name} ({failed[artifact.name]})" for artifact in chosen if artifact.name in failed]
+    if found:
+        raise SamesightError(
+            f"{bundle.folder}: failed: {', '.join(found)}; leave it out of the bundle, or give --force"
         )
 
 

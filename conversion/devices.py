@@ -28,6 +28,8 @@ def read_device_parity(path: Path, bundle: Bundle) -> DeviceParity:
             f"{path}: these are results of another bundle than {bundle.folder}; put this bundle into the app "
             "(`samesight install`) and run its self-test again"
         )
+    if not parity.runs:
+        raise SamesightError(f"{path}: holds no runs; let the app's self-test come to its end and export it again")
     return parity
 
 
@@ -84,6 +86,9 @@ def _judge_run(bundle: Bundle, parity: DeviceParity, run: UnitRun, cases: list[G
     missed, agreement = _differences(found, cases, gate)
     missing = [role for role in bundle.spec.roles if role not in run.snr_db]
     missed += [f"says nothing of output {role}" for role in missing]
+    if artifact.precision != "fp32":
+        # What is rounded is never an exact copy: figures that were never taken look like one.
+        missed += [f"{role} is said to be an exact copy" for role, value in run.snr_db.items() if value is None]
     ratios = [(value, role) for role, value in run.snr_db.items() if value is not None]
     lowest = min(ratios, default=None)
     if lowest and lowest[0] < gate.snr_db:

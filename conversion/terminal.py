@@ -1,19 +1,23 @@
 """What people see in the terminal: progress bars and tables (rich), silent where a script reads."""
 
+import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from contract.device import Proof
 from contract.spec import ModelSpec
 from contract.verdicts import Verdict, Verdicts
+from conversion import interrupts
 from conversion.bench import Latencies
 
-PROOFS: dict[Proof, str] = {"certain": "certain", "timing": "by its time", "requested": "not proven"}
+# Of what goes into a file or another program.
+WIDTH = 160
+# The verdict's column with its lines; "pass (inconclusive)" is rare, and folds.
+VERDICT_WIDTH = 12
 
 
 @contextmanager
@@ -23,21 +27,32 @@ def progress_bar(title: str, quiet: bool = False) -> Iterator[Callable[[int, int
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=quiet or not sys.stderr.isatty()) as bars:
         task = bars.add_task(title, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+        def tell(done: int, total: int) -> None:
+            interrupts.check()
+            bars.update(task, completed=done, total=total)
+
+        yield tell
 
 
 def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     """Print one row per artifact, and under the table why a row did not pass."""
     metric = next((v.metric for v in verdicts.artifacts if v.metric), None)
     table = Table(title=f"{spec.name}: artifacts against the server model", title_justify="left")
-    table.add_column("artifact", no_wrap=True)
-    for column in ("SNR dB", "agree", metric.name if metric else "metric", "loses (95 %)", "KB", "of fp32"):
-        table.add_column(column, justify="right", no_wrap=True)
+    rows: list[tuple[str, ...]] = [
+        ("artifact", "SNR dB", "agree", metric.name if metric else "metric", "loses (95 %)", "KB", "of fp32")
+    ]
+    rows += [(verdict.name, *figures_of(verdict)) for verdict in verdicts.artifacts]
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    shown = columns_that_fit(rows, console.width - VERDICT_WIDTH)
+    for number in shown:
+        table.add_column(rows[0][number], justify="right" if number else "left", no_wrap=bool(number), overflow="fold")
     table.add_column("verdict", no_wrap=True)
-    for verdict in verdicts.artifacts:
-        table.add_row(verdict.name, *figures_of(verdict), mark_of(verdict))
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    for row, verdict in zip(rows[1:], verdicts.artifacts, strict=True):
+        table.add_row(*(row[number] for number in shown), mark_of(verdict))
     console.print(table)
+    if len(shown) < len(rows[0]):
+        console.print("a wider terminal, or --json, shows all figures")
     if metric:
         console.print(f"server model: {metric.name} {metric.server:.4f} on {metric.images} test images")
     else:
@@ -53,7 +68,7 @@ def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
         return
     table = Table(title=f"{spec.name}: in the apps' own code", title_justify="left")
     for column in ("artifact", "app", "device", "unit", "proof"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, overflow="fold")
     for column in ("SNR dB", "agree", "ms"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -63,13 +78,13 @@ def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
             verdict.app,
             verdict.device,
             verdict.unit.upper(),
-            "-" if verdict.proof is None else PROOFS[verdict.proof],
-            "exact" if verdict.proof and verdict.snr_db is None else _figure(verdict.snr_db, "{:.1f}"),
+            verdict.proof or "-",
+            "exact" if verdict.passed and verdict.snr_db is None else _figure(verdict.snr_db, "{:.1f}"),
             _figure(verdict.agreement, "{:.1%}"),
             _figure(verdict.times.steady if verdict.times else None, "{:.2f}") + (" slower" if verdict.slower else ""),
             "[yellow]not used[/]" if verdict.passed is None else "[green]pass[/]" if verdict.passed else "[red]fail[/]",
         )
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     console.print(table)
     for verdict in verdicts.apps:
         if not verdict.passed:
@@ -80,6 +95,15 @@ def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
 
 def _figure(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
+
+
+def columns_that_fit(rows: Sequence[Sequence[str]], width: int) -> range:
+    """The first columns that a table of this width has room for; what is cut off could not be read. At least one.
+
+    A column takes its longest text, two spaces and a line.
+    """
+    widths = [max(len(row[number]) for row in rows) + 3 for number in range(len(rows[0]))]
+    return range(max(1, sum(total <= width for total in itertools.accumulate(widths))))
 
 
 def figures_of(verdict: Verdict) -> list[str]:
@@ -114,6 +138,6 @@ def latency_table(latencies: Latencies, spec: ModelSpec) -> None:
     table.add_column("ratio", justify="right")
     for row in latencies.artifacts:
         table.add_row(row.name, f"{row.median_ms:.3f}", "-" if row.ratio is None else f"{row.ratio:.2f}")
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     console.print(table)
     console.print(f"ratio: to {latencies.reference}, round by round; not a phone's", highlight=False)

@@ -1,6 +1,7 @@
 """`samesight train`: images become a run."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -127,4 +128,5 @@ def train(
         return
     for name, value in record["metrics"].items():
         click.echo(f"{name:<20} {value}")
-    click.echo(f"{run}: written; next: samesight convert {run} --out {run.name}")
+    bundle = Path("bundles") / run.resolve().name
+    click.echo(f"{run}: written; next: samesight convert {shlex.quote(str(run))} --out {shlex.quote(str(bundle))}")

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
-from contract.errors import SamesightError, UsageError
+from contract.errors import Interrupted, UsageError
 from training.callbacks import Report, make_callbacks
 from training.config import Settled, TrainingConfig
 
@@ -101,7 +101,7 @@ def interruptible(trainer: pl.Trainer, run: Path) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        raise SamesightError(
+        raise Interrupted(
             f"interrupted in epoch {trainer.current_epoch + 1} of {trainer.max_epochs}; go on with it by --resume {run}"
         ) from None
     finally:

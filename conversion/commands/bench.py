@@ -33,10 +33,15 @@ def bench(bundle: Path, names: tuple[str, ...], conversion_of_run: bool, as_json
         return
 
     from contract.bundle import open_bundle
+    from contract.errors import UsageError
     from conversion.bench import bench_bundle
+    from conversion.formats import FORMATS
     from conversion.terminal import latency_table, progress_bar
 
     opened = open_bundle(bundle)
+    for name in names:
+        if FORMATS[opened.find(name).format].emulated:
+            raise UsageError(f"--artifact {name}: is emulated here, so its time would mean nothing; leave it out")
     with progress_bar("timing", quiet=as_json) as progress:
         latencies = bench_bundle(opened, names, progress)
     if as_json:

@@ -32,7 +32,10 @@ Exit code 0: all were made and passed. 1: one was not, or missed a gate. 2: the 
 
 def _words(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """`a,b` and repeated options alike."""
-    return tuple(word.strip() for value in values for word in value.split(",") if word.strip())
+    words = tuple(word.strip() for value in values for word in value.split(",") if word.strip())
+    if values and not words:
+        raise click.BadParameter("is empty; leave it out, or name what you want", context, parameter)
+    return words
 
 
 @click.command(epilog=EPILOG)
@@ -65,6 +68,7 @@ def convert(
     # A wrong request is answered before anything slower is imported.
     choose("model", formats, precisions)
     from conversion.cache import Cache, default_root
+    from conversion.report_text import plural
     from conversion.workflow import convert_source
 
     started = time.perf_counter()
@@ -118,10 +122,10 @@ def _print(outcome: "Outcome", verdicts: "Verdicts | None", seconds: float) -> N
     for name, reason in outcome.failures.items():
         click.echo(f"samesight: {name} could not be made: {reason}", err=True)
     state = "unchanged" if outcome.unchanged else "written"
-    count = len(bundle.manifest.artifacts)
+    count = plural(len(bundle.manifest.artifacts), "artifact")
     known = len(set(outcome.cached) & {artifact.name for artifact in bundle.manifest.artifacts})
     click.echo(
-        f"{bundle.folder}: {state}, {count} artifacts ({known} from the cache) in {seconds:.1f} s, "
+        f"{bundle.folder}: {state}, {count} ({known} from the cache) in {seconds:.1f} s, "
         f"peak memory of the converters {outcome.peak_bytes / 2**30:.2f} GiB"
     )
 

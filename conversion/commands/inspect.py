@@ -43,6 +43,7 @@ def inspect(folder: Path, as_json: bool) -> None:
         click.echo(json.dumps(plain, indent=2))
         return
     passed = {verdict.name: verdict.passed for verdict in verdicts.artifacts} if verdicts else {}
+    passed |= {verdict.name: False for verdict in verdicts.apps if verdict.passed is False} if verdicts else {}
     click.echo("\n".join(_spec_lines(bundle.spec)))
     for artifact in bundle.manifest.artifacts:
         verdict = {True: "passed", False: "failed", None: "not judged here"}[passed.get(artifact.name)]

@@ -10,8 +10,8 @@ Examples:
   samesight install demo/digits android_app
   samesight install demo/digits android_app --undo
 
-Only the artifacts that the app's platform uses are copied, after every file's hash was checked. Without --force an
-artifact that failed a verdict, here or in an app, is not installed. --undo puts back what the installation replaced."""
+Only the artifacts that the app's platform uses are copied, after every file's hash was checked. With one that failed,
+here or in an app, nothing is installed unless you give --force. --undo puts back what the installation replaced."""
 
 
 @click.command(epilog=EPILOG)

@@ -11,7 +11,8 @@ Examples:
   samesight pack demo/digits --for ios --out digits-ios.zip
   samesight pack --unpack digits-ios.zip --out digits
 
-The same bundle always gives the same bytes. Without --force an artifact whose verdict failed is not packed."""
+The same bundle always gives the same bytes. With an artifact that failed, here or in an app, nothing is packed unless
+you give --force. --unpack replaces an older bundle at --out."""
 
 
 @click.command(epilog=EPILOG)

@@ -25,8 +25,11 @@ it is stored in the file (before its EXIF orientation), drawings are upright."""
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def predict(model: Path, images: tuple[Path, ...], artifact: str | None, draw: Path | None, as_json: bool) -> None:
     """Answer IMAGES with a bundle's artifact or a run's server model (MODEL)."""
+    from contract.errors import UsageError
     from conversion.model import as_picture, open_model
 
+    if draw is not None and any(draw.resolve() == path.resolve() for path in images):
+        raise UsageError(f"--draw {draw}: is one of the images; name another file")
     opened = open_model(model, artifact)
     pictures = [as_picture(path, opened.spec) for path in images]
     results = []

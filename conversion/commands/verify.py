@@ -19,7 +19,8 @@ Examples:
   samesight verify demo/scenes --apps
   samesight verify demo/scenes --device-results device-parity.json
 
-Exit code 0: every artifact that can run here passed. 1: a gate was missed. 2: the request was wrong.
+Exit code 0: every artifact that can run here passed. 1: a gate was missed, or there is no such bundle or data. 2: wrong
+options. With --json, standard output is empty unless there are verdicts.
 docs/parity.md explains the figures and the gates."""
 
 
@@ -53,7 +54,8 @@ def verify(
     """Measure every artifact of BUNDLE against the server model and say whether it may ship.
 
     Figures: signal-to-noise ratio of each raw output in dB, agreement of answers, and the task metric on the test
-    split with a 95 % interval of what is lost. The verdicts are written to BUNDLE/parity.json.
+    split with a 95 % interval of what is lost. The verdicts are written to BUNDLE/parity.json, unless
+    --artifact or --data ask for a part or for other data.
 
     --apps and --device-results add what an app's own code makes of the golden cases, on this computer or on a phone, to
     the verdicts; artifacts that were judged before are not run again.
@@ -61,6 +63,8 @@ def verify(
     from contract.bundle import open_bundle
     from contract.errors import UsageError
 
+    if server is not None and not server.strip():
+        raise UsageError("--server: is empty; name MODULE:FUNCTION")
     if server and (data or names):
         raise UsageError("--server compares your code on the golden cases; leave out --data and --artifact")
     if (apps or device_results) and (data or names or server):

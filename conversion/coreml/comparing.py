@@ -64,11 +64,14 @@ class Compared:
                 for layer in self.layers
             ]
             rows.append(self._verdict())
-        return [*rows, f"against the float network, on {self.images} images; floor {self.floor:g} dB"]
+        result = "every value reaches" if self.passed else "failed: a value lies below"
+        return [*rows, f"{result} the floor of {self.floor:g} dB against the float network, on {self.images} images"]
 
     def _verdict(self) -> str:
         if not self.layers:
-            return "no value has a name of the network's: the file was not converted by way of torch.export"
+            return (
+                "no value inside has a name of the network's: those made by torch.export keep them, ExecuTorch's do not"
+            )
         first = self.departure
         if first is None:
             return f"no value departs: {len(self.layers)} compared by name"

@@ -18,9 +18,10 @@ from contract.preprocess import Geometry, preprocess
 from contract.spec import ModelSpec, parse_spec
 from conversion.coreml.evaluator import Evaluator
 from conversion.coreml.images import ImageInput
-from conversion.coreml.layers import feed
+from conversion.coreml.layers import feed, outputs_by_role
 from conversion.coreml.package_in_pte import load_any
 from conversion.formats.coreml import SPEC_KEY
+from conversion.formats.executorch import SPEC, read_constant
 
 Float32 = npt.NDArray[np.float32]
 
@@ -89,7 +90,7 @@ def run_file(file: Path, image: Path, top: int = 5) -> Shown:
         SamesightError: either file cannot be read, or they do not fit each other.
     """
     evaluator = load_any(file)
-    text = evaluator.metadata.get(SPEC_KEY)
+    text = evaluator.metadata.get(SPEC_KEY) or (read_constant(file, SPEC) if file.suffix == ".pte" else None)
     spec = parse_spec(text, str(file)) if text else None
     geometry: Geometry | None = None
     if image.suffix == ".npy" or spec is None:
@@ -103,7 +104,7 @@ def run_file(file: Path, image: Path, top: int = 5) -> Shown:
     tops = tuple(_output(name, value, evaluator, spec, top) for name, value in outputs.items())
     found = None
     if spec is not None and geometry is not None:
-        found = answers({role: outputs[role] for role in spec.roles}, spec, geometry)
+        found = answers(outputs_by_role(evaluator, outputs, spec), spec, geometry)
     return Shown(file, image, outputs, tops, found, milliseconds)
 
 

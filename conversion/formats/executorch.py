@@ -166,8 +166,8 @@ def load(path: Path, tensors: Tensors) -> ExecuTorchRunner:
     return ExecuTorchRunner(module, tensors.storage, roles, grids)
 
 
-def read_quanta(path: Path) -> dict[Role, Quantum]:
-    """The grids of an int8 file's outputs; empty for a float file. Needs no backend.
+def read_constant(path: Path, name: str) -> str | None:
+    """The text of a file's constant method; None where it has no such method. Needs no backend.
 
     Raises:
         SamesightError: damaged, or of another version.
@@ -177,8 +177,13 @@ def read_quanta(path: Path) -> dict[Role, Quantum]:
 
         try:
             module = native._load_for_executorch(str(path))
-            text = module.run_method(QUANTA, [])[0] if QUANTA in module.method_names() else "{}"
+            return str(module.run_method(name, [])[0]) if name in module.method_names() else None
         except RuntimeError as error:
             line = str(error).strip().splitlines()[0]
             raise SamesightError(f"{path}: ExecuTorch cannot load it ({line}); convert again") from None
-    return {role: Quantum(float(grid["scale"]), int(grid["zero_point"])) for role, grid in json.loads(text).items()}
+
+
+def read_quanta(path: Path) -> dict[Role, Quantum]:
+    """The grids of an int8 file's outputs; empty for a float file (errors as in `read_constant`)."""
+    grids = json.loads(read_constant(path, QUANTA) or "{}")
+    return {role: Quantum(float(grid["scale"]), int(grid["zero_point"])) for role, grid in grids.items()}

@@ -181,6 +181,11 @@ def no_manifest(folder):
     (folder / "manifest.json").unlink()
 
 
+def a_file(folder):
+    shutil.rmtree(folder)
+    folder.write_text("a file")
+
+
 def no_bundle(folder):
     shutil.rmtree(folder)
 
@@ -217,7 +222,7 @@ def change_listed(folder, path, change):
 
 
 DAMAGES = (truncate, tamper, remove, add, link, link_folder, newer, escape, other_model, no_manifest, no_bundle)
-DAMAGES += (wrong_size, short_tensor, short_logits)
+DAMAGES += (a_file, wrong_size, short_tensor, short_logits)
 
 
 def golden_of(folder):

@@ -1,5 +1,7 @@
 """Every artifact for Apple's systems, of both demo models: executed, judged, and of the same int8 as Android's."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,20 @@ def artifacts(bundle, formats, precision=None):
 
 def runner(bundle, artifact):
     return FORMATS[artifact.format].load_module().load(bundle.path(artifact), artifact)
+
+
+@pytest.mark.demo
+@pytest.mark.parametrize("name", ["scenes.fp16.mlpackage", "scenes.int8.coreml.pte"])
+def test_coreml_run_sees_an_image_as_the_spec_inside_says(apple, samesight_here, name):
+    bundle = open_bundle(apple / "scenes")
+    done = samesight_here(
+        "coreml", "run", bundle.folder / "artifacts" / name, bundle.folder / "golden/001.png", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["answers"]
+    expected = bundle.golden_cases()[1].answers
+    assert [answer["label"] for answer in told][:1] == [expected[0].label]
+    assert np.abs(np.array(told[0]["box"]) - np.array(expected[0].box)).max() < 8
 
 
 @pytest.mark.demo

@@ -129,6 +129,11 @@ def test_a_gpu_may_compute_in_halves_and_a_cpu_may_not(bundle):
     assert (cpu.passed, gpu.passed) == (False, True)
 
 
+def test_what_is_rounded_is_no_exact_copy(bundle):
+    (verdict,) = judged(bundle, flawless_run(bundle, artifact=NAMES[1], snr_db={"logits": None}))
+    assert verdict.passed is False and "logits is said to be an exact copy" in verdict.reason
+
+
 def test_a_refused_unit_is_not_used_and_an_artifact_without_any_fails(bundle):
     verdicts = judged(
         bundle,
@@ -149,6 +154,9 @@ def test_results_of_another_bundle_or_artifact_are_refused(bundle, tmp_path):
     (tmp_path / "cut.json").write_text(other.to_json()[:-40])
     with pytest.raises(SamesightError, match=r"cut\.json"):
         read_device_parity(tmp_path / "cut.json", bundle)
+    (tmp_path / "empty.json").write_text(parity_of(bundle).to_json())
+    with pytest.raises(SamesightError, match="holds no runs"):
+        read_device_parity(tmp_path / "empty.json", bundle)
     with pytest.raises(SamesightError, match="no artifact 'x'"):
         judged(bundle, flawless_run(bundle, artifact="x"))
 

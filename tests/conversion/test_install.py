@@ -46,7 +46,7 @@ def make(tmp_path):
                     unit="cpu",
                     runner="a runner",
                     passed=passed,
-                    reason="",
+                    reason="it is bad",
                     cases=2,
                     bytes=7,
                 )
@@ -93,10 +93,12 @@ def test_an_earlier_apps_leftover_is_not_brought_back(make, app):
     assert not target.exists()
 
 
-@pytest.mark.parametrize("passed", [None, False])
-def test_without_a_passing_verdict_it_takes_force(make, app, passed):
+@pytest.mark.parametrize(
+    ("passed", "sentence"), [(None, "has no verdicts; run"), (False, r"failed: tiny\.fp32\.tflite \(it is bad\), tiny")]
+)
+def test_without_a_passing_verdict_it_takes_force(make, app, passed, sentence):
     bundle = make(passed=passed)
-    with pytest.raises(SamesightError, match=r"tiny\.fp32\.tflite, tiny\.fp32\.pte have no passing verdict"):
+    with pytest.raises(SamesightError, match=sentence):
         install(bundle, app)
     assert not (app / "app/src").exists()
     assert install(bundle, app, force=True).artifacts == NAMES[:2]

@@ -67,6 +67,14 @@ def test_the_server_model_itself_is_exact(measured):
     assert judged.reason == "40 golden cases and 40 test images"
 
 
+def test_boxes_without_area_agree_with_themselves():
+    flat = [Answer("a", 0, 0.9, (0.0, 0.0, 0.0, 0.0)), Answer("a", 0, 0.8, (5.0, 5.0, 5.0, 9.0))]
+    same, apart = Agreement(0.5), Agreement(0.5)
+    same.add(flat, flat)
+    apart.add(flat[:1], flat[1:])
+    assert same.share == 1.0 and apart.share == 0.0
+
+
 def test_without_test_data_the_verdict_says_golden_cases_only(measured):
     judged = verdict(measured, server, split=False)
     assert judged.passed and judged.figures["metric"] is None and judged.reason == "golden cases only"

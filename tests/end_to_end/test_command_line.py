@@ -95,6 +95,12 @@ def test_python_calls_an_artifact_like_the_server_model(demo):
     assert answers[0].label == case.answers[0].label
 
 
+def test_without_a_verb_and_with_help_the_examples_stand_line_by_line(samesight):
+    asked, bare = samesight("--help"), samesight()
+    assert (asked.returncode, bare.returncode) == (0, 2) and asked.stdout.strip() == bare.stderr.strip()
+    assert "\n  samesight demo " in asked.stdout and "\\b" not in asked.stdout
+
+
 def test_inspect_tells_of_runs_and_bundles(demo, samesight):
     assert "top1" in samesight("inspect", demo / "runs/digits").stdout
     shown = samesight("inspect", demo / "digits").stdout
@@ -123,7 +129,7 @@ def test_a_failed_artifact_is_not_packed_without_force(demo, copy_of, samesight,
     next(v for v in verdicts["artifacts"] if v["name"] == "digits.int8.tflite")["passed"] = False
     (folder / "parity.json").write_text(json.dumps(verdicts))
     done = samesight("pack", folder, "--for", "android", "--out", tmp_path / "d.zip")
-    assert done.returncode == 1 and "digits.int8.tflite has no passing verdict" in done.stderr
+    assert done.returncode == 1 and "failed: digits.int8.tflite (" in done.stderr
     assert not (tmp_path / "d.zip").exists()
     assert samesight("pack", folder, "--for", "android", "--out", tmp_path / "d.zip", "--force").returncode == 0
 
@@ -145,6 +151,11 @@ WRONG = {
     ("predict", "{digits}", "{tmp}/bomb.png"): (1, "scale it down first"),
     ("predict", "{digits}", "{good}", "--draw", "{tmp}/x.nothing"): (1, "unknown kind of image"),
     ("predict", "{digits}", "{good}", "--draw", "{tmp}/no/x.png"): (1, "cannot be written"),
+    ("predict", "{digits}", "{tmp}/text.png", "--draw", "{tmp}/text.png"): (2, "is one of the images"),
+    ("bench", "{digits}", "--artifact", "digits.fp16.mlpackage"): (2, "is emulated here"),
+    ("verify", "{digits}", "--server", ""): (2, "--server: is empty"),
+    ("verify", "{digits}", "--device-results", "{tmp}/text.png"): (1, "not a JSON document"),
+    ("convert", "{run}", "--out", "{tmp}/b", "--to", ""): (2, "is empty"),
     ("convert", "{run}", "--out", "{tmp}/b", "--to", "vhs"): (2, "unknown format 'vhs'"),
     ("convert", "{run}", "--out", "{tmp}/b", "--precision", "int3"): (2, "int3"),
     ("convert", "{tmp}/none", "--out", "{tmp}/b"): (1, "no such source"),
@@ -157,6 +168,7 @@ WRONG = {
     ("report", "{tmp}"): (1, "not a bundle"),
     ("bench", "{tmp}"): (1, "not a bundle"),
     ("inspect", "{tmp}"): (1, "not a bundle"),
+    ("inspect", "{tmp}/text.png"): (1, "`samesight pack --unpack` opens it"),
 }
 
 

@@ -45,6 +45,9 @@ class Bundle(val folder: File, val spec: ModelSpec, val manifest: Manifest) {
  */
 fun openBundle(folder: File): Bundle {
     recover(folder, ::isWhole)
+    if (folder.isFile) {
+        throw SamesightError("$folder: is a file; if it is a packed bundle, `samesight pack --unpack` opens it")
+    }
     if (!folder.isDirectory) {
         throw SamesightError("$folder: no such bundle; `samesight convert RUN --out $folder` makes one")
     }

@@ -1,0 +1,37 @@
+"""Ctrl-C that libraries swallow: some import others behind a bare `except:`, and an interrupt in there is gone."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_asked = threading.Event()
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Inside, an interrupt raises KeyboardInterrupt as ever and is remembered for `check`."""
+    _asked.clear()
+    usual = threading.current_thread() is threading.main_thread() and (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if not usual:  # ignored, or somebody else's: it stays so
+        yield
+        return
+    signal.signal(signal.SIGINT, _remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def check() -> None:
+    """Raise KeyboardInterrupt if one was raised before and came to nothing."""
+    if _asked.is_set():
+        raise KeyboardInterrupt
+
+
+def _remember(number: int, frame: FrameType | None) -> None:
+    _asked.set()
+    raise KeyboardInterrupt
