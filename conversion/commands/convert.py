@@ -68,7 +68,6 @@ def convert(
     # A wrong request is answered before anything slower is imported.
     choose("model", formats, precisions)
     from conversion.cache import Cache, default_root
-    from conversion.report_text import plural
     from conversion.workflow import convert_source
 
     started = time.perf_counter()
@@ -122,10 +121,11 @@ def _print(outcome: "Outcome", verdicts: "Verdicts | None", seconds: float) -> N
     for name, reason in outcome.failures.items():
         click.echo(f"samesight: {name} could not be made: {reason}", err=True)
     state = "unchanged" if outcome.unchanged else "written"
-    count = plural(len(bundle.manifest.artifacts), "artifact")
+    count = len(bundle.manifest.artifacts)
+    made = f"{count} artifact{'' if count == 1 else 's'}"
     known = len(set(outcome.cached) & {artifact.name for artifact in bundle.manifest.artifacts})
     click.echo(
-        f"{bundle.folder}: {state}, {count} ({known} from the cache) in {seconds:.1f} s, "
+        f"{bundle.folder}: {state}, {made} ({known} from the cache) in {seconds:.1f} s, "
         f"peak memory of the converters {outcome.peak_bytes / 2**30:.2f} GiB"
     )
 
