@@ -31,7 +31,8 @@ docs/parity.md explains the figures and the gates."""
 @click.option(
     "--server",
     metavar="MODULE:FUNCTION",
-    help="Compare your own server code: a function from an image path to answers, or to (answers, input tensor).",
+    help="Compare your own server code: a function from an image path to answers, or to (answers, input tensor): "
+    "uint8 for the pixels before normalisation, float for what goes into the network.",
 )
 @click.option("--apps", is_flag=True, help="Run the Android app's own Kotlin code on this computer too.")
 @click.option(
