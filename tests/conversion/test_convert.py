@@ -361,7 +361,7 @@ def test_the_command_says_what_failed_and_exits_with_1(tmp_path, run, workers, m
     said = capsys.readouterr()
     assert "samesight: digits.fp32.ptl could not be made: deprecated at last" in said.err
     assert "note: the data is not here" in said.err
-    assert f"{tmp_path / 'out'}: unchanged, 1 artifacts (1 from the cache)" in said.out
+    assert f"{tmp_path / 'out'}: unchanged, 1 artifact (1 from the cache)" in said.out
     workers.failing = {}
     with pytest.raises(SystemExit) as caught:
         samesight.main(arguments)

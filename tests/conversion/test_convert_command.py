@@ -54,7 +54,7 @@ def test_it_converts_verifies_and_says_so(converted):
     assert [artifact.name for artifact in bundle.manifest.artifacts] == ["digits.fp32.pt2"]
     assert bundle.verdicts().passed
     assert bundle.manifest.data.metric > 0.9
-    assert f"{converted / 'out'}: written, 1 artifacts (0 from the cache) in" in said
+    assert f"{converted / 'out'}: written, 1 artifact (0 from the cache) in" in said
     assert "server model: top1 0.9" in said
     assert "golden cases  " in said
 

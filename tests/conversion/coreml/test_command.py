@@ -106,7 +106,7 @@ def test_compare_says_what_departs(digits, digits_run):
     assert "first to depart: conv2d" in text
     text = called("compare", digits, "--against", digits_run, "--images", 2)
     assert text.splitlines()[0].startswith("logits")
-    assert text.splitlines()[-1] == "against the float network, on 2 images; floor 40 dB"
+    assert text.splitlines()[-1] == "every value reaches the floor of 40 dB against the float network, on 2 images"
 
 
 def test_what_is_wrong_is_one_sentence(samesight, digits, image, tmp_path):
