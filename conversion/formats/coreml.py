@@ -15,7 +15,7 @@ Apple's runtime is for macOS and iOS alone; here `conversion.coreml`'s evaluator
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +24,10 @@ from contract.errors import SamesightError
 from contract.manifest import TensorInfo
 from contract.packing import pack
 from contract.spec import ModelSpec, Role
-from conversion.arrays import Float32, Integers, Quantum, UInt8
+from conversion.arrays import Float32, Integers, Quantum, UInt8, in_quanta, read_grids, write_grids
 from conversion.coreml.toolbox import import_coremltools
 from conversion.formats import Precision
 from conversion.formats.interface import Lowered, Lowering, Tensors
-from conversion.formats.onnx import quanta_of
 from conversion.formats.quiet import quiet
 from conversion.formats.refusals import refusal
 from conversion.formats.torch_runner import describe_outputs
@@ -82,23 +81,19 @@ def convert(job: Lowering) -> Lowered:
     """
     import torch
 
-    if job.precision == "int8" and job.quantized is None:
-        raise ValueError("int8 is lowered from the quantized program")
-    integer = job.quantized if job.precision == "int8" else None
-    system = SYSTEMS[job.precision]
+    program, system = job.program, SYSTEMS[job.precision]
     ct = import_coremltools()
     try:
         with quiet():
-            model = _lower(ct, integer.exported if integer else job.prepared.exported, job, system)
+            model = _lower(ct, program, job, system)
             model = _compressed(ct, model, job.precision)
     except Exception as error:
         raise refusal(TITLE, job.prepared.exported, error) from error
     model.short_description = f"{job.spec.name}: {job.spec.task}, {len(job.spec.labels)} classes"
     model.user_defined_metadata[SPEC_KEY] = job.spec.to_json()
     model.user_defined_metadata[LABELS_KEY] = json.dumps(job.spec.labels, ensure_ascii=False)
-    if integer:
-        quanta = {role: asdict(grid) for role, grid in integer.outputs.items()}
-        model.user_defined_metadata[QUANTA_KEY] = json.dumps(quanta)
+    if job.integer:
+        model.user_defined_metadata[QUANTA_KEY] = write_grids(job.integer.outputs)
     model.save(str(job.output))
     _make_reproducible(job.output)
     outputs = describe_outputs(job.spec, check_package(job.output, job.spec, system.specification))
@@ -175,8 +170,7 @@ class CoreMLRunner:
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
         """The outputs that lie on a grid (to half precision), counted in its quanta."""
-        made = self(tensor)
-        return {role: quanta_of(made[role], grid) for role, grid in self.quanta.items()}
+        return in_quanta(self(tensor), self.quanta)
 
 
 def load(path: Path, tensors: Tensors) -> CoreMLRunner:
@@ -188,9 +182,8 @@ def load(path: Path, tensors: Tensors) -> CoreMLRunner:
     from conversion.coreml.evaluator import load_evaluator
 
     evaluator = load_evaluator(path)
-    quanta = json.loads(evaluator.metadata.get(QUANTA_KEY, "{}"))
     roles: tuple[Any, ...] = tuple(output.role for output in tensors.outputs)
-    return CoreMLRunner(evaluator, roles, {role: Quantum(**grid) for role, grid in quanta.items()})
+    return CoreMLRunner(evaluator, roles, read_grids(evaluator.metadata.get(QUANTA_KEY)))
 
 
 def check_package(package: Path, spec: ModelSpec, specification: int) -> list[tuple[int, ...]]:

@@ -7,9 +7,8 @@ The file's constant methods are `model_json` (the spec) and, for int8, `quanta_j
 each returns one string.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,8 @@ import numpy as np
 from contract.errors import SamesightError
 from contract.packing import Storage, pack
 from contract.spec import Role
-from conversion.arrays import Float32, Integers, Quantum, UInt8
+from conversion.arrays import Float32, Integers, Quantum, UInt8, in_quanta, read_grids, write_grids
 from conversion.formats.interface import Lowered, Lowering, Tensors
-from conversion.formats.onnx import quanta_of
 from conversion.formats.quiet import mute, quiet
 from conversion.formats.refusals import refusal
 from conversion.formats.torch_runner import describe_input, describe_outputs
@@ -39,18 +37,22 @@ BOOKKEEPING = ("getitem", "quantize_per", "quantize_affine", "alloc", "executorc
 
 def convert(job: Lowering) -> Lowered:
     """Write `job.output`."""
+    buffer, share = lower(job.program, job.prepared, constants_of(job), xnnpack)
+    job.output.write_bytes(buffer)
+    return describe(job, share, ("executorch", "torch", *(("torchao",) if job.integer else ())))
+
+
+def constants_of(job: Lowering) -> dict[str, str]:
+    """The constant methods of a file: their names, and the string that each returns."""
+    grids = {QUANTA: write_grids(job.integer.outputs)} if job.integer else {}
+    return {SPEC: job.spec.to_json(), **grids}
+
+
+def describe(job: Lowering, share: float, tools: Sequence[str], minimum: Mapping[str, str] | None = None) -> Lowered:
+    """The description of a file that was made; `tools` are distributions, `minimum` the systems that it needs."""
     from importlib.metadata import version
 
-    if job.precision == "int8" and job.quantized is None:
-        raise ValueError("int8 is lowered from the quantized program")
-    integer = job.quantized if job.precision == "int8" else None
-    program = integer.exported if integer else job.prepared.exported
-    constants = {SPEC: job.spec.to_json()}
-    if integer:
-        constants[QUANTA] = json.dumps({role: asdict(grid) for role, grid in integer.outputs.items()})
-    buffer, share = lower(program, job.prepared, constants, xnnpack)
-    job.output.write_bytes(buffer)
-    shapes = [tuple(node.meta["val"].shape) for node in outputs_of(program.graph_module)]
+    shapes = [tuple(node.meta["val"].shape) for node in outputs_of(job.program.graph_module)]
     return Lowered(
         path=job.output,
         storage="float32_nchw",
@@ -58,7 +60,8 @@ def convert(job: Lowering) -> Lowered:
         outputs=describe_outputs(job.spec, shapes),
         runtime="ExecuTorch",
         runtime_version=version("executorch"),
-        tools={name: version(name) for name in ("executorch", "torch", *(("torchao",) if integer else ()))},
+        os_minimum=dict(minimum or {}),
+        tools={name: version(name) for name in tools},
         delegated=share,
     )
 
@@ -133,8 +136,7 @@ class ExecuTorchRunner:
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
         """The outputs that lie on a grid, counted in its quanta."""
-        made = self(tensor)
-        return {role: quanta_of(made[role], grid) for role, grid in self.quanta.items()}
+        return in_quanta(self(tensor), self.quanta)
 
 
 def load(path: Path, tensors: Tensors) -> ExecuTorchRunner:
@@ -154,14 +156,12 @@ def load(path: Path, tensors: Tensors) -> ExecuTorchRunner:
         native._unsafe_reset_threadpool(1)
         try:
             module = native._load_for_executorch(str(path))
-            methods = module.method_names()
-            quanta = json.loads(module.run_method(QUANTA, [])[0]) if QUANTA in methods else {}
+            grids = read_grids(_constant(module, QUANTA))
             # The first call makes XNNPACK's kernels and says so on standard error.
             module.forward((torch.zeros(tensors.input.shape),))
         except RuntimeError as error:
             line = str(error).strip().splitlines()[0]
             raise SamesightError(f"{path}: ExecuTorch cannot load it ({line}); convert again") from None
-    grids = {role: Quantum(float(grid["scale"]), int(grid["zero_point"])) for role, grid in quanta.items()}
     roles = [info.role for info in tensors.outputs if info.role != "image"]
     return ExecuTorchRunner(module, tensors.storage, roles, grids)
 
@@ -176,8 +176,7 @@ def read_constant(path: Path, name: str) -> str | None:
         import executorch.extension.pybindings._C as native
 
         try:
-            module = native._load_for_executorch(str(path))
-            return str(module.run_method(name, [])[0]) if name in module.method_names() else None
+            return _constant(native._load_for_executorch(str(path)), name)
         except RuntimeError as error:
             line = str(error).strip().splitlines()[0]
             raise SamesightError(f"{path}: ExecuTorch cannot load it ({line}); convert again") from None
@@ -185,5 +184,8 @@ def read_constant(path: Path, name: str) -> str | None:
 
 def read_quanta(path: Path) -> dict[Role, Quantum]:
     """The grids of an int8 file's outputs; empty for a float file (errors as in `read_constant`)."""
-    grids = json.loads(read_constant(path, QUANTA) or "{}")
-    return {role: Quantum(float(grid["scale"]), int(grid["zero_point"])) for role, grid in grids.items()}
+    return read_grids(read_constant(path, QUANTA))
+
+
+def _constant(module: Any, name: str) -> str | None:
+    return str(module.run_method(name, [])[0]) if name in module.method_names() else None

@@ -6,23 +6,20 @@ float32 (image [1,C,H,W], values 0..255, contiguous), values between float16. Th
 out and its evaluator runs it.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contract.errors import SamesightError
 from contract.packing import Storage, pack
 from contract.spec import Role
-from conversion.arrays import Float32, Integers, Quantum, UInt8
+from conversion.arrays import Float32, Integers, Quantum, UInt8, in_quanta
 from conversion.coreml.toolbox import import_coremltools
 from conversion.formats.coreml import HARMFUL_PASSES, IOS18
-from conversion.formats.executorch import QUANTA, SPEC, lower, outputs_of, read_quanta
+from conversion.formats.executorch import constants_of, describe, lower, read_quanta
 from conversion.formats.interface import Lowered, Lowering, Tensors
-from conversion.formats.onnx import quanta_of
 from conversion.formats.quiet import quiet
-from conversion.formats.torch_runner import describe_input, describe_outputs
 
 if TYPE_CHECKING:
     from conversion.coreml.evaluator import Evaluator
@@ -36,34 +33,14 @@ def convert(job: Lowering) -> Lowered:
     Raises:
         SamesightError: Core ML does not take the network as a whole.
     """
-    from importlib.metadata import version
-
-    if job.precision == "int8" and job.quantized is None:
-        raise ValueError("int8 is lowered from the quantized program")
-    integer = job.quantized if job.precision == "int8" else None
-    program = integer.exported if integer else job.prepared.exported
-    constants = {SPEC: job.spec.to_json()}
-    if integer:
-        constants[QUANTA] = json.dumps({role: asdict(grid) for role, grid in integer.outputs.items()})
-    buffer, share = lower(program, job.prepared, constants, partitioner, TITLE)
+    buffer, share = lower(job.program, job.prepared, constants_of(job), partitioner, TITLE)
     if share < 1:
         raise SamesightError(
             f"{TITLE} takes only {share:.0%} of {job.spec.name}'s operators, and ExecuTorch on a phone would run the "
             "rest on its CPU; ship the .mlpackage or the .pte"
         )
     job.output.write_bytes(buffer)
-    shapes = [tuple(node.meta["val"].shape) for node in outputs_of(program.graph_module)]
-    return Lowered(
-        path=job.output,
-        storage="float32_nchw",
-        input=describe_input(job.spec),
-        outputs=describe_outputs(job.spec, shapes),
-        runtime="ExecuTorch",
-        runtime_version=version("executorch"),
-        os_minimum=dict(IOS18.minimum),
-        tools={name: version(name) for name in ("executorch", "coremltools", "torch")},
-        delegated=share,
-    )
+    return describe(job, share, ("executorch", "coremltools", "torch"), IOS18.minimum)
 
 
 def partitioner() -> Any:
@@ -100,8 +77,7 @@ class CoreMLInPteRunner:
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
         """The outputs that lie on a grid (to half precision), counted in its quanta."""
-        made = self(tensor)
-        return {role: quanta_of(made[role], grid) for role, grid in self.quanta.items()}
+        return in_quanta(self(tensor), self.quanta)
 
 
 def load(path: Path, tensors: Tensors) -> CoreMLInPteRunner:

@@ -18,6 +18,8 @@ from conversion.arrays import Float32, Integers, Quantum, UInt8
 from conversion.formats import Precision
 
 if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
     from conversion.preparation import Prepared
     from conversion.quantization import Quantized
 
@@ -35,6 +37,24 @@ class Lowering:
     prepared: "Prepared"
     quantized: "Quantized | None"
     output: Path
+
+    @property
+    def integer(self) -> "Quantized | None":
+        """The quantized program where the precision is int8, None for the others.
+
+        Raises:
+            ValueError: int8, and there is no such program.
+        """
+        if self.precision != "int8":
+            return None
+        if self.quantized is None:
+            raise ValueError("int8 is lowered from the quantized program")
+        return self.quantized
+
+    @property
+    def program(self) -> "ExportedProgram":
+        """What is lowered: the quantized program for int8, else the prepared one."""
+        return self.integer.exported if self.integer else self.prepared.exported
 
 
 @dataclass(frozen=True)

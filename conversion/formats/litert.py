@@ -46,8 +46,8 @@ _float_models: "WeakKeyDictionary[Prepared, bytes]" = WeakKeyDictionary()
 
 def convert(job: Lowering) -> Lowered:
     """Write `job.output` (see the table above)."""
-    if job.precision == "int8":
-        model = integer_model(job)
+    if job.integer:
+        model = lower(job.integer.unfolded, job.prepared, job.spec.roles, quantized=True)
     elif job.precision == "fp32":
         model = float_model(job.prepared)
     else:
@@ -61,13 +61,6 @@ def float_model(prepared: "Prepared") -> bytes:
     if prepared not in _float_models:
         _float_models[prepared] = lower(prepared.module, prepared, prepared.spec.roles, quantized=False)
     return _float_models[prepared]
-
-
-def integer_model(job: Lowering) -> bytes:
-    """The int8 model, from the unfolded form of the quantized program."""
-    if job.quantized is None:
-        raise ValueError("int8 is lowered from the quantized program")
-    return lower(job.quantized.unfolded, job.prepared, job.spec.roles, quantized=True)
 
 
 def lower(network: "nn.Module", prepared: "Prepared", names: Sequence[str], quantized: bool) -> bytes:

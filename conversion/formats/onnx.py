@@ -8,18 +8,15 @@ saturates on those without.
 The file's metadata holds `model.json` (the spec) and, for int8, `quanta.json` (scale and zero point per output).
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from contract.errors import SamesightError
 from contract.packing import Storage, pack
 from contract.spec import Role
-from conversion.arrays import Float32, Integers, Quantum, UInt8
+from conversion.arrays import Float32, Integers, Quantum, UInt8, in_quanta, read_grids, write_grids
 from conversion.formats.interface import Lowered, Lowering, Tensors
 from conversion.formats.quiet import mute, quiet
 from conversion.formats.refusals import refusal
@@ -41,14 +38,11 @@ def convert(job: Lowering) -> Lowered:
     """Write `job.output`."""
     from importlib.metadata import version
 
-    if job.precision == "int8" and job.quantized is None:
-        raise ValueError("int8 is lowered from the quantized program")
-    program = job.quantized.exported if job.precision == "int8" and job.quantized else job.prepared.exported
-    model = export(program, job.prepared, job.spec.roles)
+    model = export(job.program, job.prepared, job.spec.roles)
     strip(model)
     metadata = {SPEC: job.spec.to_json()}
-    if job.precision == "int8" and job.quantized:
-        metadata[QUANTA] = json.dumps({role: asdict(grid) for role, grid in job.quantized.outputs.items()})
+    if job.integer:
+        metadata[QUANTA] = write_grids(job.integer.outputs)
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
     job.output.write_bytes(model.SerializeToString(deterministic=True))
@@ -119,13 +113,7 @@ class OnnxRunner:
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
         """The outputs that lie on a grid, counted in its quanta."""
-        made = self(tensor)
-        return {role: quanta_of(made[role], grid) for role, grid in self.quanta.items()}
-
-
-def quanta_of(real: Float32, grid: Quantum) -> Integers:
-    """Real values that lie on a grid as its integers q."""
-    return (np.rint(real / np.float32(grid.scale)) + grid.zero_point).astype(np.int32)
+        return in_quanta(self(tensor), self.quanta)
 
 
 def load(path: Path, tensors: Tensors) -> OnnxRunner:
@@ -145,6 +133,5 @@ def load(path: Path, tensors: Tensors) -> OnnxRunner:
         except Exception as error:  # onnxruntime's errors share no base class of their own
             line = str(error).strip().splitlines()[0]
             raise SamesightError(f"{path}: ONNX Runtime cannot load it ({line}); convert again") from None
-    stored = json.loads(session.get_modelmeta().custom_metadata_map.get(QUANTA, "{}"))
-    quanta = {role: Quantum(float(grid["scale"]), int(grid["zero_point"])) for role, grid in stored.items()}
+    quanta = read_grids(session.get_modelmeta().custom_metadata_map.get(QUANTA))
     return OnnxRunner(session, tensors.storage, [info.role for info in tensors.outputs if info.role != "image"], quanta)
