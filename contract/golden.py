@@ -87,6 +87,15 @@ class StoredAnswer(Strict):
     score: float
     box: tuple[float, float, float, float] | None
 
+    @classmethod
+    def of(cls, answer: Answer) -> "StoredAnswer":
+        """What is stored of an answer."""
+        return cls(label=answer.label, index=answer.index, score=answer.score, box=answer.box)
+
+    def answer(self) -> Answer:
+        """The answer that was stored."""
+        return Answer(self.label, self.index, self.score, self.box)
+
 
 class _Case(Strict):
     id: str
@@ -152,7 +161,7 @@ def _write_case(bundle: Path, case: GoldenCase) -> _Case:
             role: _Array(path=write(role, array.astype("<f4").tobytes()), shape=array.shape)
             for role, array in case.outputs.items()
         },
-        answers=tuple(StoredAnswer(label=a.label, index=a.index, score=a.score, box=a.box) for a in case.answers),
+        answers=tuple(StoredAnswer.of(answer) for answer in case.answers),
     )
 
 
@@ -169,7 +178,7 @@ def _read_case(bundle: Path, case: _Case) -> GoldenCase:
         else Yuv(case.yuv.layout, case.yuv.matrix, case.yuv.range, _bytes(bundle / case.yuv.path)),
         tensor=_read_array(bundle, case.input, "u1"),
         outputs={role: _read_array(bundle, array, "<f4") for role, array in case.outputs.items()},
-        answers=tuple(Answer(a.label, a.index, a.score, a.box) for a in case.answers),
+        answers=tuple(stored.answer() for stored in case.answers),
     )
 
 

@@ -12,6 +12,7 @@ from contract.bundle import MANIFEST, VERDICTS, Bundle, belongs, replacing_bundl
 from contract.errors import SamesightError, UsageError
 from contract.files import sha256, write_atomically
 from contract.manifest import Artifact, Manifest, check_relative, parse_manifest
+from contract.verdicts import failures
 
 # Which formats a platform's apps load; None: every format.
 PLATFORMS: dict[str, tuple[str, ...] | None] = {
@@ -33,13 +34,17 @@ def choose(bundle: Bundle, platform: str) -> tuple[Artifact, ...]:
     """
     if platform not in PLATFORMS:
         raise UsageError(f"no platform {platform!r}; choose among {', '.join(PLATFORMS)}")
-    formats = PLATFORMS[platform]
-    chosen = tuple(a for a in bundle.manifest.artifacts if formats is None or a.format in formats)
+    formats, chosen = PLATFORMS[platform], _used_by(bundle, platform)
     if not chosen:
         raise SamesightError(
             f"{bundle.folder}: has no artifact for {platform}; convert with {' or '.join(formats or ())}"
         )
     return chosen
+
+
+def _used_by(bundle: Bundle, platform: str) -> tuple[Artifact, ...]:
+    formats = PLATFORMS[platform]
+    return tuple(a for a in bundle.manifest.artifacts if formats is None or a.format in formats)
 
 
 def reduced_manifest(bundle: Bundle, chosen: tuple[Artifact, ...]) -> Manifest:
@@ -56,9 +61,8 @@ def reduced_manifest(bundle: Bundle, chosen: tuple[Artifact, ...]) -> Manifest:
 def manifest_hashes(bundle: Bundle) -> set[str]:
     """SHA-256 of the bundle's manifest, and of those of its copies on phones: results on any of them are about it."""
     found = {bundle.manifest_sha256()}
-    for formats in PLATFORMS.values():
-        chosen = tuple(a for a in bundle.manifest.artifacts if formats is None or a.format in formats)
-        found.add(sha256(reduced_manifest(bundle, chosen).to_json().encode()))
+    for platform in PLATFORMS:
+        found.add(sha256(reduced_manifest(bundle, _used_by(bundle, platform)).to_json().encode()))
     return found
 
 
@@ -73,8 +77,7 @@ def require_verdicts(bundle: Bundle, chosen: tuple[Artifact, ...]) -> None:
         raise SamesightError(
             f"{bundle.folder}: has no verdicts; run `samesight verify {bundle.folder}`, or give --force"
         )
-    failed = {v.name: v.reason for v in verdicts.artifacts if v.passed is False}
-    failed |= {v.name: f"in an app, {v.reason}" for v in verdicts.apps if v.passed is False}
+    failed = failures(verdicts.artifacts, verdicts.apps)
     found = [f"{artifact.name} ({failed[artifact.name]})" for artifact in chosen if artifact.name in failed]
     if found:
         raise SamesightError(
@@ -95,13 +98,12 @@ def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
         names = {artifact.name for artifact in chosen}
         rows = tuple(verdict for verdict in verdicts.artifacts if verdict.name in names)
         apps = tuple(verdict for verdict in verdicts.apps if verdict.name in names)
-        failed = any(row.passed is False for row in rows) or any(row.passed is False for row in apps)
         fitting = verdicts.model_copy(
             update={
                 "manifest_sha256": sha256(files[MANIFEST]),
                 "artifacts": rows,
                 "apps": apps,
-                "passed": not failed,
+                "passed": not failures(rows, apps),
             }
         )
         files[VERDICTS] = fitting.to_json().encode()

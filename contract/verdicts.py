@@ -1,5 +1,6 @@
 """parity.json: the verdict on every artifact of one bundle, with every figure."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from contract.device import Proof, Times
@@ -90,6 +91,12 @@ class AppVerdict(Strict):
     times: Times | None = None
     slower: bool = False
     delegates: tuple[str, ...] = ()
+
+
+def failures(artifacts: Iterable[Verdict], apps: Iterable[AppVerdict] = ()) -> dict[str, str]:
+    """Name to reason of the artifacts that failed here or in an app; without any the whole has passed."""
+    failed = {verdict.name: verdict.reason for verdict in artifacts if verdict.passed is False}
+    return failed | {verdict.name: f"in an app, {verdict.reason}" for verdict in apps if verdict.passed is False}
 
 
 class Verdicts(Document):

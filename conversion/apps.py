@@ -15,7 +15,8 @@ from contract.errors import SamesightError
 from contract.manifest import Unit
 from conversion.devices import read_device_parity
 
-MAVEN = ("mvn", "-T1", "-B", "-ntp", "-q", "-Dkotlin.compiler.daemon=false", "-DskipTests", "-pl", "host", "-am")
+MAVEN = ("mvn", "-T1", "-B", "-ntp", "-Dkotlin.compiler.daemon=false")
+COMPILE_HOST = (*MAVEN, "-q", "-DskipTests", "-pl", "host", "-am", "test-compile")
 MAIN = "samesight.host.HostKt"
 TOOLS = "install JDK 17 and Maven (Debian: openjdk-17-jdk-headless, maven)"
 # How the app calls the device that it runs on here.
@@ -58,7 +59,7 @@ def build(app: Path) -> None:
     sources = [path for kind in ("*.kt", "pom.xml") for path in app.rglob(kind)]
     if stamp.exists() and stamp.stat().st_mtime > max(path.stat().st_mtime for path in sources):
         return
-    made = subprocess.run([*MAVEN, "test-compile"], cwd=app, capture_output=True, text=True, check=False)
+    made = subprocess.run(COMPILE_HOST, cwd=app, capture_output=True, text=True, check=False)
     if made.returncode:
         problem = next((line for line in made.stdout.splitlines() if "ERROR" in line), made.stderr.strip())
         raise SamesightError(f"{app}: does not compile: {problem}; run `mvn test` there to see all")

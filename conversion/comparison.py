@@ -9,8 +9,8 @@ import numpy.typing as npt
 from contract.answers import Answer
 from contract.detection import iou_matrix
 from contract.verdicts import RoleFigures
+from conversion.arrays import Float32
 
-Float32 = npt.NDArray[np.float32]
 SILENCE_DB = -200.0
 
 

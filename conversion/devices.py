@@ -4,14 +4,13 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from contract.answers import Answer
 from contract.bundle import Bundle
 from contract.device import CaseRun, DeviceParity, UnitRun
 from contract.documents import read_document
 from contract.errors import SamesightError
 from contract.golden import GoldenCase
 from contract.pack import manifest_hashes
-from contract.verdicts import AppVerdict, Verdicts
+from contract.verdicts import AppVerdict, Verdicts, failures
 from conversion.comparison import Agreement
 from conversion.gates import GATES, Gate
 
@@ -52,8 +51,7 @@ def merge_apps(verdicts: Verdicts, new: Iterable[AppVerdict]) -> Verdicts:
     devices = {(verdict.app, verdict.device, verdict.system) for verdict in new}
     kept = tuple(old for old in verdicts.apps if (old.app, old.device, old.system) not in devices)
     apps = (*kept, *new)
-    failed = [v.name for v in verdicts.artifacts if v.passed is False] + [v.name for v in apps if v.passed is False]
-    return verdicts.model_copy(update={"apps": apps, "passed": not failed})
+    return verdicts.model_copy(update={"apps": apps, "passed": not failures(verdicts.artifacts, apps)})
 
 
 def add_devices(bundle: Bundle, verdicts: Verdicts, parities: Iterable[DeviceParity]) -> Verdicts:
@@ -125,7 +123,7 @@ def _differences(
                 continue
             if run.tensor_sha256 != tensor:
                 other.append(f"{case.id} ({image})")
-            given = [Answer(a.label, a.index, a.score, a.box) for a in run.answers]
+            given = [stored.answer() for stored in run.answers]
             agreement.add(case.answers, given)
     told = (("has no result of golden case", missing), ("the app makes another input tensor of golden case", other))
     return [f"{what} {_first(names)}" for what, names in told if names], agreement

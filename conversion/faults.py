@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from contract.answers import Answer, answers
@@ -19,9 +18,8 @@ from contract.image import Picture
 from contract.orientation import UPRIGHT, Orientation
 from contract.preprocess import Geometry, geometry, preprocess
 from contract.spec import Crop, Framing, Input, Letterbox, ModelSpec, Stretch
+from conversion.arrays import Float32, UInt8
 
-UInt8 = npt.NDArray[np.uint8]
-Float32 = npt.NDArray[np.float32]
 Answers = Sequence[Sequence[Answer]]
 Box = tuple[float, float, float, float]
 

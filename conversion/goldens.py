@@ -18,13 +18,12 @@ from contract.orientation import UPRIGHT, Orientation
 from contract.preprocess import preprocess
 from contract.spec import ModelSpec
 from contract.yuv import Layout, Matrix, Range, rgb_to_yuv420, yuv420_from_bytes, yuv420_to_rgb
+from conversion.arrays import UInt8
 from conversion.metrics import average_precision, match_image, mean, metric_spec, top1_hits
 from conversion.server import ServerModel
 from conversion.server_answers import FILE, ServerAnswers, fingerprint_of, server_answers
 from conversion.source import TestData
 from training.data import Example, open_data
-
-UInt8 = npt.NDArray[np.uint8]
 
 CASES = 32
 BUDGET_BYTES = 18_000_000

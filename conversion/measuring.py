@@ -14,12 +14,11 @@ from contract.image import Picture
 from contract.orientation import Orientation
 from contract.preprocess import Geometry, preprocess
 from contract.spec import ModelSpec, Role
-from conversion.arrays import Quantum
+from conversion.arrays import Quantum, UInt8
 from conversion.formats.interface import Runner
 from conversion.metrics import metric_spec, task_metric
 from conversion.server_answers import ServerAnswers
 
-UInt8 = npt.NDArray[np.uint8]
 Outputs = dict[Role, npt.NDArray[np.float32]]
 Progress = Callable[[int, int], None]
 

@@ -11,6 +11,7 @@ from contract.answers import Answer, answers
 from contract.bundle import MANIFEST, Bundle, open_bundle
 from contract.errors import SamesightError
 from contract.image import Picture, load_picture
+from contract.manifest import Artifact
 from contract.preprocess import preprocess
 from contract.spec import ModelSpec, Role
 from conversion.formats import FORMATS
@@ -51,20 +52,18 @@ def as_picture(image: Image, spec: ModelSpec) -> Picture:
     return load_picture(Path(image), spec.input.background)
 
 
+def reference_artifact(bundle: Bundle) -> Artifact | None:
+    """The fp32 artifact that loads fastest here."""
+    return next((a for kind in PREFERRED for a in bundle.manifest.artifacts if (a.format, a.precision) == kind), None)
+
+
 def open_artifact(bundle: Bundle, name: str | None = None) -> Model:
     """An artifact of a bundle; without a name its fp32 artifact that loads fastest.
 
     Raises:
         SamesightError: no such artifact, or nothing here runs it.
     """
-    artifact = (
-        bundle.find(name)
-        if name
-        else next(
-            (a for kind in PREFERRED for a in bundle.manifest.artifacts if (a.format, a.precision) == kind),
-            bundle.manifest.artifacts[0],
-        )
-    )
+    artifact = bundle.find(name) if name else reference_artifact(bundle) or bundle.manifest.artifacts[0]
     row = FORMATS[artifact.format]
     if lacking := row.lacking(row.runtime):
         raise SamesightError(f"{artifact.name}: {lacking}, or take another artifact")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from contract.bundle import Bundle
 from contract.golden import GoldenCase
 from contract.manifest import Artifact
-from contract.verdicts import Verdict, Verdicts
+from contract.verdicts import Verdict, Verdicts, failures
 from conversion.data_split import find_test_split
 from conversion.devices import merge_apps
 from conversion.formats import FORMATS
@@ -79,7 +79,7 @@ def judge_bundle(bundle: Bundle, seen: Observations) -> Verdicts:
             verdicts.append(_verdict(bundle, artifact, unable, Judgement(False, False, reason, {})))
     return Verdicts(
         manifest_sha256=bundle.manifest_sha256(),
-        passed=all(verdict.passed is not False for verdict in verdicts),
+        passed=not failures(verdicts),
         artifacts=tuple(verdicts),
     )
 

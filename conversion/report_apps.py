@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from contract.device import Proof
 from contract.verdicts import AppVerdict
 from conversion.apps import THIS_COMPUTER
-from conversion.report_text import State, decibel, milliseconds, percent
+from conversion.report_text import State, decibel, milliseconds, percent, state_of
 
 WORDS: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not used"}
 PROOFS: dict[Proof, str] = {
@@ -45,7 +45,7 @@ def phones(verdicts: Sequence[AppVerdict]) -> list[str]:
 
 
 def _row(verdict: AppVerdict) -> AppRow:
-    state: State = "not-run" if verdict.passed is None else "pass" if verdict.passed else "fail"
+    state = state_of(verdict.passed)
     ran = verdict.proof is not None
     times = verdict.times
     return AppRow(

@@ -23,6 +23,7 @@ from conversion.report_text import (
     plural,
     signed,
     size,
+    state_of,
 )
 
 WORDS: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not run here"}
@@ -127,11 +128,6 @@ class Banner:
     apps: tuple[AppRow, ...]
 
 
-def state_of(verdict: Verdict) -> State:
-    """None of `passed` means that nothing here can run the artifact."""
-    return "not-run" if verdict.passed is None else "pass" if verdict.passed else "fail"
-
-
 def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -> list[Row]:
     """One row per verdict, in their order; all drawings of a column share one scale."""
     position = loss_scale([(v.metric, GATES[v.precision]) for v in verdicts.artifacts if v.metric])
@@ -144,7 +140,7 @@ def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -
             precision=verdict.precision,
             runner=verdict.runner or "",
             unit=_unit(bundle.find(verdict.name)),
-            state=state_of(verdict),
+            state=state_of(verdict.passed),
             inconclusive=verdict.inconclusive,
             reason=verdict.reason,
             snr=tuple(_snr(role, GATES[verdict.precision]) for role in verdict.roles),

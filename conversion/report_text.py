@@ -29,6 +29,11 @@ class Fact:
     detail: str = ""
 
 
+def state_of(passed: bool | None) -> State:
+    """None means that it did not run."""
+    return "not-run" if passed is None else "pass" if passed else "fail"
+
+
 def percent(share: float, digits: int = 1) -> str:
     """A share 0..1 in percent; one that is not whole is never rounded to 100 %."""
     text = f"{100 * share:.{digits}f}%"

@@ -6,20 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from contract.answers import Answer, answers, check_outputs
 from contract.errors import SamesightError
 from contract.image import Picture
 from contract.preprocess import preprocess
 from contract.spec import Input, ModelSpec, Role
+from conversion.arrays import Float32, UInt8
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.export import ExportedProgram
-
-UInt8 = npt.NDArray[np.uint8]
-Float32 = npt.NDArray[np.float32]
 
 
 def load_program(path: Path) -> "ExportedProgram":

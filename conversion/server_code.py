@@ -29,6 +29,7 @@ from conversion.faults import network_values
 from conversion.formats import FORMATS
 from conversion.formats.interface import Runner
 from conversion.gates import GATES
+from conversion.model import reference_artifact
 
 Array = npt.NDArray[Any]
 Kind = Literal["uint8", "float"]
@@ -148,12 +149,9 @@ def _reason(comparison: Comparison) -> str:
 
 
 def reference_runner(bundle: Bundle) -> Runner | None:
-    """The fp32 artifact that loads fastest here."""
-    for name in ("onnx", "litert", "exported", "torchscript", "executorch"):
-        for artifact in bundle.manifest.artifacts:
-            if (artifact.format, artifact.precision) == (name, "fp32"):
-                return FORMATS[name].load_module().load(bundle.path(artifact), artifact)
-    return None
+    """The fp32 artifact that loads fastest here, loaded."""
+    artifact = reference_artifact(bundle)
+    return FORMATS[artifact.format].load_module().load(bundle.path(artifact), artifact) if artifact else None
 
 
 def _run(function: str, cases: Sequence[GoldenCase], spec: ModelSpec) -> tuple[list[list[Answer]], list[Array]]:

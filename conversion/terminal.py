@@ -114,12 +114,15 @@ def figures_of(verdict: Verdict) -> list[str]:
         "exact" if exact else "-" if verdict.snr_db is None else f"{verdict.snr_db:.1f}",
         "-" if verdict.agreement is None else f"{verdict.agreement:.1%}",
         "-" if metric is None else f"{metric.artifact:.4f}",
-        "-"
-        if metric is None
-        else f"{100 * metric.drop:+.2f} [{100 * metric.drop_low:+.2f}, {100 * metric.drop_high:+.2f}]",
+        "-" if metric is None else f"{_points(metric.drop)} [{_points(metric.drop_low)}, {_points(metric.drop_high)}]",
         f"{verdict.bytes / 1000:.0f}",
         "-" if verdict.bytes_ratio is None else f"{verdict.bytes_ratio:.2f}",
     ]
+
+
+def _points(share: float) -> str:
+    # Adding zero takes the sign from a negative one.
+    return f"{round(100 * share, 2) + 0.0:+.2f}"
 
 
 def mark_of(verdict: Verdict) -> str:

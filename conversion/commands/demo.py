@@ -12,7 +12,7 @@ NAMES = ("digits", "scenes")
 EPILOG = """\b
 Examples:
   samesight demo
-  samesight demo --out /tmp/demo --all
+  samesight demo --out demo-all --all
   samesight demo --json
 
 Runs that are there already are kept, and unchanged artifacts come from the cache, so a second demo takes seconds.

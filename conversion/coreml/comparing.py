@@ -11,7 +11,8 @@ from contract.image import load_picture
 from contract.preprocess import preprocess
 from contract.spec import ModelSpec, read_spec
 from contract.verdicts import RoleFigures
-from conversion.coreml.layers import Layer, UInt8, compare_layers, compare_outputs, first_departure, floor_of
+from conversion.arrays import UInt8
+from conversion.coreml.layers import Layer, compare_layers, compare_outputs, first_departure, floor_of
 from conversion.coreml.package_in_pte import load_any
 from conversion.formats.quiet import quiet
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from contract.errors import SamesightError
+from conversion.arrays import Float32
 from conversion.coreml.images import ImageInput, image_input, planes_of
 from conversion.coreml.operators.table import OPERATORS, STRUCTURE
 from conversion.coreml.program import Package, load_function, read_package, unknown_operators
@@ -31,7 +32,6 @@ from conversion.coreml.steps import (
 )
 from conversion.coreml.values import Value, from_constant, store
 
-Float32 = npt.NDArray[np.float32]
 Array = npt.NDArray[Any] | Tensor
 
 

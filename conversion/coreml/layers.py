@@ -15,6 +15,7 @@ import numpy.typing as npt
 from contract.errors import SamesightError
 from contract.packing import Storage, pack
 from contract.spec import ModelSpec, Role
+from conversion.arrays import Float32, UInt8
 from conversion.comparison import decibel, role_figures
 from conversion.coreml.evaluator import Evaluator
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from conversion.preparation import Prepared
     from conversion.server import ServerModel
 
-UInt8 = npt.NDArray[np.uint8]
-Float32 = npt.NDArray[np.float32]
 SUFFIXES = ("_cast_fp16", "_cast_fp32", "_cast_uint16", "_cast")
 FLOOR_DB = 40.0
 FLOOR_QUANTIZED_DB = 15.0

@@ -16,14 +16,13 @@ from contract.image import load_picture
 from contract.packing import pack
 from contract.preprocess import Geometry, preprocess
 from contract.spec import ModelSpec, parse_spec
+from conversion.arrays import Float32
 from conversion.coreml.evaluator import Evaluator
 from conversion.coreml.images import ImageInput
 from conversion.coreml.layers import feed, outputs_by_role
 from conversion.coreml.package_in_pte import load_any
 from conversion.formats.coreml import SPEC_KEY
 from conversion.formats.executorch import SPEC, read_constant
-
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

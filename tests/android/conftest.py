@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from conversion.apps import MAVEN, TOOLS
+
 sys.path.insert(0, str(Path(__file__).parent))
 APP = Path(__file__).parents[2] / "android_app"
-MAVEN = ("mvn", "-T1", "-B", "-ntp", "-Dkotlin.compiler.daemon=false", "test")
+TEST = (*MAVEN, "test")
 
 
 def _require_tools():
     missing = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
     if not missing:
         return
-    reason = f"no {' and no '.join(missing)}: install JDK 17 and Maven (Debian: openjdk-17-jdk-headless, maven)"
+    reason = f"no {' and no '.join(missing)}: {TOOLS}"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -33,10 +35,10 @@ def reactor(tmp_path_factory):
     log = root / "reactor.log"
     with FileLock(root / "reactor.lock"):
         if not log.exists():
-            made = subprocess.run(MAVEN, cwd=APP, capture_output=True, text=True, check=False)
+            made = subprocess.run(TEST, cwd=APP, capture_output=True, text=True, check=False)
             log.write_text(f"{made.returncode}\n{made.stdout}\n{made.stderr}")
     code, text = log.read_text().split("\n", 1)
-    assert code == "0", f"{' '.join(MAVEN)} in {APP} failed:\n{text[-5000:]}"
+    assert code == "0", f"{' '.join(TEST)} in {APP} failed:\n{text[-5000:]}"
     return APP
 
 

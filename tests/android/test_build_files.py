@@ -9,7 +9,6 @@ import pytest
 
 APP = Path(__file__).parents[2] / "android_app"
 CATALOG = tomllib.loads((APP / "gradle" / "libs.versions.toml").read_text())
-NAMESPACE = {"m": "http://maven.apache.org/POM/4.0.0"}
 # Gradle's words for where a dependency is needed, in Maven's.
 SCOPES = {
     "api": "compile",
@@ -47,16 +46,16 @@ def pom(folder):
 
 
 def texts(element, path):
-    return [found.text for found in element.findall(path, NAMESPACE)]
+    return [found.text for found in element.findall(path)]
 
 
-MODULES = texts(pom(APP), ".//m:module")
+MODULES = texts(pom(APP), ".//module")
 SHARED = [module for module in MODULES if module not in MAVEN_ONLY]
 
 
 def properties():
-    found = pom(APP).find("m:properties", NAMESPACE)
-    return {child.tag.split("}")[1]: child.text for child in found}
+    found = pom(APP).find("properties")
+    return {child.tag: child.text for child in found}
 
 
 def test_every_version_of_the_poms_is_the_catalogs():
@@ -70,7 +69,7 @@ def test_every_version_of_the_poms_is_the_catalogs():
 
 @pytest.mark.parametrize("folder", [APP, *(APP / module for module in MODULES)], ids=lambda path: path.name)
 def test_no_pom_has_a_version_of_its_own(folder):
-    own = texts(pom(folder), ".//m:dependency/m:version") + texts(pom(folder), ".//m:plugin/m:version")
+    own = texts(pom(folder), ".//dependency/version") + texts(pom(folder), ".//plugin/version")
     assert own or folder.name == "stubs"
     assert [version for version in own if not re.fullmatch(r"\$\{[a-z.]+\.version\}", version)] == []
 
@@ -113,12 +112,12 @@ def gradle_dependencies(module):
 @pytest.mark.parametrize("module", SHARED)
 def test_both_have_the_same_dependencies(module):
     maven = {
-        (f"{group}:{artifact}", *(texts(dependency, "m:version")), *(texts(dependency, "m:scope") or ["compile"]))
+        (f"{group}:{artifact}", *(texts(dependency, "version")), *(texts(dependency, "scope") or ["compile"]))
         for dependency in [
-            *pom(APP).findall("m:dependencies/*", NAMESPACE),
-            *pom(APP / module).findall("m:dependencies/*", NAMESPACE),
+            *pom(APP).findall("dependencies/*"),
+            *pom(APP / module).findall("dependencies/*"),
         ]
-        for group, artifact in [(*texts(dependency, "m:groupId"), *texts(dependency, "m:artifactId"))]
+        for group, artifact in [(*texts(dependency, "groupId"), *texts(dependency, "artifactId"))]
     }
     if module in FOR_ANDROID:
         maven = {row for row in maven if row[2] != "test"}
@@ -130,15 +129,15 @@ def test_both_compile_the_same_sources(module):
     """Gradle's plugins compile the folders named here, unless a build file says otherwise."""
     for folder in (APP, APP / module):
         assert "srcDir" not in (folder / "build.gradle.kts").read_text()
-    assert texts(pom(APP), "m:build/m:sourceDirectory") == ["src/main/kotlin"]
-    assert texts(pom(APP), "m:build/m:testSourceDirectory") == ["src/test/kotlin"]
-    assert texts(pom(APP / module), "m:build/m:sourceDirectory") == []
-    assert texts(pom(APP / module), "m:build/m:testSourceDirectory") == []
+    assert texts(pom(APP), "build/sourceDirectory") == ["src/main/kotlin"]
+    assert texts(pom(APP), "build/testSourceDirectory") == ["src/test/kotlin"]
+    assert texts(pom(APP / module), "build/sourceDirectory") == []
+    assert texts(pom(APP / module), "build/testSourceDirectory") == []
     sources = [path.relative_to(APP / module) for kind in ("kt", "java") for path in (APP / module).rglob(f"*.{kind}")]
     kinds = [kind for kind in ("main", "test", "androidTest") if kind != "androidTest" or module == "app"]
     compiled = [path for path in sources if path.parts[:3] in [("src", kind, "kotlin") for kind in kinds]]
     assert sources and sources == compiled
-    extra = texts(pom(APP / module), ".//m:sourceDir")
+    extra = texts(pom(APP / module), ".//sourceDir")
     assert extra == [f"src/{kind}/kotlin" for kind in kinds[1:] if module == "app"]
 
 
@@ -146,5 +145,5 @@ def test_both_compile_the_same_sources(module):
 def test_both_take_warnings_for_errors_and_the_same_java(module):
     gradle = (APP / module / "build.gradle.kts").read_text()
     assert "allWarningsAsErrors = true" in gradle
-    assert texts(pom(APP), ".//m:configuration/m:args/m:arg") == ["-Werror"]
+    assert texts(pom(APP), ".//configuration/args/arg") == ["-Werror"]
     assert f"jvmToolchain({properties()['kotlin.compiler.jvmTarget']})" in gradle

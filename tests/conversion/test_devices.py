@@ -25,7 +25,7 @@ def flawless_case(case, image):
         id=case.id,
         image=image,
         tensor_sha256=hashlib.sha256(case.tensor.tobytes()).hexdigest(),
-        answers=tuple(StoredAnswer(label=a.label, index=a.index, score=a.score, box=a.box) for a in case.answers),
+        answers=tuple(StoredAnswer.of(answer) for answer in case.answers),
     )
 
 
