@@ -55,8 +55,8 @@ fun preprocess(picture: Picture, spec: Input): Pair<ByteArray, Geometry> {
  */
 class Preprocessor(private val spec: Input) {
     val tensor = ByteArray(spec.height * spec.width * spec.channels.count)
-    private val pixelRows = PixelRows()
-    private val frameRows = FrameRows()
+    private val pixelLines = PixelLines()
+    private val frameLines = FrameLines()
     private var width = 0
     private var height = 0
     private var geometry = Geometry(Frame(1, 1, 1, 1, 0, 0, 1, 1), UPRIGHT)
@@ -65,8 +65,8 @@ class Preprocessor(private val spec: Input) {
     /** Fills [tensor] from a picture. */
     fun run(picture: Picture): Geometry {
         prepare(picture.width, picture.height, picture.orientation)
-        pixelRows.begin(picture, resizer.firstColumn, resizer.columns)
-        resizer.run(pixelRows, tensor)
+        pixelLines.begin(picture, resizer.byColumns, resizer.first)
+        resizer.run(pixelLines, tensor)
         return geometry
     }
 
@@ -78,8 +78,8 @@ class Preprocessor(private val spec: Input) {
     fun run(frame: Yuv420, matrix: Matrix, range: Range, orientation: Orientation): Geometry {
         frame.check()
         prepare(frame.width, frame.height, orientation)
-        frameRows.begin(frame, matrix, range, resizer.firstColumn, resizer.columns)
-        resizer.run(frameRows, tensor)
+        frameLines.begin(frame, matrix, range, resizer.byColumns, resizer.first, resizer.length)
+        resizer.run(frameLines, tensor)
         return geometry
     }
 
@@ -97,15 +97,14 @@ class Preprocessor(private val spec: Input) {
 /**
  * Levels of RGB as bytes of a tensor; grey is Pillow's L: ITU-R 601-2 in 16-bit fixed point.
  *
- * @param pixels [count] levels 0..255 of red, then green, then blue.
  * @param into takes the bytes of pixel i from [first] + i * [step] on.
  */
-internal fun toChannels(pixels: IntArray, count: Int, channels: Channels, into: ByteArray, first: Int, step: Int) {
+internal fun toChannels(pixels: Line, channels: Channels, into: ByteArray, first: Int, step: Int) {
     var at = first
-    for (i in 0 until count) {
-        val red = pixels[i]
-        val green = pixels[count + i]
-        val blue = pixels[2 * count + i]
+    for (i in 0 until pixels.count) {
+        val red = pixels.red[i]
+        val green = pixels.green[i]
+        val blue = pixels.blue[i]
         if (channels == Channels.GREY) {
             into[at] = ((19595 * red + 38470 * green + 7471 * blue + 32768) shr 16).toByte()
         } else {

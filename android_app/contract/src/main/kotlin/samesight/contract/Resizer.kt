@@ -1,74 +1,85 @@
 package samesight.contract
 
-/** Gives stored row `y` as levels 0..255: red of the asked columns, then green, then blue. */
-internal fun interface Rows {
-    fun read(y: Int, row: IntArray)
+/**
+ * A line of [count] pixels as levels 0..255, or as sums of weighed ones.
+ *
+ * Each channel has an array of its own: compilers make vector instructions of loops over arrays from their start on,
+ * and none of loops over parts of a longer array.
+ */
+internal class Line(val count: Int) {
+    val red = IntArray(count)
+    val green = IntArray(count)
+    val blue = IntArray(count)
+}
+
+/** Gives the asked part of stored line [index], a row or a column. */
+internal fun interface Lines {
+    fun read(index: Int, line: Line)
 }
 
 /**
- * The two passes of `docs/contract.md`, "Resize", over the rows of a stored image, one by one, straight into the
+ * The two passes of `docs/contract.md`, "Resize", over the lines of a stored image, one by one, straight into the
  * tensor.
  *
  * Stands for Python's `upright`, `resize`, `resize_window` and `fill`: it computes what lies inside the input only,
- * turns the few scaled pixels instead of the many stored ones, and allocates nothing after construction. Turning may
- * come last because a turned image's first pass, across, is the stored image's pass over rows or columns, with the
- * weights turned round where it runs backwards.
+ * turns the few scaled pixels instead of the many stored ones, and allocates nothing after construction. The lines are
+ * columns of the upright image, which are columns or rows of the stored one: then the first pass, across, is sums of
+ * whole lines, and only the second, of the few lines that are left, goes from pixel to pixel.
  *
  * @param frame of the upright image.
  * @param orientation of the stored image.
  */
-internal class Resizer(frame: Frame, orientation: Orientation, filter: Filter, private val channels: Channels) {
-    private val transposed = orientation.transposed
-    private val storedHeight = if (transposed) frame.sourceWidth else frame.sourceHeight
+internal class Resizer(
+    private val frame: Frame,
+    orientation: Orientation,
+    filter: Filter,
+    private val channels: Channels,
+) {
+    private val origin: Int
     private val backwards: Boolean
-    private val byRow: Weights
-    private val byColumn: Weights
-    private val placement: Placement
+    private val across: Weights
+    private val down: Weights
+    private val line: Line
+    private val narrow: Line
+    private val open: Array<Line>
 
-    /** The stored columns that are asked of [Rows]; an even one first, where a camera frame's chroma samples begin. */
-    val firstColumn: Int
-    val columns: Int
+    /** Whether the lines that are asked of [Lines] are columns of the stored image; else its rows. */
+    val byColumns = !orientation.transposed
 
-    private val line: IntArray
-    private val narrow: IntArray
-    private val open: Array<IntArray>
+    /** The first pixel of a line that is asked for, an even one: there a camera frame's chroma samples begin. */
+    val first: Int
+
+    /** How many pixels of each line are asked for. */
+    val length: Int
 
     init {
         val window = frame.window
-        val across = weights(frame.sourceWidth, frame.scaledWidth, window.left, window.left + window.width, filter)
-        val down = weights(frame.sourceHeight, frame.scaledHeight, window.top, window.top + window.height, filter)
+        origin = ((frame.top + window.top) * frame.width + frame.left + window.left) * channels.count
         val quarters = orientation.quarterTurns
-        val acrossBackwards = (quarters == 1 || quarters == 2) != orientation.mirrored
-        val downBackwards = quarters >= 2
-        backwards = if (transposed) acrossBackwards else downBackwards
-        byRow = if (transposed) across else down
-        val upright = if (transposed) down else across
-        val storedWidth = if (transposed) frame.sourceHeight else frame.sourceWidth
-        val columnsBackwards = if (transposed) downBackwards else acrossBackwards
-        byColumn = if (columnsBackwards) upright.reversed(storedWidth) else upright
-        firstColumn = byColumn.starts.min() / 2 * 2
-        columns = byColumn.stops.max() - firstColumn
-        placement = placement(frame, window, channels.count, transposed)
-        line = IntArray(3 * columns)
-        narrow = IntArray(3 * byColumn.count)
-        open = Array(mostOpen(byRow)) { IntArray(if (transposed) line.size else narrow.size) }
+        backwards = (quarters == 1 || quarters == 2) != orientation.mirrored
+        across = weights(frame.sourceWidth, frame.scaledWidth, window.left, window.left + window.width, filter)
+        val upright = weights(frame.sourceHeight, frame.scaledHeight, window.top, window.top + window.height, filter)
+        down = if (quarters >= 2) upright.reversed(frame.sourceHeight) else upright
+        first = down.starts.min() / 2 * 2
+        length = down.stops.max() - first
+        line = Line(length)
+        narrow = Line(down.count)
+        open = Array(mostOpen(across)) { Line(length) }
     }
 
-    /** Reads all rows that matter and writes the covered part of [tensor], uint8 [H, W, C]. */
-    fun run(rows: Rows, tensor: ByteArray) {
+    /** Reads all lines that matter and writes the covered part of [tensor], uint8 [H, W, C]. */
+    fun run(lines: Lines, tensor: ByteArray) {
         var done = 0
         var opened = 0
-        for (y in byRow.starts[0] until byRow.stops[byRow.count - 1]) {
-            rows.read(if (backwards) storedHeight - 1 - y else y, line)
-            val input = if (transposed) line else narrow
-            if (!transposed) weighColumns(line, columns, byColumn, firstColumn, narrow)
-            while (opened < byRow.count && byRow.starts[opened] <= y) opened++
+        for (x in across.starts[0] until across.stops[across.count - 1]) {
+            lines.read(if (backwards) frame.sourceWidth - 1 - x else x, line)
+            while (opened < across.count && across.starts[opened] <= x) opened++
             for (i in done until opened) {
-                val tap = byRow.taps[i * byRow.stride + y - byRow.starts[i]]
+                val tap = across.taps[i * across.stride + x - across.starts[i]]
                 val sums = open[i % open.size]
-                if (y == byRow.starts[i]) begin(input, tap, sums) else add(input, tap, sums)
+                if (x == across.starts[i]) begin(line, tap, sums) else add(line, tap, sums)
             }
-            while (done < opened && byRow.stops[done] == y + 1) {
+            while (done < opened && across.stops[done] == x + 1) {
                 finish(open[done % open.size])
                 put(done, open[done % open.size], tensor)
                 done++
@@ -76,21 +87,10 @@ internal class Resizer(frame: Frame, orientation: Orientation, filter: Filter, p
         }
     }
 
-    private fun put(index: Int, finished: IntArray, tensor: ByteArray) {
-        if (transposed) weighColumns(finished, columns, byColumn, firstColumn, narrow)
-        val pixels = if (transposed) narrow else finished
-        val first = placement.origin + index * placement.betweenLines
-        toChannels(pixels, byColumn.count, channels, tensor, first, placement.betweenPixels)
+    private fun put(column: Int, finished: Line, tensor: ByteArray) {
+        weighAlong(finished, down, first, narrow)
+        toChannels(narrow, channels, tensor, origin + column * channels.count, frame.width * channels.count)
     }
-}
-
-/** Where in the tensor finished pixels go, in bytes. */
-private class Placement(val origin: Int, val betweenLines: Int, val betweenPixels: Int)
-
-private fun placement(frame: Frame, window: Window, channels: Int, transposed: Boolean): Placement {
-    val origin = ((frame.top + window.top) * frame.width + frame.left + window.left) * channels
-    val row = frame.width * channels
-    return if (transposed) Placement(origin, channels, row) else Placement(origin, row, channels)
 }
 
 /** How many scaled pixels at most are made of the same source pixel, so that their sums are open at once. */
@@ -104,8 +104,20 @@ private fun mostOpen(weights: Weights): Int {
     return most
 }
 
+private fun begin(input: Line, tap: Int, sums: Line) {
+    begin(input.red, tap, sums.red)
+    begin(input.green, tap, sums.green)
+    begin(input.blue, tap, sums.blue)
+}
+
 private fun begin(input: IntArray, tap: Int, sums: IntArray) {
     for (i in sums.indices) sums[i] = HALF + input[i] * tap
+}
+
+private fun add(input: Line, tap: Int, sums: Line) {
+    add(input.red, tap, sums.red)
+    add(input.green, tap, sums.green)
+    add(input.blue, tap, sums.blue)
 }
 
 private fun add(input: IntArray, tap: Int, sums: IntArray) {
@@ -118,28 +130,37 @@ internal fun clamp(value: Int): Int {
     return (positive or ((255 - positive) shr 31)) and 255
 }
 
+private fun finish(sums: Line) {
+    finish(sums.red)
+    finish(sums.green)
+    finish(sums.blue)
+}
+
 private fun finish(sums: IntArray) {
     for (i in sums.indices) sums[i] = clamp(sums[i] shr PRECISION_BITS)
 }
 
-/** One line of three planes of [columns] levels each, which begins at source pixel [first], scaled to [into]. */
-private fun weighColumns(line: IntArray, columns: Int, weights: Weights, first: Int, into: IntArray) {
-    val count = weights.count
-    for (i in 0 until count) {
+/** A [line] that begins at source pixel [first], scaled to [into]. */
+private fun weighAlong(line: Line, weights: Weights, first: Int, into: Line) {
+    val fromRed = line.red
+    val fromGreen = line.green
+    val fromBlue = line.blue
+    val taps = weights.taps
+    for (i in 0 until weights.count) {
         val start = weights.starts[i] - first
-        val length = weights.stops[i] - weights.starts[i]
-        val taps = i * weights.stride
+        val stop = weights.stops[i] - first
+        val shift = i * weights.stride - start
         var red = HALF
         var green = HALF
         var blue = HALF
-        for (t in 0 until length) {
-            val tap = weights.taps[taps + t]
-            red += line[start + t] * tap
-            green += line[start + t + columns] * tap
-            blue += line[start + t + 2 * columns] * tap
+        for (k in start until stop) {
+            val tap = taps[k + shift]
+            red += fromRed[k] * tap
+            green += fromGreen[k] * tap
+            blue += fromBlue[k] * tap
         }
-        into[i] = clamp(red shr PRECISION_BITS)
-        into[count + i] = clamp(green shr PRECISION_BITS)
-        into[2 * count + i] = clamp(blue shr PRECISION_BITS)
+        into.red[i] = clamp(red shr PRECISION_BITS)
+        into.green[i] = clamp(green shr PRECISION_BITS)
+        into.blue[i] = clamp(blue shr PRECISION_BITS)
     }
 }

@@ -105,13 +105,13 @@ fun yuv420FromBytes(data: ByteArray, width: Int, height: Int, layout: Layout): Y
  */
 fun yuv420ToRgb(frame: Yuv420, matrix: Matrix = Matrix.BT601, range: Range = Range.VIDEO): ByteArray {
     frame.check()
-    val rows = FrameRows()
-    rows.begin(frame, matrix, range, 0, frame.width)
-    val row = IntArray(3 * frame.width)
+    val rows = FrameLines()
+    rows.begin(frame, matrix, range, byColumns = false, first = 0, length = frame.width)
+    val row = Line(frame.width)
     val result = ByteArray(3 * frame.width * frame.height)
     for (y in 0 until frame.height) {
         rows.read(y, row)
-        toChannels(row, frame.width, Channels.RGB, result, 3 * frame.width * y, 3)
+        toChannels(row, Channels.RGB, result, 3 * frame.width * y, 3)
     }
     return result
 }
