@@ -17,7 +17,9 @@ from contract.errors import SamesightError
 from contract.files import write_atomically
 from contract.verdicts import Verdicts
 from conversion.bench import Latencies, bench_bundle, cpu_name
-from conversion.parity import Observations, judge_bundle, observe_bundle
+from conversion.cache import Cache
+from conversion.observations import Observations, observe_bundle, recall
+from conversion.parity import judge_bundle
 from conversion.report_page import Machine, make_page
 from conversion.report_text import plural
 
@@ -47,9 +49,10 @@ def report_bundle(
     out: Path | None = None,
     latencies: Latencies | None = None,
     measure_latency: bool = True,
+    cache: Cache | None = None,
     progress: Progress = lambda title, done, total: None,
 ) -> Report:
-    """Run the bundle's artifacts for their answers, and write the page.
+    """Write the page, with the answers that the artifacts gave when they were verified, or now if they were not.
 
     The verdicts are those of `parity.json`; where it is missing or about another manifest, the artifacts are judged now
     and `parity.json` is written.
@@ -58,6 +61,7 @@ def report_bundle(
         bundle: an opened bundle.
         out: the page's file; by default `report.html` in the bundle.
         latencies: of this bundle, by `bench_bundle`.
+        cache: where `verify_bundle` has kept what the artifacts gave; None: they run now.
         measure_latency: whether to time the artifacts here when `latencies` is None.
         progress: is told (what is being done, done, total).
 
@@ -69,7 +73,9 @@ def report_bundle(
     foreign = [row.name for row in latencies.artifacts if row.name not in names] if latencies else []
     if foreign:
         raise SamesightError(f"{bundle.folder}: has no artifact {foreign[0]!r}, which the latencies name; time it anew")
-    seen = observe_bundle(bundle, progress=lambda done, total: progress("running the artifacts", done, total))
+    seen = recall(bundle, cache) if cache else None
+    if seen is None:
+        seen = observe_bundle(bundle, progress=lambda done, total: progress("running the artifacts", done, total))
     verdicts = bundle.verdicts()
     if verdicts is None:
         progress("judging", 0, 1)

@@ -7,7 +7,7 @@ from contract.bundle import Bundle
 from contract.spec import ModelSpec
 from contract.verdicts import Verdict, Verdicts
 from conversion.bench import Latencies
-from conversion.parity import Observations
+from conversion.observations import Observations
 from conversion.report_apps import AppRow, make_app_rows, phones
 from conversion.report_figures import Scatter, scatter
 from conversion.report_pictures import Shot, Shown, golden_shots

@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from contract.bundle import Bundle
     from contract.verdicts import Verdicts
+    from conversion.cache import Cache
     from conversion.workflow import Listener, Outcome
 
 EPILOG = """\b
@@ -75,7 +76,7 @@ def convert(
     with _live(as_json) as listen:
         outcome = convert_source(source, out, formats, precisions, spec, calibration, store, listen)
     seconds = time.perf_counter() - started
-    verdicts = _verdicts(outcome.bundle, as_json) if verify else None
+    verdicts = _verdicts(outcome.bundle, store, as_json) if verify else None
     if as_json:
         click.echo(json.dumps(_plain(outcome, verdicts, seconds), indent=2))
     else:
@@ -83,7 +84,7 @@ def convert(
     raise SystemExit(1 if outcome.failures or (verdicts is not None and not verdicts.passed) else 0)
 
 
-def _verdicts(bundle: "Bundle", quiet: bool) -> "Verdicts":
+def _verdicts(bundle: "Bundle", cache: "Cache | None", quiet: bool) -> "Verdicts":
     """Those that stand in the bundle already, or new ones."""
     if known := bundle.verdicts():
         return known
@@ -91,7 +92,7 @@ def _verdicts(bundle: "Bundle", quiet: bool) -> "Verdicts":
     from conversion.terminal import progress_bar
 
     with progress_bar("verifying", quiet=quiet) as progress:
-        return verify_bundle(bundle, progress=progress)
+        return verify_bundle(bundle, progress=progress, cache=cache)
 
 
 @contextmanager

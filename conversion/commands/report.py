@@ -27,15 +27,17 @@ Exit code 0: the page was written, whatever its verdict (`samesight verify` exit
     help="Latencies that `samesight bench BUNDLE --json` printed; without it they are measured now.",
 )
 @click.option("--no-bench", is_flag=True, help="Leave latencies out.")
+@click.option("--cache/--no-cache", default=True, help="Show the answers that verify saw, or run the artifacts again.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def report(
-    bundle: Path, out: Path | None, bench_file: Path | None, no_bench: bool, open_page: bool, as_json: bool
+    bundle: Path, out: Path | None, bench_file: Path | None, no_bench: bool, cache: bool, open_page: bool, as_json: bool
 ) -> None:
     """Write one self-contained HTML page about BUNDLE.
 
     Verdicts and their reasons, accuracy, sizes, latencies, and golden images with the answers of the server model and
-    of every artifact side by side. The artifacts run once more for their answers. Nothing is loaded from elsewhere.
+    of every artifact side by side. The answers are those that `samesight verify` or `convert` saw here last; if they
+    saw none of this very bundle, the artifacts run for them now. Nothing is loaded from elsewhere.
     """
     from contract.bundle import open_bundle
     from contract.documents import read_document
@@ -46,13 +48,19 @@ def report(
     opened = open_bundle(bundle)
 
     from conversion.bench import Latencies
+    from conversion.cache import Cache, default_root
     from conversion.report import report_bundle
     from conversion.terminal import progress_bar
 
     latencies = read_document(Latencies, bench_file) if bench_file else None
     with progress_bar("report", quiet=as_json) as progress:
         written = report_bundle(
-            opened, out, latencies, not no_bench, progress=lambda title, done, total: progress(done, total)
+            opened,
+            out,
+            latencies,
+            not no_bench,
+            Cache(default_root()) if cache else None,
+            progress=lambda title, done, total: progress(done, total),
         )
     verdict = {True: "passed", False: "failed", None: "not verified: nothing here runs it"}[written.passed]
     if as_json:

@@ -81,6 +81,7 @@ def verify(
         raise SystemExit(0 if comparison.passed else 1)
 
     from conversion.apps import run_android_app
+    from conversion.cache import Cache, default_root
     from conversion.devices import add_devices, read_device_parity
     from conversion.parity import verify_bundle
     from conversion.terminal import app_table, progress_bar, verdict_table
@@ -92,7 +93,7 @@ def verify(
     verdicts = opened.verdicts() if parities else None
     if verdicts is None:
         with progress_bar("verifying", quiet=as_json) as progress:
-            verdicts = verify_bundle(opened, data, names, progress)
+            verdicts = verify_bundle(opened, data, names, progress, Cache(default_root()))
     if parities:
         verdicts = add_devices(opened, verdicts, parities)
     if as_json:

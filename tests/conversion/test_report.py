@@ -28,7 +28,8 @@ from conversion.devices import merge_apps
 from conversion.formats import FORMATS
 from conversion.formats import onnx as onnx_format
 from conversion.goldens import answer_split, make_cases
-from conversion.parity import observe_bundle, verify_bundle
+from conversion.observations import observe_bundle
+from conversion.parity import verify_bundle
 from conversion.report import render, report_bundle
 from conversion.report_page import Machine
 from conversion.report_text import TIMES, percent, signed

@@ -75,7 +75,7 @@ def run(place, line):
     assert words[0] == "samesight"
     small = SMALL.get(words[1], [])
     # Weights are not fetched: with a connection they would be, without one the library tries for a minute.
-    environment = os.environ | {"SAMESIGHT_CACHE": str(place / "cache"), "HF_HUB_OFFLINE": "1"}
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", *words, *small]
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
 

@@ -51,16 +51,17 @@ def answer(path):
 """
 
 
-@pytest.fixture(scope="module")
-def compare_code(demo, samesight, tmp_path_factory):
+@pytest.fixture
+def compare_code(demo, samesight_here, tmp_path, monkeypatch):
     spec = json.loads((demo / "digits/model.json").read_text())["input"]
 
     def run(*steps):
-        folder = tmp_path_factory.mktemp("server")
         network = str((demo / "runs/digits/network.pt2").resolve())
         text = SERVER.format(steps=steps, network=network, mean=spec["mean"], std=spec["std"])
-        (folder / "my_server.py").write_text(text)
-        done = samesight("verify", (demo / "digits").resolve(), "--server", "my_server:answer", "--json", cwd=folder)
+        (tmp_path / "my_server.py").write_text(text)
+        bundle = (demo / "digits").resolve()
+        monkeypatch.chdir(tmp_path)
+        done = samesight_here("verify", bundle, "--server", "my_server:answer", "--json")
         assert done.returncode in (0, 1) and done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 
@@ -108,9 +109,11 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("code", BROKEN)
-def test_broken_code_gets_one_sentence(demo, samesight, tmp_path, code):
+def test_broken_code_gets_one_sentence(demo, samesight_here, tmp_path, monkeypatch, code):
     (tmp_path / "my_server.py").write_text(code)
-    done = samesight("verify", (demo / "digits").resolve(), "--server", "my_server:answer", cwd=tmp_path)
+    bundle = (demo / "digits").resolve()
+    monkeypatch.chdir(tmp_path)
+    done = samesight_here("verify", bundle, "--server", "my_server:answer")
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 1 and len(lines) == 1 and BROKEN[code] in lines[0], done.stderr
 
