@@ -20,8 +20,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
-    """Tests that need the demo come last: until then both processes have other work."""
-    items.sort(key=lambda item: "demo" in getattr(item, "fixturenames", ()))
+    """One test that needs the demo comes first, so that it is made at once; the others last: until then there is work."""
+    needing = {item: number for number, item in enumerate(i for i in items if "demo" in getattr(i, "fixturenames", ()))}
+    items.sort(key=lambda item: min(needing.get(item, 0.5), 1))
 
 
 @pytest.fixture(scope="session")

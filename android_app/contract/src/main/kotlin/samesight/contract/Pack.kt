@@ -1,7 +1,9 @@
 package samesight.contract
 
+import java.io.ByteArrayOutputStream
 import java.io.File
 import java.io.IOException
+import java.io.OutputStream
 import java.io.RandomAccessFile
 import java.util.Locale
 
@@ -28,11 +30,22 @@ fun unpack(archive: File, folder: File) {
             for (entry in entries) {
                 val path = checked(entry, archive)
                 checkLength(entry, declared[path], archive)
-                val data = damaged(archive) { entry.read(file) }
                 val destination = File(new, path)
                 destination.parentFile.mkdirs()
-                destination.writeBytes(data)
+                destination.outputStream().use { copy(entry, file, archive, it) }
             }
+        }
+    }
+}
+
+/** What goes wrong with reading is the archive's fault, with writing the folder's. */
+private fun copy(entry: ZipEntry, file: RandomAccessFile, archive: File, into: OutputStream) {
+    val buffer = ByteArray(1 shl 16)
+    damaged(archive) { entry.open(file) }.use { content ->
+        var count = damaged(archive) { content.read(buffer) }
+        while (count >= 0) {
+            into.write(buffer, 0, count)
+            count = damaged(archive) { content.read(buffer) }
         }
     }
 }
@@ -51,7 +64,9 @@ private fun manifest(file: RandomAccessFile, entries: List<ZipEntry>, archive: F
     if (entry.size > LONGEST_MANIFEST) {
         throw SamesightError("$archive: its $MANIFEST is longer than 16 MiB; not a bundle of ours")
     }
-    return parseManifest(damaged(archive) { entry.read(file) }, "$archive: $MANIFEST")
+    val content = ByteArrayOutputStream()
+    copy(entry, file, archive, content)
+    return parseManifest(content.toByteArray(), "$archive: $MANIFEST")
 }
 
 private fun declared(manifest: Manifest, archive: File): Map<String, Long> {

@@ -1,12 +1,14 @@
 package samesight.contract
 
+import java.io.FilterInputStream
 import java.io.IOException
+import java.io.InputStream
 import java.io.RandomAccessFile
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.util.zip.CRC32
-import java.util.zip.DataFormatException
 import java.util.zip.Inflater
+import java.util.zip.InflaterInputStream
 
 // A reader of zip files (PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.4) that shows what java.util.zip hides: which
 // entries are links. Android's own also refuses some names in words that differ from version to version.
@@ -29,30 +31,67 @@ internal class ZipEntry(
     val mode: Int,
     val size: Long,
     private val method: Int,
-    private val crc: Long,
+    val crc: Long,
     private val packedSize: Long,
     private val offset: Long,
 ) {
     /**
-     * The content.
+     * The content, piece by piece: an artifact may be larger than the memory that an app has.
      *
-     * @throws IOException damaged, or longer than [size].
+     * Reading throws [IOException]: damaged, or longer than [size].
      */
-    fun read(file: RandomAccessFile): ByteArray {
+    fun open(file: RandomAccessFile): InputStream {
         val local = file.part(offset, LOCAL_LENGTH)
         if (local.getInt(0) != LOCAL) throw IOException("no entry where the directory says $name")
         val start = offset + LOCAL_LENGTH + local.short(26) + local.short(28)
-        val packed = file.part(start, packedSize.toInt()).array()
-        val data =
-            when (method) {
-                0 -> packed
-                8 -> inflated(packed, size.toInt())
-                else -> throw IOException("$name is packed with method $method")
-            }
-        if (data.size.toLong() != size || CRC32().also { it.update(data) }.value != crc) {
-            throw IOException("Bad CRC-32 for file ${quoted(name)}")
+        val packed = Piece(file, start, packedSize)
+        return when (method) {
+            0 -> Checked(packed, this)
+            8 -> Checked(Inflated(packed), this)
+            else -> throw IOException("$name is packed with method $method")
         }
-        return data
+    }
+}
+
+/** [left] bytes of a file from [at] on. */
+private class Piece(private val file: RandomAccessFile, private var at: Long, private var left: Long) : InputStream() {
+    override fun read(): Int = ByteArray(1).let { if (read(it, 0, 1) < 0) -1 else it[0].toInt() and 255 }
+
+    override fun read(into: ByteArray, offset: Int, length: Int): Int {
+        if (left == 0L) return -1
+        file.seek(at)
+        val count = file.read(into, offset, minOf(length.toLong(), left).toInt())
+        if (count < 0) throw IOException("File is cut off")
+        at += count
+        left -= count
+        return count
+    }
+}
+
+private class Inflated(packed: InputStream) : InflaterInputStream(packed, Inflater(true)) {
+    override fun close() {
+        super.close()
+        inf.end()
+    }
+}
+
+/** Content that has the entry's length and checksum, or ends with an [IOException]. */
+private class Checked(content: InputStream, private val entry: ZipEntry) : FilterInputStream(content) {
+    private val found = CRC32()
+    private var count = 0L
+
+    override fun read(): Int = ByteArray(1).let { if (read(it, 0, 1) < 0) -1 else it[0].toInt() and 255 }
+
+    override fun read(into: ByteArray, offset: Int, length: Int): Int {
+        val step = super.read(into, offset, length)
+        if (step > 0) {
+            found.update(into, offset, step)
+            count += step
+        }
+        if (count > entry.size || step < 0 && (count != entry.size || found.value != entry.crc)) {
+            throw IOException("Bad CRC-32 for file ${quoted(entry.name)}")
+        }
+        return step
     }
 }
 
@@ -97,26 +136,6 @@ private fun entry(directory: ByteBuffer, at: Int): ZipEntry {
         packedSize = packedSize,
         offset = directory.int(at + 42),
     )
-}
-
-private fun inflated(packed: ByteArray, size: Int): ByteArray {
-    val inflater = Inflater(true)
-    try {
-        inflater.setInput(packed)
-        // One byte of room more shows content that is longer than declared.
-        val result = ByteArray(size + 1)
-        var count = 0
-        while (!inflater.finished() && count < result.size) {
-            val step = inflater.inflate(result, count, result.size - count)
-            if (step == 0 && (inflater.needsInput() || inflater.needsDictionary())) break
-            count += step
-        }
-        return result.copyOf(count)
-    } catch (error: DataFormatException) {
-        throw IOException(error.message)
-    } finally {
-        inflater.end()
-    }
 }
 
 private fun RandomAccessFile.part(offset: Long, length: Int): ByteBuffer {

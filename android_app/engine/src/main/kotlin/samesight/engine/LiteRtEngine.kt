@@ -29,7 +29,12 @@ class LiteRtOpener(private val environment: Environment) : Opener {
             val model = CompiledModel.create(file.path, CompiledModel.Options(accelerator(unit)), environment)
             // Options(NPU) means {NPU, CPU}: only a graph that the CPU cannot run is certain to be on the NPU.
             val certain = unit != ComputeUnit.NPU || graph.isDispatch
-            LiteRtEngine(artifact, file, model, certain, graph.operations)
+            try {
+                LiteRtEngine(artifact, file, model, certain, graph.operations)
+            } catch (problem: Throwable) {
+                model.close()
+                throw problem
+            }
         }
     }
 
@@ -69,7 +74,7 @@ private class LiteRtEngine(
     private val integer = artifact.storage == Storage.INT8_NHWC
     private val bytes = ByteArray(if (integer) size() else 0)
     private val floats = FloatArray(if (integer) 0 else size())
-    private val open = mutableListOf<AutoCloseable>(model)
+    private val open = mutableListOf<AutoCloseable>()
     private val inputs: Map<String, TensorBuffer>
     private val outputs: Map<String, TensorBuffer>
 
@@ -87,6 +92,8 @@ private class LiteRtEngine(
             close()
             throw problem
         }
+        // Until here whoever made it closes it; from here it is closed last.
+        open.add(0, model)
     }
 
     private fun size() = artifact.input.shape.fold(1, Int::times)
