@@ -20,9 +20,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
-    """One test that needs the demo comes first, so that it is made at once; the others last: until then there is work."""
-    needing = {item: number for number, item in enumerate(i for i in items if "demo" in getattr(i, "fixturenames", ()))}
-    items.sort(key=lambda item: min(needing.get(item, 0.5), 1))
+    """The demo is made at once, by one process; what else needs it comes last: until then the other has work."""
+    first = next((item for item in items if item.path.name == "test_demo.py"), None)
+    items.sort(key=lambda item: (item is not first, "demo" in getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture(scope="session")
