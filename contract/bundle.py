@@ -65,6 +65,11 @@ class Bundle:
         write_atomically(self.folder / VERDICTS, verdicts.to_json().encode())
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is what `samesight train` leaves, not a bundle."""
+    return (folder / "run.json").is_file() and not (folder / MANIFEST).is_file()
+
+
 def open_bundle(folder: Path) -> Bundle:
     """Open and check a bundle; an exchange that was interrupted is finished or rolled back first.
 
@@ -76,6 +81,8 @@ def open_bundle(folder: Path) -> Bundle:
         raise SamesightError(f"{folder}: is a file; if it is a packed bundle, `samesight pack --unpack` opens it")
     if not folder.is_dir():
         raise SamesightError(f"{folder}: no such bundle; `samesight convert RUN --out {folder}` makes one")
+    if is_run(folder):
+        raise SamesightError(f"{folder}: is a run; `samesight convert {folder} --out BUNDLE` makes a bundle of it")
     if not (folder / MANIFEST).is_file():
         raise SamesightError(f"{folder}: not a bundle (it has no {MANIFEST}); `samesight convert` makes one")
     manifest = read_document(Manifest, folder / MANIFEST)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contract.answers import Answer, answers
-from contract.bundle import MANIFEST, Bundle, open_bundle
+from contract.bundle import Bundle, is_run, open_bundle
 from contract.errors import SamesightError
 from contract.image import Picture, load_picture
 from contract.manifest import Artifact
@@ -76,7 +76,7 @@ def open_model(place: Path, artifact: str | None = None) -> Model:
     Raises:
         SamesightError: neither a bundle nor a run, or no such artifact.
     """
-    if (place / "run.json").exists() and not (place / MANIFEST).exists():
+    if is_run(place):
         if artifact:
             raise SamesightError(f"{place}: is a run, which has no artifact {artifact!r}; give a bundle")
         from contract.spec import read_spec

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from contract.bundle import MANIFEST
 from contract.errors import SamesightError, UsageError
 from contract.files import file_sha256
 from contract.spec import ModelSpec, read_spec
@@ -137,6 +138,8 @@ def data_fingerprint(data: TestData | None) -> str:
 
 
 def _open_run(text: str, folder: Path) -> Source:
+    if (folder / MANIFEST).exists():
+        raise SamesightError(f"{text}: is a bundle, made already; give the run or the network that it was made of")
     for name in RUN_FILES:
         if not (folder / name).exists():
             raise SamesightError(f"{text}: not a finished run (it has no {name}); `samesight train` makes one")

@@ -18,10 +18,10 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def inspect(folder: Path, as_json: bool) -> None:
     """Show the contract and the contents of a run or a bundle."""
-    from contract.bundle import MANIFEST, open_bundle
+    from contract.bundle import is_run, open_bundle
     from contract.spec import read_spec
 
-    if (folder / "run.json").exists() and not (folder / MANIFEST).exists():
+    if is_run(folder):
         spec, run = read_spec(folder / "model.json"), json.loads((folder / "run.json").read_text())
         if as_json:
             click.echo(json.dumps({"kind": "run", "spec": spec.model_dump(mode="json"), "run": run}, indent=2))

@@ -140,6 +140,8 @@ WRONG = {
     ("verify",): (2, "Missing argument"),
     ("verify", "{tmp}/none"): (1, "no such bundle"),
     ("verify", "{tmp}"): (1, "not a bundle"),
+    ("verify", "{run}"): (1, "is a run; `samesight convert"),
+    ("convert", "{digits}", "--out", "{tmp}/new"): (1, "is a bundle, made already"),
     ("verify", "{digits}", "--artifact", "x"): (1, "no artifact 'x'; it has"),
     ("verify", "{digits}", "--data", "nodata"): (2, "nodata"),
     ("verify", "{digits}", "--server", "nomodule:answer"): (1, "nomodule"),
