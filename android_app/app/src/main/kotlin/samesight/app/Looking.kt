@@ -86,7 +86,15 @@ fun mirrored(answers: List<Answer>, width: Int): List<Answer> =
 
 private fun upright(rgb: ByteArray, width: Int, height: Int, orientation: Orientation) =
     Pixels(
-        orientation.upright(rgb, width, height),
+        colours(orientation.upright(rgb, width, height)),
         orientation.uprightWidth(width, height),
         orientation.uprightHeight(width, height),
     )
+
+private fun colours(rgb: ByteArray) =
+    IntArray(rgb.size / 3) {
+        val red = rgb[3 * it].toInt() and 255
+        val green = rgb[3 * it + 1].toInt() and 255
+        val blue = rgb[3 * it + 2].toInt() and 255
+        (255 shl 24) or (red shl 16) or (green shl 8) or blue
+    }

@@ -95,12 +95,5 @@ internal fun rgb(bitmap: Bitmap, background: IntArray): ByteArray {
 }
 
 /** The pixels as a bitmap of the size, for the screen. */
-internal fun bitmap(pixels: Pixels): Bitmap {
-    val colours = IntArray(pixels.width * pixels.height) {
-        val red = pixels.rgb[3 * it].toInt() and 255
-        val green = pixels.rgb[3 * it + 1].toInt() and 255
-        val blue = pixels.rgb[3 * it + 2].toInt() and 255
-        (255 shl 24) or (red shl 16) or (green shl 8) or blue
-    }
-    return Bitmap.createBitmap(colours, pixels.width, pixels.height, Bitmap.Config.ARGB_8888)
-}
+internal fun bitmap(pixels: Pixels): Bitmap =
+    Bitmap.createBitmap(pixels.colours, pixels.width, pixels.height, Bitmap.Config.ARGB_8888)

@@ -57,8 +57,8 @@ fun interface Photos {
     fun read(photo: Picked, background: IntArray): Picture
 }
 
-/** An image for people, upright: RGB bytes [height, width, 3]. */
-class Pixels(val rgb: ByteArray, val width: Int, val height: Int)
+/** An image for people, upright: colours as the screen takes them, row by row, so that its thread need not make them. */
+class Pixels(val colours: IntArray, val width: Int, val height: Int)
 
 /** What is shown at one moment: [image] is the one whose answers [state] has. */
 class Moment(val state: State, val image: Pixels?)

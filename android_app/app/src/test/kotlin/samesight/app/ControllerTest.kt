@@ -156,7 +156,7 @@ class ControllerTest {
         assertEquals(Box(0f, 0f, 2 * 20f / 255, plain.y2), plain)
         app.onFrame(frame(width = 2, mirror = true))
         assertEquals(Box(2 - plain.x2, 0f, 2f, plain.y2), app.state.seen?.answers?.single()?.box)
-        assertEquals(200, app.moment.image?.let { it.rgb[0].toInt() and 255 })
+        assertEquals(200, app.moment.image?.let { it.colours[0] and 255 })
     }
 
     @Test

@@ -101,7 +101,7 @@ class PhotosTest {
 
     @Test
     fun `the screen's bitmap has the pixels`() {
-        val shown = bitmap(Pixels(byteArrayOf(1, 2, 3, -1, 0, -128), 2, 1))
+        val shown = bitmap(Pixels(intArrayOf(0xff010203.toInt(), 0xffff0080.toInt()), 2, 1))
         val colours = IntArray(2).also { shown.getPixels(it, 0, 2, 0, 0, 2, 1) }
         assertContentEquals(intArrayOf(0xff010203.toInt(), 0xffff0080.toInt()), colours)
         assertEquals(listOf(1, 2, 3, 255, 0, 128), levels(rgb(shown, WHITE)))
