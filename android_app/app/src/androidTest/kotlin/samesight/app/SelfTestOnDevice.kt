@@ -6,8 +6,7 @@ import java.io.File
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
-import samesight.contract.DeviceParity
-import samesight.engine.met
+import samesight.engine.failures
 import samesight.engine.selfTest
 
 /**
@@ -33,17 +32,8 @@ class SelfTestOnDevice {
                     Log.i("samesight", "${bundle.bundle.spec.name}: $done of $all, $next")
                 }
             File(folder, "device-parity-${bundle.bundle.spec.name}.json").writeText(made.toJson())
-            failures(made, bundle)
+            failures(made.runs, bundle.bundle.goldenCases())
         }
         assertEquals(emptyList<String>(), wrong)
     }
-}
-
-/** Runs that differ from the server model, and artifacts that no unit runs. */
-private fun failures(made: DeviceParity, shelved: Shelved): List<String> {
-    val cases = shelved.bundle.goldenCases()
-    val differing = made.runs.filter { it.refusal == null && !met(it, cases) }
-    val idle = made.runs.groupBy { it.artifact }.filterValues { runs -> runs.all { it.refusal != null } }
-    return differing.map { "${it.artifact} on the ${it.unit} differs" } +
-        idle.map { (artifact, runs) -> "$artifact: ${runs.first().refusal}" }
 }

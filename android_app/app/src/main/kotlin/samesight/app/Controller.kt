@@ -6,6 +6,7 @@ import samesight.contract.DeviceParity
 import samesight.contract.Picture
 import samesight.contract.SamesightError
 import samesight.engine.Cancellation
+import samesight.engine.failures
 import samesight.engine.met
 import samesight.engine.selfTest
 import samesight.ui.Camera as CameraState
@@ -125,12 +126,18 @@ class Controller(
     }
 
     /** Takes in a packed bundle and chooses it. */
-    fun onBundle(picked: Picked) =
+    fun onBundle(picked: Picked) {
+        change { copy(opening = picked.name) }
         loader.work {
-            val taken = shelf.take(picked)
-            models.add(taken)
-            choose(taken.bundle.spec.name)
+            try {
+                val taken = shelf.take(picked)
+                models.add(taken)
+                choose(taken.bundle.spec.name)
+            } finally {
+                change { copy(opening = null) }
+            }
         }
+    }
 
     override val free: Boolean
         get() = !looking.get() && state.source == Source.CAMERA && !state.testing
@@ -223,7 +230,7 @@ class Controller(
                 }
                 val cases = bundle.goldenCases()
                 made = found
-                SelfTest.Done(found.runs, found.runs.map { met(it, cases) })
+                SelfTest.Done(found.runs, found.runs.map { met(it, cases) }, failures(found.runs, cases))
             }
             tested(mine) {
                 testing = null

@@ -48,10 +48,13 @@ internal class Models(
     /** The bundle of that name. */
     fun find(name: String?): Bundle? = entries.find { it.choice.name == name }?.bundle
 
-    /** Reads all bundles; the name of that to begin with, null where there is none. */
+    /** Reads all bundles; the name of that to begin with, null where there is none or nothing could be read. */
     fun list(): String? {
         val problems = mutableListOf<String>()
-        entries = shelf.all { problems += it }.map(::entry)
+        val read = attempt({ sentence -> emptyList<Entry>().also { problems += sentence } }) {
+            shelf.all { problems += it }.map(::entry)
+        }
+        entries = read.orEmpty()
         val remembered = memory.choices
         change {
             copy(

@@ -40,7 +40,9 @@ class ControllerTest {
         val broken = mutableListOf<String>()
         var next: () -> Shelved = { throw SamesightError("mine.zip: damaged") }
 
-        override fun all(tell: (String) -> Unit): List<Shelved> = bundles.also { broken.forEach(tell) }
+        var failing: () -> Unit = {}
+
+        override fun all(tell: (String) -> Unit): List<Shelved> = bundles.also { broken.forEach(tell) }.also { failing() }
 
         override fun take(packed: Picked): Shelved = next()
     }
@@ -112,6 +114,15 @@ class ControllerTest {
         assertIs<Model.Ready>(app.state.model)
         app.tell(Event.Dismiss)
         assertNull(app.state.problem)
+    }
+
+    @Test
+    fun `bundles that cannot be read at all are one sentence, and nothing is waited for`() {
+        val app = started("sums")
+        shelf.failing = { throw UnsatisfiedLinkError("liblitert.so") }
+        app.start()
+        assertContains(assertNotNull(app.state.problem), "liblitert.so")
+        assertEquals(Model.None to emptyList(), app.state.model to app.state.bundles)
     }
 
     @Test
@@ -326,6 +337,22 @@ class ControllerTest {
         assertIs<Model.Ready>(app.state.model)
         app.onBundle(picked("mine.zip", ByteArray(0)))
         assertEquals(2, app.state.bundles.size)
+    }
+
+    @Test
+    fun `while a bundle is opened its file is named, also where it is refused`() {
+        val later = Later()
+        val app = controller(loader = later).also { it.start() }
+        later.runAll()
+        val before = mutableListOf<String?>()
+        for (take in listOf({ throw SamesightError("mine.zip: damaged") }, { shelved("sums") })) {
+            shelf.next = { take().also { before += app.state.opening } }
+            app.onBundle(picked("mine.zip", ByteArray(0)))
+            assertEquals("mine.zip", app.state.opening)
+            later.runAll()
+            assertNull(app.state.opening)
+        }
+        assertEquals("sums" to "mine.zip", app.state.bundle to before.single())
     }
 
     @Test

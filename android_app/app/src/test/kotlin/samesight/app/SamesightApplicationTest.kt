@@ -43,7 +43,7 @@ class SamesightApplicationTest {
         }
         app.opener.running = { error("a fault") }
         val failed = assertFailsWith<AssertionError> { SelfTestOnDevice().everyBundle() }
-        assertContains(failed.message.orEmpty(), "sums.fp32: a fault")
+        assertContains(failed.message.orEmpty(), "sums.fp32: no unit runs it; a fault")
         app.root.deleteRecursively()
     }
 }

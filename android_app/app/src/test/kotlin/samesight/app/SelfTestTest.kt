@@ -61,6 +61,7 @@ class SelfTestTest {
         assertEquals(listOf(ComputeUnit.CPU, ComputeUnit.GPU, ComputeUnit.NPU), done.runs.map { it.unit })
         assertEquals(listOf(true, false, false), done.passed)
         assertEquals(listOf(null, "no GPU here", "no NPU here"), done.runs.map { it.refusal })
+        assertEquals(emptyList(), done.failures)
         val running = states.filterIsInstance<SelfTest.Running>()
         assertContains(running, SelfTest.Running(1, 3, "sums.fp32 on the GPU"))
         assertIs<Model.Ready>(app.moment.state.model)
@@ -147,8 +148,9 @@ class SelfTestTest {
         opener.running = { error("a fault of ours") }
         app.tell(Event.RunSelfTest)
         settle()
-        val refusals = assertIs<SelfTest.Done>(app.moment.state.selfTest).runs.map { it.refusal }
-        assertContains(refusals[0].orEmpty(), "a fault of ours")
+        val done = assertIs<SelfTest.Done>(app.moment.state.selfTest)
+        assertContains(done.runs[0].refusal.orEmpty(), "a fault of ours")
+        assertContains(done.failures.single(), "sums.fp32: no unit runs it; ")
         opener.running = {}
         assertTrue(File(temporary.root, "sums/golden/000.input").delete())
         app.tell(Event.RunSelfTest)

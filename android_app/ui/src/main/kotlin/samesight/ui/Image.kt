@@ -7,6 +7,8 @@ import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.aspectRatio
 import androidx.compose.foundation.layout.fillMaxSize
 import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.rememberScrollState
+import androidx.compose.foundation.verticalScroll
 import androidx.compose.material3.Button
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Text
@@ -56,8 +58,8 @@ private fun NoCamera(camera: Camera, tell: (Event) -> Unit) {
 
 /** Without any bundle there is nothing to run. */
 @Composable
-internal fun NoBundles(modifier: Modifier, tell: (Event) -> Unit) {
-    Box(modifier.fillMaxSize(), Alignment.Center) {
+internal fun NoBundles(tell: (Event) -> Unit) {
+    Box(Modifier.fillMaxSize(), Alignment.Center) {
         Message(
             "No models yet",
             "Build the app with one (samesight install BUNDLE android_app), or open a file that samesight pack made.",
@@ -70,7 +72,8 @@ internal fun NoBundles(modifier: Modifier, tell: (Event) -> Unit) {
 @Composable
 private fun Message(title: String, sentence: String, actions: @Composable () -> Unit) {
     Column(
-        Modifier.padding(24.dp),
+        // With large letters, or on a phone that lies on its side, it is higher than its place.
+        Modifier.verticalScroll(rememberScrollState()).padding(24.dp),
         verticalArrangement = Arrangement.spacedBy(12.dp),
         horizontalAlignment = Alignment.CenterHorizontally,
     ) {

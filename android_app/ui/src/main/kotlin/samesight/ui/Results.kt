@@ -5,17 +5,15 @@ import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.padding
-import androidx.compose.foundation.layout.width
+import androidx.compose.foundation.layout.widthIn
 import androidx.compose.material3.Card
 import androidx.compose.material3.CardDefaults
 import androidx.compose.material3.LinearProgressIndicator
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Text
-import androidx.compose.material3.TextButton
 import androidx.compose.runtime.Composable
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
-import androidx.compose.ui.graphics.Color
 import androidx.compose.ui.semantics.LiveRegionMode
 import androidx.compose.ui.semantics.clearAndSetSemantics
 import androidx.compose.ui.semantics.contentDescription
@@ -82,7 +80,7 @@ internal fun WhatRan(state: State) {
 @Composable
 private fun Other(trial: Trial) {
     Row(verticalAlignment = Alignment.Top) {
-        Text(trial.unit.name, Modifier.width(48.dp), style = MaterialTheme.typography.labelLarge)
+        Text(trial.unit.name, Modifier.widthIn(min = 48.dp).padding(end = 8.dp), style = MaterialTheme.typography.labelLarge)
         val refusal = trial.refusal
         val slower = if (trial.slower) "slower than the CPU · " else ""
         val text = if (refusal == null) slower + figures(trial) else "refused: $refusal"
@@ -99,17 +97,3 @@ internal fun Panel(title: String, modifier: Modifier = Modifier, content: @Compo
         }
     }
 }
-
-/** One sentence about what went wrong. */
-@Composable
-internal fun Problem(sentence: String, dismiss: () -> Unit) {
-    val colors = CardDefaults.cardColors(containerColor = MaterialTheme.colorScheme.error, contentColor = onError())
-    Card(Modifier.fillMaxWidth().semantics { liveRegion = LiveRegionMode.Assertive }, colors = colors) {
-        Column(Modifier.padding(12.dp)) {
-            Text(sentence, style = MaterialTheme.typography.bodyMedium)
-            TextButton(dismiss, Modifier.align(Alignment.End)) { Text("Dismiss", color = onError()) }
-        }
-    }
-}
-
-@Composable private fun onError(): Color = MaterialTheme.colorScheme.onError

@@ -21,6 +21,7 @@ import androidx.compose.runtime.Composable
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.semantics.heading
 import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.unit.Dp
 import androidx.compose.ui.unit.dp
 
 /** The camera's moving image or the chosen photo, filling what it is given. */
@@ -55,25 +56,33 @@ internal fun Titled(title: String, back: (() -> Unit)?, action: (@Composable () 
 private fun LiveScreen(state: State, preview: Preview, tell: (Event) -> Unit) {
     val action: @Composable () -> Unit = { TextButton({ tell(Event.ShowSelfTest) }) { Text("Self-test") } }
     Titled(state.bundle ?: "Samesight", null, action.takeIf { state.bundle != null }) { padding ->
-        if (state.bundles.isEmpty()) {
-            // At the start they are still being read.
-            if (state.model != Model.Loading) NoBundles(Modifier.padding(padding), tell)
-            return@Titled
-        }
         BoxWithConstraints(Modifier.padding(padding).fillMaxSize()) {
-            val most = 0.55f * maxHeight.value
-            if (maxWidth > maxHeight) {
-                Row {
-                    ImagePane(state, preview, Modifier.weight(1f).fillMaxHeight(), tell)
-                    Controls(state, Modifier.weight(1f), tell)
-                }
-            } else {
-                Column {
-                    ImagePane(state, preview, Modifier.fillMaxWidth().heightIn(max = most.dp), tell)
-                    Controls(state, Modifier.weight(1f), tell)
+            val wide = maxWidth > maxHeight
+            val most = (0.55f * maxHeight.value).dp
+            Column {
+                Notices(state, Modifier.heightIn(max = most), tell)
+                when {
+                    state.bundles.isNotEmpty() -> Live(state, preview, wide, most, tell)
+                    // At the start they are still being read.
+                    state.model != Model.Loading -> NoBundles(tell)
                 }
             }
         }
+    }
+}
+
+@Composable
+private fun Live(state: State, preview: Preview, wide: Boolean, most: Dp, tell: (Event) -> Unit) {
+    if (wide) {
+        Row {
+            ImagePane(state, preview, Modifier.weight(1f).fillMaxHeight(), tell)
+            Controls(state, Modifier.weight(1f), tell)
+        }
+        return
+    }
+    Column {
+        ImagePane(state, preview, Modifier.fillMaxWidth().heightIn(max = most), tell)
+        Controls(state, Modifier.weight(1f), tell)
     }
 }
 
@@ -83,7 +92,6 @@ private fun Controls(state: State, modifier: Modifier, tell: (Event) -> Unit) {
         modifier.fillMaxWidth().verticalScroll(rememberScrollState()).padding(16.dp),
         verticalArrangement = Arrangement.spacedBy(12.dp),
     ) {
-        state.problem?.let { Problem(it) { tell(Event.Dismiss) } }
         Answers(state)
         WhatRan(state)
         Sources(state, tell)

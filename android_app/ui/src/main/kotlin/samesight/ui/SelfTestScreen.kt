@@ -1,10 +1,12 @@
 package samesight.ui
 
 import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.BoxWithConstraints
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxSize
 import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.heightIn
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.verticalScroll
@@ -30,21 +32,31 @@ private const val EXPLAINED =
 @Composable
 internal fun SelfTestScreen(state: State, tell: (Event) -> Unit) {
     Titled("Self-test: ${state.bundle.orEmpty()}", { tell(Event.Back) }, null) { padding ->
-        Column(
-            Modifier.padding(padding).fillMaxSize().verticalScroll(rememberScrollState()).padding(16.dp),
-            verticalArrangement = Arrangement.spacedBy(12.dp),
-        ) {
-            state.problem?.let { Problem(it) { tell(Event.Dismiss) } }
-            Text(EXPLAINED, style = MaterialTheme.typography.bodyMedium)
-            when (val test = state.selfTest) {
-                SelfTest.Idle -> Button({ tell(Event.RunSelfTest) }) { Text("Run") }
-                is SelfTest.Running -> Progress(test, tell)
-                is SelfTest.Failed -> {
-                    Text(test.sentence, color = MaterialTheme.colorScheme.error)
-                    Button({ tell(Event.RunSelfTest) }) { Text("Run again") }
-                }
-                is SelfTest.Done -> Done(test, tell)
+        BoxWithConstraints(Modifier.padding(padding).fillMaxSize()) {
+            val most = maxHeight / 2
+            Column {
+                Notices(state, Modifier.heightIn(max = most), tell)
+                Test(state.selfTest, tell)
             }
+        }
+    }
+}
+
+@Composable
+private fun Test(test: SelfTest, tell: (Event) -> Unit) {
+    Column(
+        Modifier.fillMaxSize().verticalScroll(rememberScrollState()).padding(16.dp),
+        verticalArrangement = Arrangement.spacedBy(12.dp),
+    ) {
+        Text(EXPLAINED, style = MaterialTheme.typography.bodyMedium)
+        when (test) {
+            SelfTest.Idle -> Button({ tell(Event.RunSelfTest) }) { Text("Run") }
+            is SelfTest.Running -> Progress(test, tell)
+            is SelfTest.Failed -> {
+                Text(test.sentence, color = MaterialTheme.colorScheme.error)
+                Button({ tell(Event.RunSelfTest) }) { Text("Run again") }
+            }
+            is SelfTest.Done -> Done(test, tell)
         }
     }
 }
@@ -59,10 +71,11 @@ private fun Progress(test: SelfTest.Running, tell: (Event) -> Unit) {
 
 @Composable
 private fun Done(test: SelfTest.Done, tell: (Event) -> Unit) {
-    val ran = test.runs.indices.filter { test.runs[it].refusal == null }
-    val wrong = ran.count { !test.passed[it] }
-    val verdict = if (wrong == 0) "All ${ran.size} runs match the server model" else "$wrong of ${ran.size} runs differ"
+    val verdict = verdict(test)
     Text(verdict, Modifier.semantics { liveRegion = LiveRegionMode.Polite }, style = MaterialTheme.typography.titleMedium)
+    for (failure in test.failures) {
+        Text(failure, style = MaterialTheme.typography.bodyMedium, color = MaterialTheme.colorScheme.error)
+    }
     for ((artifact, places) in test.runs.indices.groupBy { test.runs[it].artifact }) {
         Panel(artifact) {
             for ((index, place) in places.withIndex()) {

@@ -47,8 +47,11 @@ sealed interface SelfTest {
 
     data class Running(val done: Int, val total: Int, val what: String) : SelfTest
 
-    /** @property passed of a run: the golden tensors were met and its outputs are near the server model's. */
-    data class Done(val runs: List<UnitRun>, val passed: List<Boolean>) : SelfTest
+    /**
+     * @property passed of a run: the golden tensors were met and its outputs are near the server model's.
+     * @property failures what is wrong of all runs, a sentence each.
+     */
+    data class Done(val runs: List<UnitRun>, val passed: List<Boolean>, val failures: List<String>) : SelfTest
 
     data class Failed(val sentence: String) : SelfTest
 }
@@ -66,6 +69,7 @@ data class Seen(val answers: List<Answer>, val width: Int, val height: Int)
  *
  * @property unit that is asked for; null: the best one that works.
  * @property latencies of the last images, the newest last.
+ * @property opening what the person calls the file that becomes a bundle now.
  * @property problem one sentence about what went wrong last, until it is dismissed.
  */
 data class State(
@@ -81,6 +85,7 @@ data class State(
     val latencies: List<Latency> = emptyList(),
     val testing: Boolean = false,
     val selfTest: SelfTest = SelfTest.Idle,
+    val opening: String? = null,
     val problem: String? = null,
 ) {
     /** The chosen bundle. */

@@ -40,6 +40,15 @@ internal fun figures(run: UnitRun): String {
     return "$likeness · ${milliseconds(times.steady)}" + if (run.slower) " · slower than the CPU" else ""
 }
 
+internal fun verdict(test: SelfTest.Done): String {
+    val ran = test.runs.count { it.refusal == null }
+    return when (test.failures.size) {
+        0 -> "All $ran runs match the server model"
+        1 -> "One failure"
+        else -> "${test.failures.size} failures"
+    }
+}
+
 /** What TalkBack says of the image. */
 internal fun description(seen: Seen?, source: Source): String {
     val what = if (source == Source.CAMERA) "Camera image" else "Photo"

@@ -4,7 +4,9 @@ import androidx.compose.foundation.Image
 import androidx.compose.runtime.Composable
 import androidx.compose.ui.ImageComposeScene
 import androidx.compose.ui.Modifier
+import androidx.compose.ui.geometry.Offset
 import androidx.compose.ui.graphics.toComposeImageBitmap
+import androidx.compose.ui.input.pointer.PointerEventType
 import androidx.compose.ui.layout.ContentScale
 import androidx.compose.ui.text.font.FontFamily
 import androidx.compose.ui.text.platform.Font
@@ -25,7 +27,7 @@ import org.junit.jupiter.api.DynamicTest
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.TestFactory
 
-/** Sizes in dp, of so many pixels each. */
+/** Sizes in dp, of so many pixels each; [scrolled]: as far down as it goes, at the left. */
 private class Shot(
     val name: String,
     val state: State,
@@ -34,6 +36,7 @@ private class Shot(
     val dark: Boolean = false,
     val letters: Float = 1f,
     val pixels: Int = 1,
+    val scrolled: Boolean = false,
 )
 
 private val SHOTS =
@@ -43,13 +46,19 @@ private val SHOTS =
         Shot("landscape", detecting, width = 760, height = 360),
         Shot("large-letters", classifying, letters = 2f),
         Shot("no-bundles", State()),
+        Shot("no-bundles-problem", State(problem = "digits.zip: damaged or not a packed bundle; pack and copy it again")),
+        Shot("no-bundles-large", State(), width = 760, height = 360, letters = 2f),
+        Shot("opening", classifying.copy(opening = "scenes.zip"), dark = true),
+        Shot("reading", State(model = Model.Loading)),
         Shot("camera-asked", classifying.copy(camera = Camera.ASKED, seen = null, latencies = emptyList())),
-        Shot("camera-denied", classifying.copy(camera = Camera.DENIED, seen = null, latencies = emptyList())),
+        Shot("camera-denied", denied),
+        Shot("camera-denied-large", denied, width = 760, height = 360, letters = 2f, scrolled = true),
         Shot("loading", classifying.copy(model = Model.Loading, seen = null, latencies = emptyList())),
         Shot("failed", failing),
         Shot("self-test", detecting.copy(testing = true), dark = true),
         Shot("self-test-running", detecting.copy(testing = true, selfTest = SelfTest.Running(3, 12, "scenes.int8.tflite on the GPU"))),
         Shot("self-test-done", tested),
+        Shot("self-test-refused", refused),
     )
 
 /** Set by hand to take new references: `mvn test -pl ui -am -Dsamesight.record=true`. */
@@ -111,6 +120,11 @@ private fun render(shot: Shot): ByteArray {
     try {
         // Bars and sizes settle in the frames after the first.
         scene.render(0)
+        if (shot.scrolled) {
+            val corner = Offset(shot.width / 4f, shot.height / 2f)
+            scene.sendPointerEvent(PointerEventType.Scroll, corner, scrollDelta = Offset(0f, 100f))
+            scene.render(500_000_000)
+        }
         return scene.render(1_000_000_000).encodeToData(EncodedImageFormat.PNG)!!.bytes
     } finally {
         scene.close()

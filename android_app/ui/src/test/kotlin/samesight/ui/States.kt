@@ -62,6 +62,8 @@ internal val detecting =
         latencies = latencies(2.3f).takeLast(25),
     )
 
+internal val denied = classifying.copy(camera = Camera.DENIED, seen = null, latencies = emptyList())
+
 internal val failing =
     classifying.copy(
         model = Model.Failed("artifact digits.int8.tflite: no unit runs it; NPU: $NO_NPU; GPU: LiteRT refuses"),
@@ -104,5 +106,19 @@ internal val tested =
                     ),
                 ),
                 listOf(true, false, true, true, false),
+                listOf("scenes.fp32.tflite on the GPU differs"),
+            ),
+    )
+
+internal val refused =
+    tested.copy(
+        selfTest =
+            SelfTest.Done(
+                listOf(
+                    UnitRun("scenes.int8.pte", ComputeUnit.CPU, refusal = "ExecuTorch refuses: error 20"),
+                    UnitRun("scenes.int8.pte", ComputeUnit.GPU, refusal = "no delegate of this program runs on the GPU"),
+                ),
+                listOf(false, false),
+                listOf("scenes.int8.pte: no unit runs it; ExecuTorch refuses: error 20"),
             ),
     )

@@ -1,0 +1,46 @@
+package samesight.engine
+
+import kotlin.test.assertEquals
+import org.junit.jupiter.api.Test
+import samesight.contract.CaseRun
+import samesight.contract.ComputeUnit
+import samesight.contract.ComputeUnit.CPU
+import samesight.contract.ComputeUnit.GPU
+import samesight.contract.Role
+import samesight.contract.UnitRun
+import samesight.contract.sha256
+
+class FailuresTest {
+    private fun run(unit: ComputeUnit, tensors: (ByteArray) -> ByteArray = { it }) =
+        UnitRun(
+            "a",
+            unit,
+            snrDb = mapOf(Role.LOGITS to null),
+            cases = cases.map { CaseRun(it.id, "rgb", sha256(tensors(it.tensor)), emptyList()) },
+        )
+
+    private fun refused(unit: ComputeUnit, artifact: String = "a") = UnitRun(artifact, unit, refusal = "no $unit here")
+
+    @Test
+    fun `a unit that refuses is no failure where another runs it`() {
+        assertEquals(emptyList(), failures(listOf(run(CPU), refused(GPU)), cases))
+    }
+
+    @Test
+    fun `an artifact that no unit runs is a failure and named, also where nothing else ran`() {
+        val all = listOf(refused(CPU), refused(GPU))
+        assertEquals(listOf("a: no unit runs it; no CPU here"), failures(all, cases))
+        assertEquals(listOf("b: no unit runs it; no GPU here"), failures(listOf(run(CPU), refused(GPU, "b")), cases))
+    }
+
+    @Test
+    fun `a run that differs is named`() {
+        val other = run(GPU) { tensor -> tensor.copyOf().also { it[0]++ } }
+        assertEquals(listOf("a on the GPU differs"), failures(listOf(run(CPU), other), cases))
+    }
+
+    @Test
+    fun `nothing that ran proves nothing`() {
+        assertEquals(listOf("no artifact of this bundle runs in this app"), failures(emptyList(), cases))
+    }
+}
