@@ -32,7 +32,7 @@ class SelfTestOnDevice {
                     Log.i("samesight", "${bundle.bundle.spec.name}: $done of $all, $next")
                 }
             File(folder, "device-parity-${bundle.bundle.spec.name}.json").writeText(made.toJson())
-            failures(made.runs, bundle.bundle.goldenCases())
+            failures(made.runs, bundle.bundle.goldenCases(), bundle.bundle.manifest.artifacts)
         }
         assertEquals(emptyList<String>(), wrong)
     }

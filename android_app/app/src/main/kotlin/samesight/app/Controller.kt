@@ -230,7 +230,9 @@ class Controller(
                 }
                 val cases = bundle.goldenCases()
                 made = found
-                SelfTest.Done(found.runs, found.runs.map { met(it, cases) }, failures(found.runs, cases))
+                val artifacts = bundle.manifest.artifacts
+                val same = found.runs.map { met(it, cases, artifacts) }
+                SelfTest.Done(found.runs, same, failures(found.runs, cases, artifacts))
             }
             tested(mine) {
                 testing = null

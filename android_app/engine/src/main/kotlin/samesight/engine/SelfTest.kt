@@ -60,13 +60,6 @@ fun selfTest(
     return DeviceParity(bundle.manifestSha256(), device, runs)
 }
 
-/** Whether a run made every golden tensor to the byte; that its outputs are near the server model's is known then. */
-fun met(run: UnitRun, cases: List<GoldenCase>): Boolean {
-    if (run.refusal != null) return false
-    val expected = cases.associateBy { it.id }
-    return run.cases.isNotEmpty() && run.cases.all { it.tensorSha256 == sha256(expected.getValue(it.id).tensor) }
-}
-
 private fun refused(trial: Trial, artifact: Artifact) =
     UnitRun(artifact.name, trial.unit, refusal = trial.refusal, delegates = trial.delegates)
 

@@ -10,12 +10,14 @@ import samesight.contract.Role
 import samesight.contract.UnitRun
 import samesight.contract.sha256
 
+private val artifacts = listOf("a", "b").map { artifact().copy(name = it) }
+
 class FailuresTest {
-    private fun run(unit: ComputeUnit, tensors: (ByteArray) -> ByteArray = { it }) =
+    private fun run(unit: ComputeUnit, decibels: Double? = null, tensors: (ByteArray) -> ByteArray = { it }) =
         UnitRun(
             "a",
             unit,
-            snrDb = mapOf(Role.LOGITS to null),
+            snrDb = mapOf(Role.LOGITS to decibels),
             cases = cases.map { CaseRun(it.id, "rgb", sha256(tensors(it.tensor)), emptyList()) },
         )
 
@@ -23,24 +25,31 @@ class FailuresTest {
 
     @Test
     fun `a unit that refuses is no failure where another runs it`() {
-        assertEquals(emptyList(), failures(listOf(run(CPU), refused(GPU)), cases))
+        assertEquals(emptyList(), failures(listOf(run(CPU), refused(GPU)), cases, artifacts))
     }
 
     @Test
     fun `an artifact that no unit runs is a failure and named, also where nothing else ran`() {
         val all = listOf(refused(CPU), refused(GPU))
-        assertEquals(listOf("a: no unit runs it; no CPU here"), failures(all, cases))
-        assertEquals(listOf("b: no unit runs it; no GPU here"), failures(listOf(run(CPU), refused(GPU, "b")), cases))
+        assertEquals(listOf("a: no unit runs it; no CPU here"), failures(all, cases, artifacts))
+        assertEquals(listOf("b: no unit runs it; no GPU here"), failures(listOf(run(CPU), refused(GPU, "b")), cases, artifacts))
     }
 
     @Test
     fun `a run that differs is named`() {
         val other = run(GPU) { tensor -> tensor.copyOf().also { it[0]++ } }
-        assertEquals(listOf("a on the GPU differs"), failures(listOf(run(CPU), other), cases))
+        assertEquals(listOf("a on the GPU differs"), failures(listOf(run(CPU), other), cases, artifacts))
+    }
+
+    @Test
+    fun `noise over all cases is a difference, however the first cases were`() {
+        assertEquals(emptyList(), failures(listOf(run(CPU, 40.1)), cases, artifacts))
+        assertEquals(listOf("a on the CPU differs"), failures(listOf(run(CPU, 39.9)), cases, artifacts))
+        assertEquals(listOf("a on the CPU differs"), failures(listOf(run(CPU, -200.0)), cases, artifacts))
     }
 
     @Test
     fun `nothing that ran proves nothing`() {
-        assertEquals(listOf("no artifact of this bundle runs in this app"), failures(emptyList(), cases))
+        assertEquals(listOf("no artifact of this bundle runs in this app"), failures(emptyList(), cases, artifacts))
     }
 }
