@@ -46,7 +46,7 @@ class Controller(
 
     /** What is to be shown now. */
     @Volatile
-    var moment = Moment(State(camera = CameraState.ASKED, model = Model.Loading), null)
+    var moment = Moment(State(camera = CameraState.Asked, model = Model.Loading), null)
         private set
 
     /** Is told every new moment, in their order, on any thread; it must not wait for anything. */
@@ -98,6 +98,12 @@ class Controller(
                 photo = null
                 change(null) { copy(source = Source.CAMERA, seen = null) }
             }
+            Event.RetryCamera -> cameraIs(CameraState.On)
+            Event.SwitchCamera ->
+                change(null) {
+                    val again = if (camera is CameraState.Failed) CameraState.On else camera
+                    copy(front = !front, camera = again, seen = null)
+                }
             Event.ShowSelfTest -> change { copy(testing = true) }
             Event.Back -> {
                 testing?.cancel()
@@ -127,9 +133,11 @@ class Controller(
 
     /** Takes in a packed bundle and chooses it. */
     fun onBundle(picked: Picked) {
-        change { copy(opening = picked.name) }
+        change { copy(opening = "the chosen file") }
         loader.work {
             try {
+                // Its name takes a while too: a provider may ask the network.
+                change { copy(opening = picked.name) }
                 val taken = shelf.take(picked)
                 models.add(taken)
                 choose(taken.bundle.spec.name)
@@ -140,23 +148,39 @@ class Controller(
     }
 
     override val free: Boolean
-        get() = !looking.get() && state.source == Source.CAMERA && !state.testing
+        get() = !looking.get() && watching
+
+    private val watching: Boolean
+        get() = state.watched && !state.testing
+
+    private val State.watched: Boolean
+        get() = source == Source.CAMERA && camera !is CameraState.Failed
 
     override fun onFrame(frame: CameraFrame) {
-        if (state.source != Source.CAMERA || state.testing || !looking.compareAndSet(false, true)) return
+        if (!watching || !looking.compareAndSet(false, true)) return
         wake()
         looker.execute {
             try {
-                attempt { look(shown(frame), { at(frame) }, frame.mirror) { source == Source.CAMERA } }
+                attempt { look(shown(frame), { at(frame) }, frame.mirror) { watched } }
             } finally {
                 looking.set(false)
             }
         }
     }
 
-    override fun onNoCamera() = cameraIs(CameraState.ABSENT)
+    override fun onNoCamera() = cameraIs(CameraState.Absent)
 
-    override fun onCameraProblem(sentence: String) = problem(sentence)
+    override fun onCameras(both: Boolean) {
+        if (state.switchable != both) change { copy(switchable = both) }
+    }
+
+    /** What was seen last goes, so that nobody takes it for what the camera sees now. */
+    override fun onCameraProblem(sentence: String) =
+        synchronized(lock) {
+            val failed = CameraState.Failed(sentence)
+            if (state.source == Source.CAMERA) change(null) { copy(camera = failed, seen = null) }
+            else change { copy(camera = failed) }
+        }
 
     private fun choose(name: String) =
         synchronized(lock) {

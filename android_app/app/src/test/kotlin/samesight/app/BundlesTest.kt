@@ -125,9 +125,9 @@ class BundlesTest {
 
     @Test
     fun `a file that cannot be read is one sentence`() {
-        val gone = Picked("mine.zip") { throw IOException("the provider is gone") }
+        val gone = Picked({ "mine.zip" }) { throw IOException("the provider is gone") }
         assertContains(assertFailsWith<SamesightError> { bundles().take(gone) }.message, "mine.zip: cannot be read")
-        val denied = Picked("mine.zip") { throw SecurityException("no grant") }
+        val denied = Picked({ "mine.zip" }) { throw SecurityException("no grant") }
         assertContains(assertFailsWith<SamesightError> { bundles().take(denied) }.message, "may not read it")
         assertEquals(emptySet(), left())
     }

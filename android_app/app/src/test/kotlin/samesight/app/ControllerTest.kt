@@ -22,6 +22,7 @@ import samesight.contract.SamesightError
 import samesight.contract.Task
 import samesight.contract.Yuv420
 import samesight.contract.openBundle
+import samesight.ui.Camera as CameraState
 import samesight.ui.Event
 import samesight.ui.HISTORY
 import samesight.ui.Model
@@ -177,6 +178,56 @@ class ControllerTest {
         assertEquals(2 to 8, app.state.seen?.let { it.width to it.height })
         val box = assertNotNull(app.state.seen?.answers?.single()?.box)
         assertTrue(box.x2 <= 2 && box.y2 > 2, "$box")
+    }
+
+    @Test
+    fun `a camera that fails shows nothing old, and is tried again`() {
+        val later = Later()
+        shelf.bundles += shelved("sums")
+        val app = controller(looker = later).also { it.start() }
+        app.cameraIs(CameraState.On)
+        app.onFrame(frame())
+        later.runAll()
+        assertNotNull(app.state.seen)
+        // One is looked at when the camera fails.
+        app.onFrame(frame())
+        app.onCameraProblem("another app took it")
+        later.runAll()
+        assertEquals(CameraState.Failed("another app took it"), app.state.camera)
+        assertEquals(null to null, app.state.seen to app.moment.image)
+        assertFalse(app.free)
+        app.onFrame(frame())
+        assertEquals(0, later.waiting.size)
+        app.tell(Event.RetryCamera)
+        assertEquals(CameraState.On, app.state.camera)
+        app.onFrame(frame())
+        later.runAll()
+        assertNotNull(app.state.seen)
+    }
+
+    @Test
+    fun `a camera that fails while a photo is shown leaves the photo`() {
+        val app = started("sums")
+        app.onPhoto(picked("a.jpg", ByteArray(0)))
+        val before = app.moment
+        app.onCameraProblem("another app took it")
+        assertEquals(before.state.seen, assertNotNull(app.state.seen))
+        assertSame(before.image, assertNotNull(app.moment.image))
+    }
+
+    @Test
+    fun `the other camera is asked for where there is one, also after the first failed`() {
+        val app = started("sums")
+        assertFalse(app.state.switchable)
+        app.onCameras(both = true)
+        assertTrue(app.state.switchable)
+        app.onFrame(frame())
+        app.tell(Event.SwitchCamera)
+        assertEquals(true to null, app.state.front to app.state.seen)
+        assertNull(app.moment.image)
+        app.onCameraProblem("it failed")
+        app.tell(Event.SwitchCamera)
+        assertEquals(false to CameraState.On, app.state.front to app.state.camera)
     }
 
     @Test
@@ -348,7 +399,7 @@ class ControllerTest {
         for (take in listOf({ throw SamesightError("mine.zip: damaged") }, { shelved("sums") })) {
             shelf.next = { take().also { before += app.state.opening } }
             app.onBundle(picked("mine.zip", ByteArray(0)))
-            assertEquals("mine.zip", app.state.opening)
+            assertEquals("the chosen file", app.state.opening)
             later.runAll()
             assertNull(app.state.opening)
         }

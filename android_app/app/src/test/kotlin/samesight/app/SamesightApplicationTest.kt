@@ -25,7 +25,7 @@ class SamesightApplicationTest {
         val app = RuntimeEnvironment.getApplication() as SamesightApplication
         shadowOf(app).grantPermissions(Manifest.permission.CAMERA)
         val activity = Robolectric.buildActivity(TestActivity::class.java).setup().get()
-        until { activity.shown.last().state.run { model == Model.None && camera == CameraState.ABSENT } }
+        until { activity.shown.last().state.run { model == Model.None && camera == CameraState.Absent } }
         assertEquals(emptyList(), activity.shown.last().state.bundles)
         assertNull(activity.shown.last().state.problem)
     }

@@ -18,12 +18,16 @@ import samesight.contract.ComputeUnit
 
 private val UNITS = listOf(null) + ComputeUnit.entries.asReversed()
 
-/** Camera or photo. */
+/** Camera, its other side, or photo. */
 @OptIn(ExperimentalLayoutApi::class)
 @Composable
 internal fun Sources(state: State, tell: (Event) -> Unit) {
     FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
         Chip("Camera", state.source == Source.CAMERA) { tell(Event.UseCamera) }
+        if (state.source == Source.CAMERA && state.switchable) {
+            val said = "Switch to the ${if (state.front) "back" else "front"} camera"
+            OutlinedButton({ tell(Event.SwitchCamera) }, Modifier.semantics { contentDescription = said }) { Text("Switch") }
+        }
         Chip("Photo", state.source == Source.PHOTO) { tell(Event.PickPhoto) }
     }
 }

@@ -20,7 +20,18 @@ data class ArtifactChoice(val name: String, val runtime: String, val precision: 
 enum class Source { CAMERA, PHOTO }
 
 /** What is known of the camera. */
-enum class Camera { ON, ASKED, DENIED, ABSENT }
+sealed interface Camera {
+    data object On : Camera
+
+    data object Asked : Camera
+
+    data object Denied : Camera
+
+    data object Absent : Camera
+
+    /** It gives no more frames. */
+    data class Failed(val sentence: String) : Camera
+}
 
 /** The model in memory, or why there is none. */
 sealed interface Model {
@@ -68,6 +79,8 @@ data class Seen(val answers: List<Answer>, val width: Int, val height: Int)
  * All that the screens show.
  *
  * @property unit that is asked for; null: the best one that works.
+ * @property front the camera that looks at the person is asked for.
+ * @property switchable there is a camera on the other side too.
  * @property latencies of the last images, the newest last.
  * @property opening what the person calls the file that becomes a bundle now.
  * @property problem one sentence about what went wrong last, until it is dismissed.
@@ -79,7 +92,9 @@ data class State(
     val artifact: String? = null,
     val unit: ComputeUnit? = null,
     val source: Source = Source.CAMERA,
-    val camera: Camera = Camera.ON,
+    val camera: Camera = Camera.On,
+    val front: Boolean = false,
+    val switchable: Boolean = false,
     val model: Model = Model.None,
     val seen: Seen? = null,
     val latencies: List<Latency> = emptyList(),
@@ -110,6 +125,10 @@ sealed interface Event {
     data object UseCamera : Event
 
     data object AllowCamera : Event
+
+    data object RetryCamera : Event
+
+    data object SwitchCamera : Event
 
     data object ShowSelfTest : Event
 

@@ -50,9 +50,10 @@ private val SHOTS =
         Shot("no-bundles-large", State(), width = 760, height = 360, letters = 2f),
         Shot("opening", classifying.copy(opening = "scenes.zip"), dark = true),
         Shot("reading", State(model = Model.Loading)),
-        Shot("camera-asked", classifying.copy(camera = Camera.ASKED, seen = null, latencies = emptyList())),
+        Shot("camera-asked", classifying.copy(camera = Camera.Asked, seen = null, latencies = emptyList())),
         Shot("camera-denied", denied),
         Shot("camera-denied-large", denied, width = 760, height = 360, letters = 2f, scrolled = true),
+        Shot("camera-failed", stopped),
         Shot("loading", classifying.copy(model = Model.Loading, seen = null, latencies = emptyList())),
         Shot("failed", failing),
         Shot("self-test", detecting.copy(testing = true), dark = true),
@@ -123,7 +124,8 @@ private fun render(shot: Shot): ByteArray {
         if (shot.scrolled) {
             val corner = Offset(shot.width / 4f, shot.height / 2f)
             scene.sendPointerEvent(PointerEventType.Scroll, corner, scrollDelta = Offset(0f, 100f))
-            scene.render(500_000_000)
+            // A wheel's turn is drawn frame by frame.
+            for (frame in 1..60) scene.render(frame * 16_000_000L)
         }
         return scene.render(1_000_000_000).encodeToData(EncodedImageFormat.PNG)!!.bytes
     } finally {
