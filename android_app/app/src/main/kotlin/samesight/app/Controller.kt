@@ -80,11 +80,14 @@ class Controller(
         if (released.get()) load()
     }
 
-    /** Gives the model's memory back, because the system runs low; [wake] or a camera's frame loads it again. */
+    /**
+     * Gives the model's memory back, because the system runs low; [wake] or a person's tap loads it again. Not the next
+     * frame: it would take the memory just when it is short.
+     */
     fun release() {
         models.forget()
         released.set(true)
-        loader.work { if (released.get()) models.release() }
+        loader.work { if (released.get()) models.release(Model.Released) }
     }
 
     /** Does what a person asks for, but for what the system must be asked for: permissions and files. */
@@ -109,15 +112,19 @@ class Controller(
                 testing?.cancel()
                 change { copy(testing = false) }
             }
+            Event.LoadAgain -> wake()
             Event.RunSelfTest -> test()
             Event.CancelSelfTest -> testing?.cancel()
-            Event.Dismiss -> change { copy(problem = null) }
-            Event.OpenBundle, Event.PickPhoto, Event.AllowCamera, Event.ShareResults -> Unit
+            Event.Dismiss -> change { copy(problem = null, success = null) }
+            Event.OpenBundle, Event.PickPhoto, Event.AllowCamera, Event.SaveResults -> Unit
         }
     }
 
     /** Tells what went wrong outside. */
     fun problem(sentence: String) = change { copy(problem = sentence) }
+
+    /** Tells what was done outside. */
+    fun success(sentence: String) = change { copy(success = sentence) }
 
     /** Tells what is known of the camera. */
     fun cameraIs(camera: CameraState) {
@@ -158,7 +165,6 @@ class Controller(
 
     override fun onFrame(frame: CameraFrame) {
         if (!watching || !looking.compareAndSet(false, true)) return
-        wake()
         looker.execute {
             try {
                 attempt { look(shown(frame), { at(frame) }, frame.mirror) { watched } }
@@ -245,7 +251,7 @@ class Controller(
         change { copy(selfTest = SelfTest.Running(0, 1, "")) }
         loader.execute {
             // The model gives its place to those of the test, so that one is in memory at a time.
-            attempt { models.release() }
+            attempt { models.release(Model.None) }
             var made: DeviceParity? = null
             val outcome = attempt<SelfTest>({ SelfTest.Failed(it) }) {
                 val (openers, device) = runtimes.openers to runtimes.device

@@ -51,8 +51,9 @@ open class MainActivity : ComponentActivity() {
         super.onResume()
         resumed = true
         // The permission may have come or gone in the settings meanwhile; a camera may have been plugged in.
+        val camera = controller.moment.state.camera
         if (allowed()) controller.cameraIs(CameraState.On)
-        else if (controller.moment.state.camera.let { it == CameraState.On || it is CameraState.Failed }) controller.cameraIs(CameraState.Asked)
+        else if (camera == CameraState.On || camera is CameraState.Failed) controller.cameraIs(CameraState.Asked)
         follow()
     }
 
@@ -83,7 +84,7 @@ open class MainActivity : ComponentActivity() {
             Event.AllowCamera -> allow()
             Event.PickPhoto -> ask(photoRequest(), PHOTO)
             Event.OpenBundle -> ask(document(Intent.ACTION_OPEN_DOCUMENT, "*/*"), BUNDLE)
-            Event.ShareResults -> {
+            Event.SaveResults -> {
                 val request = document(Intent.ACTION_CREATE_DOCUMENT, "application/json")
                 ask(request.putExtra(Intent.EXTRA_TITLE, DEVICE_PARITY), RESULTS)
             }
@@ -159,6 +160,7 @@ open class MainActivity : ComponentActivity() {
             try {
                 val stream = applicationContext.contentResolver.openOutputStream(chosen, "wt")
                 (stream ?: throw IOException("its provider takes nothing")).use { it.write(text.encodeToByteArray()) }
+                controller.success("The results are saved as ${name(chosen)}")
             } catch (error: Exception) {
                 controller.problem("${name(chosen)}: cannot be written (${error.message}); choose another place")
             }

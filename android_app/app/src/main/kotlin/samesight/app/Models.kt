@@ -131,10 +131,10 @@ internal class Models(
         return Model.Ready(placement.chosen, placement.trials)
     }
 
-    /** Gives the model's memory back. */
-    fun release() {
+    /** Gives the model's memory back; [now] is shown in its place. */
+    fun release(now: Model) {
         slot.close()
-        change { if (model is Model.Ready) copy(model = Model.None) else this }
+        change { if (model is Model.Ready) copy(model = now) else this }
     }
 
     /** What the loaded model says of an image; null where none is loaded, or another came meanwhile. */

@@ -14,7 +14,7 @@ import samesight.ui.State
 /** A bundle that can be chosen. [opened]: from a file that a person picked, not part of the app. */
 class Shelved(val bundle: Bundle, val opened: Boolean)
 
-/** A file that a person picked: what it is called, and its bytes. Both may take a while, and are not asked for before. */
+/** A file that a person picked: what it is called, and its bytes; either may take a while. */
 class Picked(called: () -> String, val open: () -> InputStream) {
     val name: String by lazy(called)
 }

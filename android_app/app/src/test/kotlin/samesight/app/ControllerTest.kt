@@ -43,7 +43,11 @@ class ControllerTest {
 
         var failing: () -> Unit = {}
 
-        override fun all(tell: (String) -> Unit): List<Shelved> = bundles.also { broken.forEach(tell) }.also { failing() }
+        override fun all(tell: (String) -> Unit): List<Shelved> {
+            failing()
+            broken.forEach(tell)
+            return bundles
+        }
 
         override fun take(packed: Picked): Shelved = next()
     }
@@ -407,12 +411,15 @@ class ControllerTest {
     }
 
     @Test
-    fun `memory is given back and the next image brings the model again`() {
+    fun `memory is given back, and a tap or coming back brings the model again, but no frame`() {
         val app = started("sums")
         app.release()
-        assertEquals(Model.None to 0, app.state.model to opener.inMemory)
+        assertEquals(Model.Released to 0, app.state.model to opener.inMemory)
         app.onFrame(frame())
+        assertEquals(Model.Released to 0, app.state.model to opener.inMemory)
+        app.tell(Event.LoadAgain)
         assertIs<Model.Ready>(app.state.model)
+        app.onFrame(frame())
         assertEquals(2, app.state.seen?.answers?.size)
         app.release()
         app.wake()

@@ -345,7 +345,7 @@ class MainActivityTest {
         activity.tell(Event.ShowSelfTest)
         activity.tell(Event.RunSelfTest)
         until { state.selfTest is SelfTest.Done }
-        activity.tell(Event.ShareResults)
+        activity.tell(Event.SaveResults)
         val asked = shadowOf(activity).nextStartedActivityForResult.intent
         assertEquals(Intent.ACTION_CREATE_DOCUMENT, asked.action)
         assertEquals("device-parity.json", asked.getStringExtra(Intent.EXTRA_TITLE))
@@ -355,6 +355,9 @@ class MainActivityTest {
         shadowOf(activity).receiveResult(asked, Activity.RESULT_OK, Intent().setData(place))
         until { written.size() > 0 && written.toString().trimEnd().endsWith("}") }
         assertContains(written.toString(), "\"artifact\": \"spots.fp32\"")
+        until { state.success == "The results are saved as results" }
+        activity.tell(Event.Dismiss)
+        until { state.success == null }
     }
 
     @Test

@@ -1,10 +1,12 @@
 package samesight.app
 
 import android.Manifest
+import android.content.ComponentCallbacks2
 import java.io.File
 import kotlin.test.assertContains
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
+import kotlin.test.assertFalse
 import kotlin.test.assertNull
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -28,6 +30,17 @@ class SamesightApplicationTest {
         until { activity.shown.last().state.run { model == Model.None && camera == CameraState.Absent } }
         assertEquals(emptyList(), activity.shown.last().state.bundles)
         assertNull(activity.shown.last().state.problem)
+    }
+
+    @Test
+    @Config(application = TestApplication::class)
+    fun `low memory before anything was shown loads nothing`() {
+        val app = RuntimeEnvironment.getApplication() as TestApplication
+        writeBundle(File(app.root, "bundles/sums"), "sums")
+        app.onLowMemory()
+        app.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_BACKGROUND)
+        assertFalse(app.begun.isInitialized())
+        app.root.deleteRecursively()
     }
 
     @Test

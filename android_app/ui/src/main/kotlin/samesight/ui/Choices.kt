@@ -24,11 +24,12 @@ private val UNITS = listOf(null) + ComputeUnit.entries.asReversed()
 internal fun Sources(state: State, tell: (Event) -> Unit) {
     FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
         Chip("Camera", state.source == Source.CAMERA) { tell(Event.UseCamera) }
+        Chip("Photo", state.source == Source.PHOTO) { tell(Event.PickPhoto) }
         if (state.source == Source.CAMERA && state.switchable) {
             val said = "Switch to the ${if (state.front) "back" else "front"} camera"
-            OutlinedButton({ tell(Event.SwitchCamera) }, Modifier.semantics { contentDescription = said }) { Text("Switch") }
+            val spoken = Modifier.semantics { contentDescription = said }
+            OutlinedButton({ tell(Event.SwitchCamera) }, spoken) { Text("Switch camera") }
         }
-        Chip("Photo", state.source == Source.PHOTO) { tell(Event.PickPhoto) }
     }
 }
 

@@ -84,7 +84,8 @@ private fun Message(title: String, sentence: String, actions: @Composable () -> 
         verticalArrangement = Arrangement.spacedBy(12.dp),
         horizontalAlignment = Alignment.CenterHorizontally,
     ) {
-        Text(title, Modifier.semantics { liveRegion = LiveRegionMode.Polite }, textAlign = TextAlign.Center, style = MaterialTheme.typography.titleMedium)
+        val told = Modifier.semantics { liveRegion = LiveRegionMode.Polite }
+        Text(title, told, textAlign = TextAlign.Center, style = MaterialTheme.typography.titleMedium)
         Text(sentence, style = MaterialTheme.typography.bodyMedium, textAlign = TextAlign.Center)
         actions()
     }

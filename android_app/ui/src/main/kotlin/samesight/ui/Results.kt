@@ -6,6 +6,7 @@ import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.widthIn
+import androidx.compose.material3.Button
 import androidx.compose.material3.Card
 import androidx.compose.material3.CardDefaults
 import androidx.compose.material3.LinearProgressIndicator
@@ -57,12 +58,17 @@ private fun Label(answer: Answer, best: Boolean) {
 
 /** What really ran, and why nothing better did. */
 @Composable
-internal fun WhatRan(state: State) {
+internal fun WhatRan(state: State, tell: (Event) -> Unit) {
     when (val model = state.model) {
         Model.None -> Unit
         Model.Loading ->
             Panel("Trying units one by one …", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
                 LinearProgressIndicator(Modifier.fillMaxWidth())
+            }
+        Model.Released ->
+            Panel("Memory was low", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
+                Text("The model gave its memory back. Close other apps first.", style = MaterialTheme.typography.bodyMedium)
+                Button({ tell(Event.LoadAgain) }) { Text("Load again") }
             }
         is Model.Failed ->
             Panel("The model does not run", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {

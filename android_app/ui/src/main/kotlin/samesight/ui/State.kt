@@ -40,6 +40,9 @@ sealed interface Model {
 
     data object Loading : Model
 
+    /** The system ran low of memory and took it. */
+    data object Released : Model
+
     /** @property trials of all units of the ladder, in its order, [chosen] among them. */
     data class Ready(val chosen: Trial, val trials: List<Trial>) : Model
 
@@ -84,6 +87,7 @@ data class Seen(val answers: List<Answer>, val width: Int, val height: Int)
  * @property latencies of the last images, the newest last.
  * @property opening what the person calls the file that becomes a bundle now.
  * @property problem one sentence about what went wrong last, until it is dismissed.
+ * @property success one sentence about what was done, likewise.
  */
 data class State(
     val bundles: List<BundleChoice> = emptyList(),
@@ -102,6 +106,7 @@ data class State(
     val selfTest: SelfTest = SelfTest.Idle,
     val opening: String? = null,
     val problem: String? = null,
+    val success: String? = null,
 ) {
     /** The chosen bundle. */
     val chosen: BundleChoice?
@@ -132,11 +137,13 @@ sealed interface Event {
 
     data object ShowSelfTest : Event
 
+    data object LoadAgain : Event
+
     data object RunSelfTest : Event
 
     data object CancelSelfTest : Event
 
-    data object ShareResults : Event
+    data object SaveResults : Event
 
     data object Back : Event
 

@@ -55,11 +55,13 @@ private val SHOTS =
         Shot("camera-denied-large", denied, width = 760, height = 360, letters = 2f, scrolled = true),
         Shot("camera-failed", stopped),
         Shot("loading", classifying.copy(model = Model.Loading, seen = null, latencies = emptyList())),
+        Shot("memory-low", classifying.copy(model = Model.Released, latencies = emptyList())),
         Shot("failed", failing),
         Shot("self-test", detecting.copy(testing = true), dark = true),
         Shot("self-test-running", detecting.copy(testing = true, selfTest = SelfTest.Running(3, 12, "scenes.int8.tflite on the GPU"))),
         Shot("self-test-done", tested),
         Shot("self-test-refused", refused),
+        Shot("self-test-saved", tested.copy(success = "The results are saved as device-parity.json"), dark = true),
     )
 
 /** Set by hand to take new references: `mvn test -pl ui -am -Dsamesight.record=true`. */
