@@ -75,6 +75,18 @@ class Controller(
     /** Reads the bundles and loads what was chosen last. */
     fun start() = loader.work { models.list()?.let(::choose) }
 
+    /** Everything is read anew, so that another bundle of that name comes back. */
+    private fun remove(name: String) =
+        loader.work {
+            models.forget()
+            models.release(Model.None)
+            try {
+                shelf.remove(name)
+            } finally {
+                models.list()?.let(::choose)
+            }
+        }
+
     /** Loads the model again that [release] took out of memory. */
     fun wake() {
         if (released.get()) load()
@@ -96,6 +108,7 @@ class Controller(
             is Event.ChooseTask -> state.bundles.find { it.task == event.task }?.let { choose(it.name) }
             is Event.ChooseBundle -> choose(event.name)
             is Event.ChooseArtifact -> changeModel { copy(artifact = event.name) }
+            is Event.RemoveBundle -> remove(event.name)
             is Event.ChooseUnit -> changeModel { copy(unit = event.unit) }
             Event.UseCamera -> {
                 photo = null

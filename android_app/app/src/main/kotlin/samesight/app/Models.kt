@@ -59,6 +59,9 @@ internal class Models(
         change {
             copy(
                 bundles = entries.map { it.choice },
+                bundle = null,
+                artifacts = emptyList(),
+                artifact = null,
                 unit = remembered.unit,
                 model = Model.None,
                 problem = problems.firstOrNull() ?: problem,

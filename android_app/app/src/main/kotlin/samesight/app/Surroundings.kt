@@ -30,6 +30,13 @@ interface Shelf {
      * @throws SamesightError it cannot be read or is not whole; then nothing is kept of it.
      */
     fun take(packed: Picked): Shelved
+
+    /**
+     * Removes a bundle that [take] kept; the app's own of that name, which it hid, is there again.
+     *
+     * @throws SamesightError the system does not let it go.
+     */
+    fun remove(name: String)
 }
 
 /** What a person chose, kept for the next start. */

@@ -50,6 +50,13 @@ class ControllerTest {
         }
 
         override fun take(packed: Picked): Shelved = next()
+
+        override fun remove(name: String) {
+            bundles.removeAll { it.opened && it.bundle.spec.name == name }
+            hidden?.let { bundles += it }
+        }
+
+        var hidden: Shelved? = null
     }
 
     private fun shelved(
@@ -392,6 +399,33 @@ class ControllerTest {
         assertIs<Model.Ready>(app.state.model)
         app.onBundle(picked("mine.zip", ByteArray(0)))
         assertEquals(2, app.state.bundles.size)
+    }
+
+    @Test
+    fun `a bundle that was opened is removed, and what it hid comes back`() {
+        shelf.bundles += Shelved(shelved("sums", mapOf("mine" to "litert")).bundle, true)
+        shelf.hidden = shelved("sums")
+        val app = controller().also { it.start() }
+        assertEquals("mine", app.state.artifact)
+        app.tell(Event.RemoveBundle("sums"))
+        assertEquals(listOf("sums" to false), app.state.bundles.map { it.name to it.opened })
+        assertEquals("sums.fp32", app.state.artifact)
+        assertIs<Model.Ready>(app.state.model)
+        assertEquals(1, opener.inMemory)
+        app.onFrame(frame())
+        assertEquals(2, app.state.seen?.answers?.size)
+    }
+
+    @Test
+    fun `after the last bundle was removed there is none`() {
+        shelf.bundles += Shelved(shelved("sums").bundle, true)
+        val app = controller().also { it.start() }
+        app.tell(Event.RemoveBundle("sums"))
+        assertEquals(Model.None to null, app.state.model to app.state.bundle)
+        assertEquals(emptyList<Any>() to emptyList<Any>(), app.state.bundles to app.state.artifacts)
+        assertEquals(0 to null, opener.inMemory to app.state.problem)
+        app.onFrame(frame())
+        assertEquals(emptyList(), app.state.seen?.answers)
     }
 
     @Test

@@ -67,7 +67,7 @@ internal fun WhatRan(state: State, tell: (Event) -> Unit) {
             }
         Model.Released ->
             Panel("Memory was low", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
-                Text("The model gave its memory back. Close other apps first.", style = MaterialTheme.typography.bodyMedium)
+                Text("The model was unloaded; close other apps first.", style = MaterialTheme.typography.bodyMedium)
                 Button({ tell(Event.LoadAgain) }) { Text("Load again") }
             }
         is Model.Failed ->

@@ -125,6 +125,9 @@ sealed interface Event {
 
     data object OpenBundle : Event
 
+    /** Of one that was opened. */
+    data class RemoveBundle(val name: String) : Event
+
     data object PickPhoto : Event
 
     data object UseCamera : Event

@@ -49,6 +49,7 @@ private val SHOTS =
         Shot("no-bundles-problem", State(problem = "digits.zip: damaged or not a packed bundle; pack and copy it again")),
         Shot("no-bundles-large", State(), width = 760, height = 360, letters = 2f),
         Shot("opening", classifying.copy(opening = "scenes.zip"), dark = true),
+        Shot("opened", classifying.copy(bundles = listOf(digits.copy(opened = true), scenes)), height = 1000),
         Shot("reading", State(model = Model.Loading)),
         Shot("camera-asked", classifying.copy(camera = Camera.Asked, seen = null, latencies = emptyList())),
         Shot("camera-denied", denied),

@@ -96,7 +96,6 @@ internal val tested =
                         Proof.REQUESTED,
                         times = Times(340.0, 12.0, 0.9),
                         snrDb = NEAR,
-                        delegates = listOf("NeuronBackend (3 of 5)"),
                     ),
                     UnitRun(
                         "scenes.fp32.tflite",
