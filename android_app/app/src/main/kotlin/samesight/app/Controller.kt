@@ -189,9 +189,7 @@ class Controller(
 
     override fun onNoCamera() = cameraIs(CameraState.Absent)
 
-    override fun onCameras(both: Boolean) {
-        if (state.switchable != both) change { copy(switchable = both) }
-    }
+    override fun onCameras(both: Boolean) = change { copy(switchable = both) }
 
     /** What was seen last goes, so that nobody takes it for what the camera sees now. */
     override fun onCameraProblem(sentence: String) =

@@ -86,7 +86,8 @@ internal fun WhatRan(state: State, tell: (Event) -> Unit) {
 @Composable
 private fun Other(trial: Trial) {
     Row(verticalAlignment = Alignment.Top) {
-        Text(trial.unit.name, Modifier.widthIn(min = 48.dp).padding(end = 8.dp), style = MaterialTheme.typography.labelLarge)
+        val room = Modifier.widthIn(min = 48.dp).padding(end = 8.dp)
+        Text(trial.unit.name, room, style = MaterialTheme.typography.labelLarge)
         val refusal = trial.refusal
         val slower = if (trial.slower) "slower than the CPU · " else ""
         val text = if (refusal == null) slower + figures(trial) else "refused: $refusal"
