@@ -40,6 +40,7 @@ class Controller(
     private val looking = AtomicBoolean()
     private val released = AtomicBoolean()
     private val models = Models(shelf, runtimes, memory, clock, { change(it) }, ::again)
+    @Volatile private var wakes = false
     @Volatile private var photo: Picked? = null
     @Volatile private var testing: Cancellation? = null
     @Volatile private var parity: DeviceParity? = null
@@ -75,29 +76,18 @@ class Controller(
     /** Reads the bundles and loads what was chosen last. */
     fun start() = loader.work { models.list()?.let(::choose) }
 
-    /** Everything is read anew, so that another bundle of that name comes back. */
-    private fun remove(name: String) =
-        loader.work {
-            models.forget()
-            models.release(Model.None)
-            try {
-                shelf.remove(name)
-            } finally {
-                models.list()?.let(::choose)
-            }
-        }
-
-    /** Loads the model again that [release] took out of memory. */
+    /** Loads the model again that [release] took out of memory while nobody looked. */
     fun wake() {
-        if (released.get()) load()
+        if (wakes) load()
     }
 
     /**
-     * Gives the model's memory back, because the system runs low; [wake] or a person's tap loads it again. Not the next
-     * frame: it would take the memory just when it is short.
+     * Gives the model's memory back, because the system runs low. Where somebody looks, a tap alone loads it again: the
+     * next frame, or a turn of the device, would take the memory just when it is short.
      */
     fun release() {
         models.forget()
+        wakes = listener == null
         released.set(true)
         loader.work { if (released.get()) models.release(Model.Released) }
     }
@@ -108,7 +98,7 @@ class Controller(
             is Event.ChooseTask -> state.bundles.find { it.task == event.task }?.let { choose(it.name) }
             is Event.ChooseBundle -> choose(event.name)
             is Event.ChooseArtifact -> changeModel { copy(artifact = event.name) }
-            is Event.RemoveBundle -> remove(event.name)
+            is Event.RemoveBundle -> loader.work { models.remove(event.name)?.let(::choose) }
             is Event.ChooseUnit -> changeModel { copy(unit = event.unit) }
             Event.UseCamera -> {
                 photo = null
@@ -125,7 +115,7 @@ class Controller(
                 testing?.cancel()
                 change { copy(testing = false) }
             }
-            Event.LoadAgain -> wake()
+            Event.LoadAgain -> load()
             Event.RunSelfTest -> test()
             Event.CancelSelfTest -> testing?.cancel()
             Event.Dismiss -> change { copy(problem = null, success = null) }
@@ -216,6 +206,7 @@ class Controller(
 
     private fun load() {
         released.set(false)
+        wakes = false
         val request = models.begin()
         loader.work { models.load(request, state) }
     }

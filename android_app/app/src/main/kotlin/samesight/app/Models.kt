@@ -77,6 +77,14 @@ internal class Models(
         change { copy(bundles = entries.map { it.choice }) }
     }
 
+    /** Removes an opened bundle, and reads all anew as [list] does, so that one that it hid comes back. */
+    fun remove(name: String): String? {
+        forget()
+        release(Model.None)
+        attempt({ sentence -> change { copy(problem = sentence) } }) { shelf.remove(name) }
+        return list()
+    }
+
     /** [state] with this bundle chosen, and of its artifacts the last one, or the first that the server passed. */
     fun choice(state: State, name: String): State {
         val entry = entries.find { it.choice.name == name } ?: return state

@@ -52,6 +52,7 @@ class ControllerTest {
         override fun take(packed: Picked): Shelved = next()
 
         override fun remove(name: String) {
+            failing()
             bundles.removeAll { it.opened && it.bundle.spec.name == name }
             hidden?.let { bundles += it }
         }
@@ -417,6 +418,19 @@ class ControllerTest {
     }
 
     @Test
+    fun `a bundle that cannot be removed is one sentence, and still runs`() {
+        shelf.bundles += Shelved(shelved("sums").bundle, true)
+        val app = controller().also { it.start() }
+        shelf.failing = {
+            shelf.failing = {}
+            throw SamesightError("sums: cannot be removed")
+        }
+        app.tell(Event.RemoveBundle("sums"))
+        assertEquals("sums: cannot be removed" to "sums", app.state.problem to app.state.bundle)
+        assertIs<Model.Ready>(app.state.model)
+    }
+
+    @Test
     fun `after the last bundle was removed there is none`() {
         shelf.bundles += Shelved(shelved("sums").bundle, true)
         val app = controller().also { it.start() }
@@ -458,6 +472,20 @@ class ControllerTest {
         app.release()
         app.wake()
         assertEquals(1, opener.inMemory)
+        app.wake()
+        assertEquals(1, opener.inMemory)
+    }
+
+    @Test
+    fun `memory that was given back while somebody looked waits for a tap, also when the device is turned`() {
+        val app = started("sums")
+        app.listener = {}
+        app.release()
+        app.listener = null
+        app.wake()
+        assertEquals(Model.Released to 0, app.state.model to opener.inMemory)
+        app.tell(Event.LoadAgain)
+        assertIs<Model.Ready>(app.state.model)
         app.wake()
         assertEquals(1, opener.inMemory)
     }
