@@ -49,6 +49,12 @@ def test_the_classes_that_the_system_starts_exist():
     assert activity.find("intent-filter/category").get(f"{ANDROID}name") == "android.intent.category.LAUNCHER"
 
 
+def test_the_bars_icons_follow_the_theme():
+    """Since Android 15 the app draws below the bars; without this call their icons are white, on white by day."""
+    screen = (MAIN / "kotlin" / "samesight" / "app" / "Screen.kt").read_text()
+    assert 0 < screen.find("    enableEdgeToEdge()\n") < screen.find("    setContent {\n")
+
+
 def test_versions_of_android():
     assert int(VERSIONS["sdk-min"]) == 26 and int(VERSIONS["sdk-compile"]) == 36
     assert "minSdk = libs.versions.sdk.min.get().toInt()" in GRADLE

@@ -112,6 +112,12 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
         }
     }
 
+    override fun remove(name: String) {
+        // With what an interrupted exchange left, which would be found again.
+        val left = listOf("", ".old", ".new").map { File(opened, name + it) }.filterNot { it.deleteRecursively() }
+        if (left.isNotEmpty()) throw SamesightError("$name: cannot be removed; restart the device and try again")
+    }
+
     private fun folders(parent: File): List<File> {
         val all = parent.listFiles().orEmpty().filter { it.isDirectory }
         // What an interrupted exchange left is found again under its own name.

@@ -27,6 +27,9 @@ interface Viewer {
     /** Takes a frame, whose bytes nobody changes afterwards. */
     fun onFrame(frame: CameraFrame)
 
+    /** A camera begins; [both]: the device has one on each side. */
+    fun onCameras(both: Boolean)
+
     /** The device has no camera. */
     fun onNoCamera()
 
@@ -36,8 +39,13 @@ interface Viewer {
 
 /** A source of frames. For the main thread. */
 interface Camera {
-    /** Begins to give frames; a second call without [stop] does nothing. The permission was granted. */
-    fun start(viewer: Viewer)
+    /**
+     * Begins to give frames; the permission was granted. A second call does nothing without [stop], but for the other
+     * side, which takes the place of the first.
+     *
+     * @param front of the camera that looks at the person, where there is a choice.
+     */
+    fun start(viewer: Viewer, front: Boolean)
 
     /** Ends it and frees the camera for other apps; a second call does nothing. */
     fun stop()

@@ -15,7 +15,10 @@ import android.os.Handler
 import android.os.HandlerThread
 import android.view.Surface
 import java.util.concurrent.Executor
+import samesight.contract.Matrix
+import samesight.contract.Range
 import samesight.contract.SamesightError
+import samesight.contract.Yuv420
 
 private const val WIDTH = 640
 private const val HEIGHT = 480
@@ -24,22 +27,29 @@ private const val HEIGHT = 480
 private const val IMAGES = 2
 
 /** What there is to know of a camera before it is opened. */
-private class Lens(val id: String, val sensor: Int, val front: Boolean, val width: Int, val height: Int)
+internal class Lens(val id: String, val sensor: Int, val front: Boolean, val width: Int, val height: Int) {
+    fun frame(yuv: Yuv420, colours: Pair<Matrix, Range>, display: Int): CameraFrame =
+        CameraFrame(yuv, colours.first, colours.second, turning(sensor, display, front), front)
+}
 
 /**
- * Camera2: the back camera where there is one, in frames of about 640 x 480.
+ * Camera2: the first camera of the side that is asked for, or else of the other, in frames of about 640 x 480.
  *
  * @param display how far the screen's content is turned now, in degrees (see [turning]).
  */
 class Camera2Feed(private val manager: CameraManager, private val display: () -> Int) : Camera {
-    private var started = false
+    // The side that was asked for since the last stop.
+    private var started: Boolean? = null
     private var run: Run? = null
 
-    override fun start(viewer: Viewer) {
-        if (started) return
-        started = true
+    override fun start(viewer: Viewer, front: Boolean) {
+        if (started == front) return
+        stop()
+        started = front
         try {
-            val lens = lens() ?: return viewer.onNoCamera()
+            val lenses = manager.cameraIdList.mapNotNull { lens(it, manager.getCameraCharacteristics(it)) }
+            val lens = lenses.find { it.front == front } ?: lenses.firstOrNull() ?: return viewer.onNoCamera()
+            viewer.onCameras(both = lenses.any { it.front } && lenses.any { !it.front })
             run = Run(lens, viewer)
             run?.open()
         } catch (problem: Exception) {
@@ -49,14 +59,9 @@ class Camera2Feed(private val manager: CameraManager, private val display: () ->
     }
 
     override fun stop() {
-        started = false
+        started = null
         run?.close()
         run = null
-    }
-
-    private fun lens(): Lens? {
-        val lenses = manager.cameraIdList.mapNotNull { lens(it, manager.getCameraCharacteristics(it)) }
-        return lenses.find { !it.front } ?: lenses.firstOrNull()
     }
 
     private fun lens(id: String, camera: CameraCharacteristics): Lens? {
@@ -88,9 +93,7 @@ class Camera2Feed(private val manager: CameraManager, private val display: () ->
             // The newest; those before it, which the viewer had no time for, are given back.
             reader.acquireLatestImage()?.use { image ->
                 if (!viewer.free) return
-                val (matrix, range) = colours(image)
-                val orientation = turning(lens.sensor, display(), lens.front)
-                viewer.onFrame(CameraFrame(copied(image), matrix, range, orientation, lens.front))
+                viewer.onFrame(lens.frame(copied(image), colours(image), display()))
             }
         }
 
@@ -127,7 +130,7 @@ class Camera2Feed(private val manager: CameraManager, private val display: () ->
 
             override fun onDisconnected(camera: CameraDevice) {
                 camera.close()
-                guarded { fail("another app took the camera; come back to this app to see it again") }
+                guarded { fail("another app took the camera; close it, then try again") }
             }
 
             override fun onError(camera: CameraDevice, error: Int) {

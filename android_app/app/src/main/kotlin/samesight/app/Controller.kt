@@ -40,13 +40,14 @@ class Controller(
     private val looking = AtomicBoolean()
     private val released = AtomicBoolean()
     private val models = Models(shelf, runtimes, memory, clock, { change(it) }, ::again)
+    @Volatile private var wakes = false
     @Volatile private var photo: Picked? = null
     @Volatile private var testing: Cancellation? = null
     @Volatile private var parity: DeviceParity? = null
 
     /** What is to be shown now. */
     @Volatile
-    var moment = Moment(State(camera = CameraState.ASKED, model = Model.Loading), null)
+    var moment = Moment(State(camera = CameraState.Asked, model = Model.Loading), null)
         private set
 
     /** Is told every new moment, in their order, on any thread; it must not wait for anything. */
@@ -75,16 +76,20 @@ class Controller(
     /** Reads the bundles and loads what was chosen last. */
     fun start() = loader.work { models.list()?.let(::choose) }
 
-    /** Loads the model again that [release] took out of memory. */
+    /** Loads the model again that [release] took out of memory while nobody looked. */
     fun wake() {
-        if (released.get()) load()
+        if (wakes) load()
     }
 
-    /** Gives the model's memory back, because the system runs low; [wake] or a camera's frame loads it again. */
+    /**
+     * Gives the model's memory back, because the system runs low. Where somebody looks, a tap alone loads it again: the
+     * next frame, or a turn of the device, would take the memory just when it is short.
+     */
     fun release() {
         models.forget()
+        wakes = listener == null
         released.set(true)
-        loader.work { if (released.get()) models.release() }
+        loader.work { if (released.get()) models.release(Model.Released) }
     }
 
     /** Does what a person asks for, but for what the system must be asked for: permissions and files. */
@@ -93,25 +98,36 @@ class Controller(
             is Event.ChooseTask -> state.bundles.find { it.task == event.task }?.let { choose(it.name) }
             is Event.ChooseBundle -> choose(event.name)
             is Event.ChooseArtifact -> changeModel { copy(artifact = event.name) }
+            is Event.RemoveBundle -> loader.work { models.remove(event.name)?.let(::choose) }
             is Event.ChooseUnit -> changeModel { copy(unit = event.unit) }
             Event.UseCamera -> {
                 photo = null
                 change(null) { copy(source = Source.CAMERA, seen = null) }
             }
+            Event.RetryCamera -> cameraIs(CameraState.On)
+            Event.SwitchCamera ->
+                change(null) {
+                    val again = if (camera is CameraState.Failed) CameraState.On else camera
+                    copy(front = !front, camera = again, seen = null)
+                }
             Event.ShowSelfTest -> change { copy(testing = true) }
             Event.Back -> {
                 testing?.cancel()
                 change { copy(testing = false) }
             }
+            Event.LoadAgain -> load()
             Event.RunSelfTest -> test()
             Event.CancelSelfTest -> testing?.cancel()
-            Event.Dismiss -> change { copy(problem = null) }
-            Event.OpenBundle, Event.PickPhoto, Event.AllowCamera, Event.ShareResults -> Unit
+            Event.Dismiss -> change { copy(problem = null, success = null) }
+            Event.OpenBundle, Event.PickPhoto, Event.AllowCamera, Event.SaveResults -> Unit
         }
     }
 
     /** Tells what went wrong outside. */
     fun problem(sentence: String) = change { copy(problem = sentence) }
+
+    /** Tells what was done outside. */
+    fun success(sentence: String) = change { copy(success = sentence) }
 
     /** Tells what is known of the camera. */
     fun cameraIs(camera: CameraState) {
@@ -127,9 +143,11 @@ class Controller(
 
     /** Takes in a packed bundle and chooses it. */
     fun onBundle(picked: Picked) {
-        change { copy(opening = picked.name) }
+        change { copy(opening = "the chosen file") }
         loader.work {
             try {
+                // Its name takes a while too: a provider may ask the network.
+                change { copy(opening = picked.name) }
                 val taken = shelf.take(picked)
                 models.add(taken)
                 choose(taken.bundle.spec.name)
@@ -140,23 +158,36 @@ class Controller(
     }
 
     override val free: Boolean
-        get() = !looking.get() && state.source == Source.CAMERA && !state.testing
+        get() = !looking.get() && watching
+
+    private val watching: Boolean
+        get() = state.watched && !state.testing
+
+    private val State.watched: Boolean
+        get() = source == Source.CAMERA && camera !is CameraState.Failed
 
     override fun onFrame(frame: CameraFrame) {
-        if (state.source != Source.CAMERA || state.testing || !looking.compareAndSet(false, true)) return
-        wake()
+        if (!watching || !looking.compareAndSet(false, true)) return
         looker.execute {
             try {
-                attempt { look(shown(frame), { at(frame) }, frame.mirror) { source == Source.CAMERA } }
+                attempt { look(shown(frame), { at(frame) }, frame.mirror) { watched } }
             } finally {
                 looking.set(false)
             }
         }
     }
 
-    override fun onNoCamera() = cameraIs(CameraState.ABSENT)
+    override fun onNoCamera() = cameraIs(CameraState.Absent)
 
-    override fun onCameraProblem(sentence: String) = problem(sentence)
+    override fun onCameras(both: Boolean) = change { copy(switchable = both) }
+
+    /** What was seen last goes, so that nobody takes it for what the camera sees now. */
+    override fun onCameraProblem(sentence: String) =
+        synchronized(lock) {
+            val failed = CameraState.Failed(sentence)
+            if (state.source == Source.CAMERA) change(null) { copy(camera = failed, seen = null) }
+            else change { copy(camera = failed) }
+        }
 
     private fun choose(name: String) =
         synchronized(lock) {
@@ -175,6 +206,7 @@ class Controller(
 
     private fun load() {
         released.set(false)
+        wakes = false
         val request = models.begin()
         loader.work { models.load(request, state) }
     }
@@ -221,7 +253,7 @@ class Controller(
         change { copy(selfTest = SelfTest.Running(0, 1, "")) }
         loader.execute {
             // The model gives its place to those of the test, so that one is in memory at a time.
-            attempt { models.release() }
+            attempt { models.release(Model.None) }
             var made: DeviceParity? = null
             val outcome = attempt<SelfTest>({ SelfTest.Failed(it) }) {
                 val (openers, device) = runtimes.openers to runtimes.device

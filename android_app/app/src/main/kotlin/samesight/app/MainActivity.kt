@@ -51,8 +51,9 @@ open class MainActivity : ComponentActivity() {
         super.onResume()
         resumed = true
         // The permission may have come or gone in the settings meanwhile; a camera may have been plugged in.
-        if (allowed()) controller.cameraIs(CameraState.ON)
-        else if (controller.moment.state.camera == CameraState.ON) controller.cameraIs(CameraState.ASKED)
+        val camera = controller.moment.state.camera
+        if (allowed()) controller.cameraIs(CameraState.On)
+        else if (camera == CameraState.On || camera is CameraState.Failed) controller.cameraIs(CameraState.Asked)
         follow()
     }
 
@@ -72,8 +73,8 @@ open class MainActivity : ComponentActivity() {
         val moment = controller.moment
         show(moment)
         val state = moment.state
-        val wanted = resumed && state.source == Source.CAMERA && state.camera == CameraState.ON && !state.testing
-        if (wanted) app.camera.start(controller) else app.camera.stop()
+        val wanted = resumed && state.source == Source.CAMERA && state.camera == CameraState.On && !state.testing
+        if (wanted) app.camera.start(controller, state.front) else app.camera.stop()
         window.decorView.keepScreenOn = wanted || state.selfTest is SelfTest.Running
     }
 
@@ -83,7 +84,7 @@ open class MainActivity : ComponentActivity() {
             Event.AllowCamera -> allow()
             Event.PickPhoto -> ask(photoRequest(), PHOTO)
             Event.OpenBundle -> ask(document(Intent.ACTION_OPEN_DOCUMENT, "*/*"), BUNDLE)
-            Event.ShareResults -> {
+            Event.SaveResults -> {
                 val request = document(Intent.ACTION_CREATE_DOCUMENT, "application/json")
                 ask(request.putExtra(Intent.EXTRA_TITLE, DEVICE_PARITY), RESULTS)
             }
@@ -93,7 +94,7 @@ open class MainActivity : ComponentActivity() {
     private fun allowed() = checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED
 
     private fun allow() {
-        val denied = controller.moment.state.camera == CameraState.DENIED
+        val denied = controller.moment.state.camera == CameraState.Denied
         if (!denied || shouldShowRequestPermissionRationale(Manifest.permission.CAMERA)) {
             requestPermissions(arrayOf(Manifest.permission.CAMERA), PERMISSION)
             return
@@ -108,7 +109,7 @@ open class MainActivity : ComponentActivity() {
         super.onRequestPermissionsResult(requestCode, permissions, grantResults)
         // No result at all: the question was interrupted and stays open.
         if (requestCode != PERMISSION || grantResults.isEmpty()) return
-        controller.cameraIs(if (allowed()) CameraState.ON else CameraState.DENIED)
+        controller.cameraIs(if (allowed()) CameraState.On else CameraState.Denied)
         follow()
     }
 
@@ -144,8 +145,12 @@ open class MainActivity : ComponentActivity() {
         }
     }
 
-    private fun picked(chosen: Uri) = Picked(name(chosen)) {
-        applicationContext.contentResolver.openInputStream(chosen) ?: throw IOException("its provider gives nothing")
+    private fun picked(chosen: Uri): Picked {
+        // This Activity may be gone when they are asked for.
+        val context = applicationContext
+        return Picked({ name(context, chosen) }) {
+            context.contentResolver.openInputStream(chosen) ?: throw IOException("its provider gives nothing")
+        }
     }
 
     private fun save(chosen: Uri) {
@@ -155,6 +160,7 @@ open class MainActivity : ComponentActivity() {
             try {
                 val stream = applicationContext.contentResolver.openOutputStream(chosen, "wt")
                 (stream ?: throw IOException("its provider takes nothing")).use { it.write(text.encodeToByteArray()) }
+                controller.success("The results are saved as ${name(chosen)}")
             } catch (error: Exception) {
                 controller.problem("${name(chosen)}: cannot be written (${error.message}); choose another place")
             }

@@ -59,6 +59,9 @@ internal class Models(
         change {
             copy(
                 bundles = entries.map { it.choice },
+                bundle = null,
+                artifacts = emptyList(),
+                artifact = null,
                 unit = remembered.unit,
                 model = Model.None,
                 problem = problems.firstOrNull() ?: problem,
@@ -72,6 +75,14 @@ internal class Models(
         val new = entry(shelved)
         entries = entries.filter { it.choice.name != new.choice.name } + new
         change { copy(bundles = entries.map { it.choice }) }
+    }
+
+    /** Removes an opened bundle, and reads all anew as [list] does, so that one that it hid comes back. */
+    fun remove(name: String): String? {
+        forget()
+        release(Model.None)
+        attempt({ sentence -> change { copy(problem = sentence) } }) { shelf.remove(name) }
+        return list()
     }
 
     /** [state] with this bundle chosen, and of its artifacts the last one, or the first that the server passed. */
@@ -131,10 +142,10 @@ internal class Models(
         return Model.Ready(placement.chosen, placement.trials)
     }
 
-    /** Gives the model's memory back. */
-    fun release() {
+    /** Gives the model's memory back; [now] is shown in its place. */
+    fun release(now: Model) {
         slot.close()
-        change { if (model is Model.Ready) copy(model = Model.None) else this }
+        change { if (model is Model.Ready) copy(model = now) else this }
     }
 
     /** What the loaded model says of an image; null where none is loaded, or another came meanwhile. */

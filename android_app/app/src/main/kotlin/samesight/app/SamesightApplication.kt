@@ -16,8 +16,7 @@ open class SamesightApplication : Application() {
     internal val shelf: Shelf by lazy { Bundles(assetFiles(), filesDir, cacheDir) }
     internal val runtimes: Runtimes by lazy { runtimes() }
 
-    /** The one controller of this process; it begins with its first use. */
-    val controller: Controller by lazy {
+    internal val begun = lazy {
         Controller(
             shelf,
             runtimes,
@@ -27,6 +26,9 @@ open class SamesightApplication : Application() {
             Executors.newSingleThreadExecutor { Thread(it, "looker") },
         ).also { it.start() }
     }
+
+    /** The one controller of this process; it begins with its first use. */
+    val controller: Controller by begun
 
     /** The device's camera. */
     val camera: Camera by lazy { camera() }
@@ -47,12 +49,17 @@ open class SamesightApplication : Application() {
     override fun onTrimMemory(level: Int) {
         super.onTrimMemory(level)
         // Since Android 14 the system says no more than this: hidden, or on the list of what it ends next.
-        if (level >= TRIM_MEMORY_BACKGROUND) controller.release()
+        if (level >= TRIM_MEMORY_BACKGROUND) release()
     }
 
     override fun onLowMemory() {
         super.onLowMemory()
-        controller.release()
+        release()
+    }
+
+    /** Without a controller there is nothing to release; to make one would load a model. */
+    private fun release() {
+        if (begun.isInitialized()) controller.release()
     }
 }
 

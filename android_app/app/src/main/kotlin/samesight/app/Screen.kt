@@ -3,6 +3,7 @@ package samesight.app
 import androidx.activity.ComponentActivity
 import androidx.activity.compose.BackHandler
 import androidx.activity.compose.setContent
+import androidx.activity.enableEdgeToEdge
 import androidx.compose.foundation.Image
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.getValue
@@ -19,6 +20,8 @@ import samesight.ui.SamesightTheme
 /** Makes moments an Activity's content: the returned function shows one, and is called on the main thread. */
 internal fun ComponentActivity.screen(first: Moment, tell: (Event) -> Unit): (Moment) -> Unit {
     var now by mutableStateOf(first)
+    // Else the bars' icons are white on the light theme's bars.
+    enableEdgeToEdge()
     setContent {
         // Elsewhere the system leaves the app.
         BackHandler(now.state.testing) { tell(Event.Back) }

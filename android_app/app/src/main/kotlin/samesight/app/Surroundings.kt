@@ -14,8 +14,10 @@ import samesight.ui.State
 /** A bundle that can be chosen. [opened]: from a file that a person picked, not part of the app. */
 class Shelved(val bundle: Bundle, val opened: Boolean)
 
-/** A file that a person picked: what it is called, and its bytes. */
-class Picked(val name: String, val open: () -> InputStream)
+/** A file that a person picked: what it is called, and its bytes; either may take a while. */
+class Picked(called: () -> String, val open: () -> InputStream) {
+    val name: String by lazy(called)
+}
 
 /** Where bundles come from. Its calls read whole files and take a while. */
 interface Shelf {
@@ -28,6 +30,13 @@ interface Shelf {
      * @throws SamesightError it cannot be read or is not whole; then nothing is kept of it.
      */
     fun take(packed: Picked): Shelved
+
+    /**
+     * Removes a bundle that [take] kept; the app's own of that name, which it hid, is there again.
+     *
+     * @throws SamesightError the system does not let it go.
+     */
+    fun remove(name: String)
 }
 
 /** What a person chose, kept for the next start. */

@@ -108,6 +108,20 @@ class BundlesTest {
     }
 
     @Test
+    fun `a bundle that is removed is gone, and the app's own of its name is there again`() {
+        install("sums")
+        val other = writeBundle(temporary.newFolder(), "sums", seed = 1)
+        val taken = bundles().take(picked("sums.zip", packed(other))).bundle.folder
+        taken.copyRecursively(File(taken.path + ".old"))
+        bundles().remove("sums")
+        assertEquals(listOf("sums" to false), all().map { it.bundle.spec.name to it.opened })
+        assertEquals(emptyList(), taken.parentFile.list()?.toList())
+        // The app's own stays.
+        bundles().remove("sums")
+        assertEquals(1, all().size)
+    }
+
+    @Test
     fun `a corrupt file is one sentence with its name, and nothing is left of it`() {
         val whole = packed(writeBundle(temporary.newFolder(), "sums"))
         val kept = bundles().take(picked("sums.zip", whole)).bundle
@@ -125,9 +139,9 @@ class BundlesTest {
 
     @Test
     fun `a file that cannot be read is one sentence`() {
-        val gone = Picked("mine.zip") { throw IOException("the provider is gone") }
+        val gone = Picked({ "mine.zip" }) { throw IOException("the provider is gone") }
         assertContains(assertFailsWith<SamesightError> { bundles().take(gone) }.message, "mine.zip: cannot be read")
-        val denied = Picked("mine.zip") { throw SecurityException("no grant") }
+        val denied = Picked({ "mine.zip" }) { throw SecurityException("no grant") }
         assertContains(assertFailsWith<SamesightError> { bundles().take(denied) }.message, "may not read it")
         assertEquals(emptySet(), left())
     }

@@ -3,6 +3,7 @@ package samesight.app
 import android.app.Application
 import android.graphics.ImageFormat
 import android.hardware.camera2.CameraCharacteristics
+import android.hardware.camera2.CameraDevice
 import android.hardware.camera2.CameraManager
 import android.util.Size
 import kotlin.test.assertContains
@@ -16,6 +17,10 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 import org.robolectric.shadows.ShadowCameraCharacteristics
 import org.robolectric.shadows.StreamConfigurationMapBuilder
+import org.robolectric.util.ReflectionHelpers
+import samesight.contract.Matrix
+import samesight.contract.Orientation
+import samesight.contract.Range
 
 internal class FakeViewer : Viewer {
     override val free = true
@@ -23,6 +28,12 @@ internal class FakeViewer : Viewer {
     val problems = java.util.Collections.synchronizedList(mutableListOf<String>())
 
     override fun onFrame(frame: CameraFrame) = Unit
+
+    @Volatile var both: Boolean? = null
+
+    override fun onCameras(both: Boolean) {
+        this.both = both
+    }
 
     override fun onNoCamera() {
         absent++
@@ -57,14 +68,14 @@ class Camera2FeedTest {
 
     @Test
     fun `a device without a camera says so`() {
-        feed.start(viewer)
+        feed.start(viewer, front = false)
         assertEquals(1 to emptyList<String>(), viewer.absent to viewer.problems.toList())
     }
 
     @Test
     fun `a camera without colour frames is none`() {
         add("0", CameraCharacteristics.LENS_FACING_BACK)
-        feed.start(viewer)
+        feed.start(viewer, front = false)
         assertEquals(1, viewer.absent)
     }
 
@@ -72,22 +83,53 @@ class Camera2FeedTest {
     fun `another app that takes the camera is one sentence, and stop and start open it again`() {
         add("1", CameraCharacteristics.LENS_FACING_FRONT, Size(640, 480))
         add("0", CameraCharacteristics.LENS_FACING_BACK, Size(640, 480), Size(1280, 720))
-        feed.start(viewer)
-        feed.start(viewer)
+        feed.start(viewer, front = false)
+        feed.start(viewer, front = false)
         until { shadow.triggerDisconnect(); viewer.problems.isNotEmpty() }
         assertContains(viewer.problems.single(), "another app took the camera")
-        feed.start(viewer)
+        feed.start(viewer, front = false)
         feed.stop()
         feed.stop()
-        feed.start(viewer)
+        feed.start(viewer, front = false)
         until { shadow.triggerDisconnect(); viewer.problems.size == 2 }
         assertEquals(0, viewer.absent)
     }
 
     @Test
+    fun `the side that is asked for is opened, or else the one that there is`() {
+        val opened = { ReflectionHelpers.getField<CameraDevice?>(shadow, "lastDevice")?.id }
+        add("1", CameraCharacteristics.LENS_FACING_FRONT, Size(640, 480))
+        feed.start(viewer, front = false)
+        until { opened() == "1" }
+        assertEquals(false, viewer.both)
+        feed.stop()
+        add("0", CameraCharacteristics.LENS_FACING_BACK, Size(640, 480))
+        feed.start(viewer, front = false)
+        until { opened() == "0" }
+        assertEquals(true, viewer.both)
+        // Without a stop: the front camera takes its place.
+        feed.start(viewer, front = true)
+        until { opened() == "1" }
+        assertEquals(emptyList(), viewer.problems.toList())
+    }
+
+    @Test
+    fun `frames of a front camera are for the mirror, and turn the other way round`() {
+        val sample = frame()
+        val colours = Matrix.BT709 to Range.VIDEO
+        val front = Lens("1", 270, front = true, 640, 480).frame(sample.yuv, colours, 90)
+        val back = Lens("0", 90, front = false, 640, 480).frame(sample.yuv, colours, 90)
+        assertEquals(true to Orientation(0), front.mirror to front.orientation)
+        assertEquals(false to Orientation(0), back.mirror to back.orientation)
+        val upside = Lens("1", 90, front = true, 640, 480).frame(sample.yuv, colours, 90)
+        assertEquals(Orientation(2), upside.orientation)
+        assertEquals(colours, front.matrix to front.range)
+    }
+
+    @Test
     fun `after stop nothing is told any more`() {
         add("0", CameraCharacteristics.LENS_FACING_BACK, Size(640, 480))
-        feed.start(viewer)
+        feed.start(viewer, front = false)
         feed.stop()
         shadow.triggerDisconnect()
         Thread.sleep(50)

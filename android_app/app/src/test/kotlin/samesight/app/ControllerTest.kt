@@ -22,6 +22,7 @@ import samesight.contract.SamesightError
 import samesight.contract.Task
 import samesight.contract.Yuv420
 import samesight.contract.openBundle
+import samesight.ui.Camera as CameraState
 import samesight.ui.Event
 import samesight.ui.HISTORY
 import samesight.ui.Model
@@ -42,9 +43,21 @@ class ControllerTest {
 
         var failing: () -> Unit = {}
 
-        override fun all(tell: (String) -> Unit): List<Shelved> = bundles.also { broken.forEach(tell) }.also { failing() }
+        override fun all(tell: (String) -> Unit): List<Shelved> {
+            failing()
+            broken.forEach(tell)
+            return bundles
+        }
 
         override fun take(packed: Picked): Shelved = next()
+
+        override fun remove(name: String) {
+            failing()
+            bundles.removeAll { it.opened && it.bundle.spec.name == name }
+            hidden?.let { bundles += it }
+        }
+
+        var hidden: Shelved? = null
     }
 
     private fun shelved(
@@ -177,6 +190,56 @@ class ControllerTest {
         assertEquals(2 to 8, app.state.seen?.let { it.width to it.height })
         val box = assertNotNull(app.state.seen?.answers?.single()?.box)
         assertTrue(box.x2 <= 2 && box.y2 > 2, "$box")
+    }
+
+    @Test
+    fun `a camera that fails shows nothing old, and is tried again`() {
+        val later = Later()
+        shelf.bundles += shelved("sums")
+        val app = controller(looker = later).also { it.start() }
+        app.cameraIs(CameraState.On)
+        app.onFrame(frame())
+        later.runAll()
+        assertNotNull(app.state.seen)
+        // One is looked at when the camera fails.
+        app.onFrame(frame())
+        app.onCameraProblem("another app took it")
+        later.runAll()
+        assertEquals(CameraState.Failed("another app took it"), app.state.camera)
+        assertEquals(null to null, app.state.seen to app.moment.image)
+        assertFalse(app.free)
+        app.onFrame(frame())
+        assertEquals(0, later.waiting.size)
+        app.tell(Event.RetryCamera)
+        assertEquals(CameraState.On, app.state.camera)
+        app.onFrame(frame())
+        later.runAll()
+        assertNotNull(app.state.seen)
+    }
+
+    @Test
+    fun `a camera that fails while a photo is shown leaves the photo`() {
+        val app = started("sums")
+        app.onPhoto(picked("a.jpg", ByteArray(0)))
+        val before = app.moment
+        app.onCameraProblem("another app took it")
+        assertEquals(before.state.seen, assertNotNull(app.state.seen))
+        assertSame(before.image, assertNotNull(app.moment.image))
+    }
+
+    @Test
+    fun `the other camera is asked for where there is one, also after the first failed`() {
+        val app = started("sums")
+        assertFalse(app.state.switchable)
+        app.onCameras(both = true)
+        assertTrue(app.state.switchable)
+        app.onFrame(frame())
+        app.tell(Event.SwitchCamera)
+        assertEquals(true to null, app.state.front to app.state.seen)
+        assertNull(app.moment.image)
+        app.onCameraProblem("it failed")
+        app.tell(Event.SwitchCamera)
+        assertEquals(false to CameraState.On, app.state.front to app.state.camera)
     }
 
     @Test
@@ -340,6 +403,46 @@ class ControllerTest {
     }
 
     @Test
+    fun `a bundle that was opened is removed, and what it hid comes back`() {
+        shelf.bundles += Shelved(shelved("sums", mapOf("mine" to "litert")).bundle, true)
+        shelf.hidden = shelved("sums")
+        val app = controller().also { it.start() }
+        assertEquals("mine", app.state.artifact)
+        app.tell(Event.RemoveBundle("sums"))
+        assertEquals(listOf("sums" to false), app.state.bundles.map { it.name to it.opened })
+        assertEquals("sums.fp32", app.state.artifact)
+        assertIs<Model.Ready>(app.state.model)
+        assertEquals(1, opener.inMemory)
+        app.onFrame(frame())
+        assertEquals(2, app.state.seen?.answers?.size)
+    }
+
+    @Test
+    fun `a bundle that cannot be removed is one sentence, and still runs`() {
+        shelf.bundles += Shelved(shelved("sums").bundle, true)
+        val app = controller().also { it.start() }
+        shelf.failing = {
+            shelf.failing = {}
+            throw SamesightError("sums: cannot be removed")
+        }
+        app.tell(Event.RemoveBundle("sums"))
+        assertEquals("sums: cannot be removed" to "sums", app.state.problem to app.state.bundle)
+        assertIs<Model.Ready>(app.state.model)
+    }
+
+    @Test
+    fun `after the last bundle was removed there is none`() {
+        shelf.bundles += Shelved(shelved("sums").bundle, true)
+        val app = controller().also { it.start() }
+        app.tell(Event.RemoveBundle("sums"))
+        assertEquals(Model.None to null, app.state.model to app.state.bundle)
+        assertEquals(emptyList<Any>() to emptyList<Any>(), app.state.bundles to app.state.artifacts)
+        assertEquals(0 to null, opener.inMemory to app.state.problem)
+        app.onFrame(frame())
+        assertEquals(emptyList(), app.state.seen?.answers)
+    }
+
+    @Test
     fun `while a bundle is opened its file is named, also where it is refused`() {
         val later = Later()
         val app = controller(loader = later).also { it.start() }
@@ -348,7 +451,7 @@ class ControllerTest {
         for (take in listOf({ throw SamesightError("mine.zip: damaged") }, { shelved("sums") })) {
             shelf.next = { take().also { before += app.state.opening } }
             app.onBundle(picked("mine.zip", ByteArray(0)))
-            assertEquals("mine.zip", app.state.opening)
+            assertEquals("the chosen file", app.state.opening)
             later.runAll()
             assertNull(app.state.opening)
         }
@@ -356,16 +459,33 @@ class ControllerTest {
     }
 
     @Test
-    fun `memory is given back and the next image brings the model again`() {
+    fun `memory is given back, and a tap or coming back brings the model again, but no frame`() {
         val app = started("sums")
         app.release()
-        assertEquals(Model.None to 0, app.state.model to opener.inMemory)
+        assertEquals(Model.Released to 0, app.state.model to opener.inMemory)
         app.onFrame(frame())
+        assertEquals(Model.Released to 0, app.state.model to opener.inMemory)
+        app.tell(Event.LoadAgain)
         assertIs<Model.Ready>(app.state.model)
+        app.onFrame(frame())
         assertEquals(2, app.state.seen?.answers?.size)
         app.release()
         app.wake()
         assertEquals(1, opener.inMemory)
+        app.wake()
+        assertEquals(1, opener.inMemory)
+    }
+
+    @Test
+    fun `memory that was given back while somebody looked waits for a tap, also when the device is turned`() {
+        val app = started("sums")
+        app.listener = {}
+        app.release()
+        app.listener = null
+        app.wake()
+        assertEquals(Model.Released to 0, app.state.model to opener.inMemory)
+        app.tell(Event.LoadAgain)
+        assertIs<Model.Ready>(app.state.model)
         app.wake()
         assertEquals(1, opener.inMemory)
     }

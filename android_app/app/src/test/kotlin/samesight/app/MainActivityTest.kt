@@ -3,9 +3,13 @@ package samesight.app
 import android.Manifest
 import android.app.Activity
 import android.content.ComponentCallbacks2
+import android.content.ContentProvider
+import android.content.ContentValues
 import android.content.Intent
 import android.content.pm.PackageManager
 import android.content.res.Configuration
+import android.database.Cursor
+import android.database.MatrixCursor
 import android.graphics.Color
 import android.net.Uri
 import android.os.Build
@@ -17,6 +21,7 @@ import java.io.ByteArrayInputStream
 import java.io.ByteArrayOutputStream
 import java.io.File
 import java.nio.file.Files
+import java.util.Collections
 import kotlin.test.assertContains
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
@@ -36,6 +41,7 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
+import org.robolectric.shadows.ShadowContentResolver
 import org.robolectric.util.ReflectionHelpers
 import samesight.contract.ComputeUnit
 import samesight.contract.SamesightError
@@ -51,6 +57,7 @@ internal class TestApplication : SamesightApplication() {
     val opener = FakeOpener()
     val root: File = Files.createTempDirectory("assets").toFile()
     var viewer: Viewer? = null
+    var front: Boolean? = null
 
     override fun assetFiles(): Assets = FolderAssets(root)
 
@@ -58,14 +65,35 @@ internal class TestApplication : SamesightApplication() {
 
     override fun camera(): Camera =
         object : Camera {
-            override fun start(viewer: Viewer) {
+            override fun start(viewer: Viewer, front: Boolean) {
                 this@TestApplication.viewer = viewer
+                this@TestApplication.front = front
             }
 
             override fun stop() {
                 viewer = null
             }
         }
+}
+
+/** Calls every file the same, and notes who asks. */
+internal class NamingProvider : ContentProvider() {
+    val threads = Collections.synchronizedList(mutableListOf<String>())
+
+    override fun query(uri: Uri, columns: Array<String>?, where: String?, args: Array<String>?, order: String?): Cursor {
+        threads += Thread.currentThread().name
+        return MatrixCursor(columns).apply { addRow(arrayOf("mine.zip")) }
+    }
+
+    override fun onCreate() = true
+
+    override fun getType(uri: Uri): String? = null
+
+    override fun insert(uri: Uri, values: ContentValues?): Uri? = null
+
+    override fun delete(uri: Uri, where: String?, args: Array<String>?) = 0
+
+    override fun update(uri: Uri, values: ContentValues?, where: String?, args: Array<String>?) = 0
 }
 
 /** Keeps what would be shown. */
@@ -122,14 +150,14 @@ class MainActivityTest {
     @Test
     fun `the first start says what the camera is for before the system asks`() {
         launch(allowed = false)
-        assertEquals(CameraState.ASKED, state.camera)
+        assertEquals(CameraState.Asked, state.camera)
         assertNull(app.viewer)
         activity.tell(Event.AllowCamera)
         val asked = shadowOf(activity).lastRequestedPermission
         assertEquals(listOf(Manifest.permission.CAMERA), asked.requestedPermissions.toList())
         shadowOf(app).grantPermissions(Manifest.permission.CAMERA)
         answer(asked.requestCode, PackageManager.PERMISSION_GRANTED)
-        assertEquals(CameraState.ON, state.camera)
+        assertEquals(CameraState.On, state.camera)
         assertSame(app.controller, app.viewer)
         app.viewer?.onFrame(frame())
         until { state.seen != null }
@@ -141,9 +169,9 @@ class MainActivityTest {
         activity.tell(Event.AllowCamera)
         val code = shadowOf(activity).lastRequestedPermission.requestCode
         answer(code)
-        assertEquals(CameraState.ASKED, state.camera)
+        assertEquals(CameraState.Asked, state.camera)
         answer(code, PackageManager.PERMISSION_DENIED)
-        assertEquals(CameraState.DENIED, state.camera)
+        assertEquals(CameraState.Denied, state.camera)
         assertNull(app.viewer)
         assertIs<Model.Ready>(state.model)
         // The system would not ask again.
@@ -154,7 +182,7 @@ class MainActivityTest {
         window.pause()
         shadowOf(app).grantPermissions(Manifest.permission.CAMERA)
         window.resume()
-        until { state.camera == CameraState.ON }
+        until { state.camera == CameraState.On }
         assertSame(app.controller, app.viewer)
     }
 
@@ -164,7 +192,7 @@ class MainActivityTest {
         window.pause()
         shadowOf(app).denyPermissions(Manifest.permission.CAMERA)
         window.resume()
-        until { state.camera == CameraState.ASKED }
+        until { state.camera == CameraState.Asked }
         assertNull(app.viewer)
     }
 
@@ -192,10 +220,36 @@ class MainActivityTest {
     fun `a device without a camera, and a camera that fails`() {
         launch()
         app.controller.onNoCamera()
-        until { state.camera == CameraState.ABSENT }
+        until { state.camera == CameraState.Absent }
         assertNull(app.viewer)
+        window.pause().resume()
+        until { app.viewer != null }
         app.controller.onCameraProblem("the camera failed")
-        until { state.problem == "the camera failed" }
+        until { state.camera == CameraState.Failed("the camera failed") && app.viewer == null }
+        activity.tell(Event.RetryCamera)
+        until { app.viewer != null }
+        assertEquals(CameraState.On, state.camera)
+    }
+
+    @Test
+    fun `the other camera is started`() {
+        launch()
+        assertEquals(false, app.front)
+        activity.tell(Event.SwitchCamera)
+        until { app.front == true }
+    }
+
+    @Test
+    fun `a file's name is not asked for on the main thread, where its provider would block the screen`() {
+        launch()
+        val provider = NamingProvider()
+        ShadowContentResolver.registerProviderInternal("cloud", provider)
+        choose(Event.OpenBundle, "content://cloud/1", "no zip".encodeToByteArray())
+        until { state.problem != null }
+        assertContains(state.problem.orEmpty(), "mine.zip")
+        choose(Event.PickPhoto, "content://cloud/2", "no image".encodeToByteArray())
+        until { state.problem.orEmpty().contains("is no image") }
+        assertEquals(setOf("loader", "looker"), provider.threads.toSet())
     }
 
     @Test
@@ -291,7 +345,7 @@ class MainActivityTest {
         activity.tell(Event.ShowSelfTest)
         activity.tell(Event.RunSelfTest)
         until { state.selfTest is SelfTest.Done }
-        activity.tell(Event.ShareResults)
+        activity.tell(Event.SaveResults)
         val asked = shadowOf(activity).nextStartedActivityForResult.intent
         assertEquals(Intent.ACTION_CREATE_DOCUMENT, asked.action)
         assertEquals("device-parity.json", asked.getStringExtra(Intent.EXTRA_TITLE))
@@ -301,6 +355,9 @@ class MainActivityTest {
         shadowOf(activity).receiveResult(asked, Activity.RESULT_OK, Intent().setData(place))
         until { written.size() > 0 && written.toString().trimEnd().endsWith("}") }
         assertContains(written.toString(), "\"artifact\": \"spots.fp32\"")
+        until { state.success == "The results are saved as results" }
+        activity.tell(Event.Dismiss)
+        until { state.success == null }
     }
 
     @Test

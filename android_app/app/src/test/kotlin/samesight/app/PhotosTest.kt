@@ -93,9 +93,9 @@ class PhotosTest {
         for (bytes in listOf(ByteArray(0), "text".encodeToByteArray(), whole.copyOf(20))) {
             assertContains(assertFailsWith<SamesightError> { read(bytes) }.message, "a.png: is no image")
         }
-        val gone = Picked("a.png") { throw IOException("gone") }
+        val gone = Picked({ "a.png" }) { throw IOException("gone") }
         assertContains(assertFailsWith<SamesightError> { photos.read(gone, WHITE) }.message, "cannot be read (gone)")
-        val denied = Picked("a.png") { throw SecurityException("no grant") }
+        val denied = Picked({ "a.png" }) { throw SecurityException("no grant") }
         assertContains(assertFailsWith<SamesightError> { photos.read(denied, WHITE) }.message, "may not read it")
     }
 

@@ -1,10 +1,12 @@
 package samesight.app
 
 import android.Manifest
+import android.content.ComponentCallbacks2
 import java.io.File
 import kotlin.test.assertContains
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
+import kotlin.test.assertFalse
 import kotlin.test.assertNull
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -25,9 +27,20 @@ class SamesightApplicationTest {
         val app = RuntimeEnvironment.getApplication() as SamesightApplication
         shadowOf(app).grantPermissions(Manifest.permission.CAMERA)
         val activity = Robolectric.buildActivity(TestActivity::class.java).setup().get()
-        until { activity.shown.last().state.run { model == Model.None && camera == CameraState.ABSENT } }
+        until { activity.shown.last().state.run { model == Model.None && camera == CameraState.Absent } }
         assertEquals(emptyList(), activity.shown.last().state.bundles)
         assertNull(activity.shown.last().state.problem)
+    }
+
+    @Test
+    @Config(application = TestApplication::class)
+    fun `low memory before anything was shown loads nothing`() {
+        val app = RuntimeEnvironment.getApplication() as TestApplication
+        writeBundle(File(app.root, "bundles/sums"), "sums")
+        app.onLowMemory()
+        app.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_BACKGROUND)
+        assertFalse(app.begun.isInitialized())
+        app.root.deleteRecursively()
     }
 
     @Test

@@ -154,7 +154,7 @@ internal fun packed(folder: File): ByteArray {
     return bytes.toByteArray()
 }
 
-internal fun picked(name: String, bytes: ByteArray) = Picked(name) { ByteArrayInputStream(bytes) }
+internal fun picked(name: String, bytes: ByteArray) = Picked({ name }) { ByteArrayInputStream(bytes) }
 
 /** Assets in a folder. */
 internal class FolderAssets(private val root: File) : Assets {

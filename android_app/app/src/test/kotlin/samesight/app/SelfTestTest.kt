@@ -34,6 +34,8 @@ class SelfTestTest {
                 override fun all(tell: (String) -> Unit) = bundles
 
                 override fun take(packed: Picked) = throw SamesightError("none here")
+
+                override fun remove(name: String) = throw SamesightError("none here")
             }
         val photos = Photos { _, _ -> throw SamesightError("none here") }
         Controller(shelf, FakeRuntimes(mapOf("litert" to opener)), photos, FakeMemory(), loader, atOnce).also {

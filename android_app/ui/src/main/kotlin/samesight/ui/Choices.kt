@@ -18,12 +18,17 @@ import samesight.contract.ComputeUnit
 
 private val UNITS = listOf(null) + ComputeUnit.entries.asReversed()
 
-/** Camera or photo. */
+/** Camera, its other side, or photo. */
 @OptIn(ExperimentalLayoutApi::class)
 @Composable
 internal fun Sources(state: State, tell: (Event) -> Unit) {
     FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
         Chip("Camera", state.source == Source.CAMERA) { tell(Event.UseCamera) }
+        if (state.source == Source.CAMERA && state.switchable) {
+            val said = "Switch to the ${if (state.front) "back" else "front"} camera"
+            val spoken = Modifier.semantics { contentDescription = said }
+            OutlinedButton({ tell(Event.SwitchCamera) }, spoken) { Text("Switch") }
+        }
         Chip("Photo", state.source == Source.PHOTO) { tell(Event.PickPhoto) }
     }
 }
@@ -45,6 +50,10 @@ internal fun Choices(state: State, tell: (Event) -> Unit) {
             Chip(bundle.name, bundle.name == state.bundle, said) { tell(Event.ChooseBundle(bundle.name)) }
         }
         OutlinedButton({ tell(Event.OpenBundle) }) { Text("Open …") }
+        state.chosen?.takeIf { it.opened }?.let { chosen ->
+            val said = Modifier.semantics { contentDescription = "Remove ${chosen.name}, which was opened from a file" }
+            OutlinedButton({ tell(Event.RemoveBundle(chosen.name)) }, said) { Text("Remove") }
+        }
     }
     if (state.artifacts.isNotEmpty()) {
         Chosen("Engine") {

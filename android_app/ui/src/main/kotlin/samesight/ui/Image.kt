@@ -15,7 +15,9 @@ import androidx.compose.material3.Text
 import androidx.compose.runtime.Composable
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
+import androidx.compose.ui.semantics.LiveRegionMode
 import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.style.TextAlign
 import androidx.compose.ui.unit.dp
@@ -26,7 +28,7 @@ private const val UNKNOWN_ASPECT = 4f / 3f
 @Composable
 internal fun ImagePane(state: State, preview: Preview, modifier: Modifier, tell: (Event) -> Unit) {
     Box(modifier.background(MaterialTheme.colorScheme.surfaceVariant), Alignment.Center) {
-        val live = state.source == Source.PHOTO || state.camera == Camera.ON
+        val live = state.source == Source.PHOTO || state.camera == Camera.On
         if (!live) {
             NoCamera(state.camera, tell)
             return@Box
@@ -45,13 +47,18 @@ internal fun ImagePane(state: State, preview: Preview, modifier: Modifier, tell:
 private fun NoCamera(camera: Camera, tell: (Event) -> Unit) {
     val (title, sentence) =
         when (camera) {
-            Camera.ASKED -> "May the app use the camera?" to "Images stay on this phone: the app has no internet access."
-            Camera.DENIED ->
+            Camera.Asked -> "May the app use the camera?" to "Images stay on this phone: the app has no internet access."
+            Camera.Denied ->
                 "The camera is not allowed" to "Allow it here or in the phone's settings, or choose a photo instead."
+            is Camera.Failed -> "The camera stopped" to camera.sentence
             else -> "No camera" to "This device has no camera that works. Choose a photo instead."
         }
     Message(title, sentence) {
-        if (camera != Camera.ABSENT) Button({ tell(Event.AllowCamera) }) { Text("Allow the camera") }
+        when (camera) {
+            Camera.Asked, Camera.Denied -> Button({ tell(Event.AllowCamera) }) { Text("Allow the camera") }
+            is Camera.Failed -> Button({ tell(Event.RetryCamera) }) { Text("Try again") }
+            else -> Unit
+        }
         Button({ tell(Event.PickPhoto) }) { Text("Choose a photo") }
     }
 }
@@ -77,7 +84,8 @@ private fun Message(title: String, sentence: String, actions: @Composable () -> 
         verticalArrangement = Arrangement.spacedBy(12.dp),
         horizontalAlignment = Alignment.CenterHorizontally,
     ) {
-        Text(title, style = MaterialTheme.typography.titleMedium, textAlign = TextAlign.Center)
+        val told = Modifier.semantics { liveRegion = LiveRegionMode.Polite }
+        Text(title, told, textAlign = TextAlign.Center, style = MaterialTheme.typography.titleMedium)
         Text(sentence, style = MaterialTheme.typography.bodyMedium, textAlign = TextAlign.Center)
         actions()
     }

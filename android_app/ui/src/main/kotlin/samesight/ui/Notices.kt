@@ -21,7 +21,7 @@ import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
 
-/** What is told on every screen, above all else: what went wrong, and what is waited for. */
+/** What is told on every screen, above all else: what went wrong, what was done, what is waited for. */
 @Composable
 internal fun Notices(state: State, modifier: Modifier, tell: (Event) -> Unit) {
     val waits =
@@ -30,9 +30,10 @@ internal fun Notices(state: State, modifier: Modifier, tell: (Event) -> Unit) {
             state.bundles.isEmpty() && state.model == Model.Loading -> "Reading the models …"
             else -> null
         }
-    if (state.problem == null && waits == null) return
+    if (state.problem == null && state.success == null && waits == null) return
     Column(modifier.verticalScroll(rememberScrollState()).padding(16.dp), Arrangement.spacedBy(12.dp)) {
         state.problem?.let { Problem(it) { tell(Event.Dismiss) } }
+        state.success?.let { Success(it) { tell(Event.Dismiss) } }
         waits?.let { Waits(it) }
     }
 }
@@ -44,6 +45,16 @@ private fun Problem(sentence: String, dismiss: () -> Unit) {
         Column(Modifier.padding(12.dp)) {
             Text(sentence, style = MaterialTheme.typography.bodyMedium)
             TextButton(dismiss, Modifier.align(Alignment.End)) { Text("Dismiss", color = onError()) }
+        }
+    }
+}
+
+@Composable
+private fun Success(sentence: String, dismiss: () -> Unit) {
+    Card(Modifier.fillMaxWidth().semantics { liveRegion = LiveRegionMode.Polite }) {
+        Column(Modifier.padding(12.dp)) {
+            Text(sentence, style = MaterialTheme.typography.bodyMedium)
+            TextButton(dismiss, Modifier.align(Alignment.End)) { Text("Dismiss") }
         }
     }
 }

@@ -6,6 +6,7 @@ import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.widthIn
+import androidx.compose.material3.Button
 import androidx.compose.material3.Card
 import androidx.compose.material3.CardDefaults
 import androidx.compose.material3.LinearProgressIndicator
@@ -57,12 +58,17 @@ private fun Label(answer: Answer, best: Boolean) {
 
 /** What really ran, and why nothing better did. */
 @Composable
-internal fun WhatRan(state: State) {
+internal fun WhatRan(state: State, tell: (Event) -> Unit) {
     when (val model = state.model) {
         Model.None -> Unit
         Model.Loading ->
             Panel("Trying units one by one …", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
                 LinearProgressIndicator(Modifier.fillMaxWidth())
+            }
+        Model.Released ->
+            Panel("Memory was low", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
+                Text("The model was unloaded; close other apps first.", style = MaterialTheme.typography.bodyMedium)
+                Button({ tell(Event.LoadAgain) }) { Text("Load again") }
             }
         is Model.Failed ->
             Panel("The model does not run", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
@@ -80,7 +86,8 @@ internal fun WhatRan(state: State) {
 @Composable
 private fun Other(trial: Trial) {
     Row(verticalAlignment = Alignment.Top) {
-        Text(trial.unit.name, Modifier.widthIn(min = 48.dp).padding(end = 8.dp), style = MaterialTheme.typography.labelLarge)
+        val room = Modifier.widthIn(min = 48.dp).padding(end = 8.dp)
+        Text(trial.unit.name, room, style = MaterialTheme.typography.labelLarge)
         val refusal = trial.refusal
         val slower = if (trial.slower) "slower than the CPU · " else ""
         val text = if (refusal == null) slower + figures(trial) else "refused: $refusal"

@@ -93,7 +93,7 @@ private fun Controls(state: State, modifier: Modifier, tell: (Event) -> Unit) {
         verticalArrangement = Arrangement.spacedBy(12.dp),
     ) {
         Answers(state)
-        WhatRan(state)
+        WhatRan(state, tell)
         Sources(state, tell)
         Choices(state, tell)
         Latencies(state.latencies)

@@ -85,7 +85,7 @@ private fun Done(test: SelfTest.Done, tell: (Event) -> Unit) {
         }
     }
     Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
-        Button({ tell(Event.ShareResults) }) { Text("Share results") }
+        Button({ tell(Event.SaveResults) }) { Text("Save results") }
         OutlinedButton({ tell(Event.RunSelfTest) }) { Text("Run again") }
     }
 }

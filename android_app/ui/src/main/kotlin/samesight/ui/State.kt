@@ -20,7 +20,18 @@ data class ArtifactChoice(val name: String, val runtime: String, val precision: 
 enum class Source { CAMERA, PHOTO }
 
 /** What is known of the camera. */
-enum class Camera { ON, ASKED, DENIED, ABSENT }
+sealed interface Camera {
+    data object On : Camera
+
+    data object Asked : Camera
+
+    data object Denied : Camera
+
+    data object Absent : Camera
+
+    /** It gives no more frames. */
+    data class Failed(val sentence: String) : Camera
+}
 
 /** The model in memory, or why there is none. */
 sealed interface Model {
@@ -28,6 +39,9 @@ sealed interface Model {
     data object None : Model
 
     data object Loading : Model
+
+    /** The system ran low of memory and took it. */
+    data object Released : Model
 
     /** @property trials of all units of the ladder, in its order, [chosen] among them. */
     data class Ready(val chosen: Trial, val trials: List<Trial>) : Model
@@ -68,9 +82,12 @@ data class Seen(val answers: List<Answer>, val width: Int, val height: Int)
  * All that the screens show.
  *
  * @property unit that is asked for; null: the best one that works.
+ * @property front the camera that looks at the person is asked for.
+ * @property switchable there is a camera on the other side too.
  * @property latencies of the last images, the newest last.
  * @property opening what the person calls the file that becomes a bundle now.
  * @property problem one sentence about what went wrong last, until it is dismissed.
+ * @property success one sentence about what was done, likewise.
  */
 data class State(
     val bundles: List<BundleChoice> = emptyList(),
@@ -79,7 +96,9 @@ data class State(
     val artifact: String? = null,
     val unit: ComputeUnit? = null,
     val source: Source = Source.CAMERA,
-    val camera: Camera = Camera.ON,
+    val camera: Camera = Camera.On,
+    val front: Boolean = false,
+    val switchable: Boolean = false,
     val model: Model = Model.None,
     val seen: Seen? = null,
     val latencies: List<Latency> = emptyList(),
@@ -87,6 +106,7 @@ data class State(
     val selfTest: SelfTest = SelfTest.Idle,
     val opening: String? = null,
     val problem: String? = null,
+    val success: String? = null,
 ) {
     /** The chosen bundle. */
     val chosen: BundleChoice?
@@ -105,19 +125,28 @@ sealed interface Event {
 
     data object OpenBundle : Event
 
+    /** Of one that was opened. */
+    data class RemoveBundle(val name: String) : Event
+
     data object PickPhoto : Event
 
     data object UseCamera : Event
 
     data object AllowCamera : Event
 
+    data object RetryCamera : Event
+
+    data object SwitchCamera : Event
+
     data object ShowSelfTest : Event
+
+    data object LoadAgain : Event
 
     data object RunSelfTest : Event
 
     data object CancelSelfTest : Event
 
-    data object ShareResults : Event
+    data object SaveResults : Event
 
     data object Back : Event
 

@@ -4,6 +4,7 @@ import java.util.Locale
 import samesight.contract.Answer
 import samesight.contract.ComputeUnit
 import samesight.contract.Task
+import samesight.contract.Times
 import samesight.contract.UnitRun
 import samesight.engine.Trial
 
@@ -23,21 +24,19 @@ internal fun name(artifact: ArtifactChoice): String = "${artifact.precision} · 
 /** Such as `NPU · requested, not proven`. */
 internal fun whatRan(trial: Trial): String = listOfNotNull(trial.unit.name, trial.proof?.text).joinToString(" · ")
 
-internal fun figures(trial: Trial): String {
-    val times = trial.times ?: return ""
-    val parts = listOf(
-        "${milliseconds(times.steady)} a run",
-        "first ${milliseconds(times.first)}",
-        "load ${milliseconds(times.load)}",
-    )
-    return (parts + trial.delegates).joinToString(" · ")
-}
+internal fun figures(trial: Trial): String = (times(trial.times) + trial.delegates).joinToString(" · ")
 
 internal fun figures(run: UnitRun): String {
-    val times = run.times ?: return ""
     val ratio = run.snrDb.values.filterNotNull().minOrNull()
     val likeness = if (ratio == null) "exact" else "%.0f dB".format(Locale.ROOT, ratio)
-    return "$likeness · ${milliseconds(times.steady)}" + if (run.slower) " · slower than the CPU" else ""
+    val slower = listOf("slower than the CPU").filter { run.slower }
+    return (listOf(likeness) + slower + times(run.times) + run.delegates).joinToString(" · ")
+}
+
+private fun times(times: Times?): List<String> {
+    if (times == null) return emptyList()
+    val (load, first, steady) = times
+    return listOf("${milliseconds(steady)} a run", "first ${milliseconds(first)}", "load ${milliseconds(load)}")
 }
 
 internal fun verdict(test: SelfTest.Done): String {

@@ -49,16 +49,20 @@ private val SHOTS =
         Shot("no-bundles-problem", State(problem = "digits.zip: damaged or not a packed bundle; pack and copy it again")),
         Shot("no-bundles-large", State(), width = 760, height = 360, letters = 2f),
         Shot("opening", classifying.copy(opening = "scenes.zip"), dark = true),
+        Shot("opened", classifying.copy(bundles = listOf(digits.copy(opened = true), scenes)), height = 1000),
         Shot("reading", State(model = Model.Loading)),
-        Shot("camera-asked", classifying.copy(camera = Camera.ASKED, seen = null, latencies = emptyList())),
+        Shot("camera-asked", classifying.copy(camera = Camera.Asked, seen = null, latencies = emptyList())),
         Shot("camera-denied", denied),
         Shot("camera-denied-large", denied, width = 760, height = 360, letters = 2f, scrolled = true),
+        Shot("camera-failed", stopped),
         Shot("loading", classifying.copy(model = Model.Loading, seen = null, latencies = emptyList())),
+        Shot("memory-low", classifying.copy(model = Model.Released, latencies = emptyList())),
         Shot("failed", failing),
         Shot("self-test", detecting.copy(testing = true), dark = true),
         Shot("self-test-running", detecting.copy(testing = true, selfTest = SelfTest.Running(3, 12, "scenes.int8.tflite on the GPU"))),
         Shot("self-test-done", tested),
         Shot("self-test-refused", refused),
+        Shot("self-test-saved", tested.copy(success = "The results are saved as device-parity.json"), dark = true),
     )
 
 /** Set by hand to take new references: `mvn test -pl ui -am -Dsamesight.record=true`. */
@@ -123,7 +127,8 @@ private fun render(shot: Shot): ByteArray {
         if (shot.scrolled) {
             val corner = Offset(shot.width / 4f, shot.height / 2f)
             scene.sendPointerEvent(PointerEventType.Scroll, corner, scrollDelta = Offset(0f, 100f))
-            scene.render(500_000_000)
+            // A wheel's turn is drawn frame by frame.
+            for (frame in 1..60) scene.render(frame * 16_000_000L)
         }
         return scene.render(1_000_000_000).encodeToData(EncodedImageFormat.PNG)!!.bytes
     } finally {

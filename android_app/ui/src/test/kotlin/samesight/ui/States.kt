@@ -62,7 +62,15 @@ internal val detecting =
         latencies = latencies(2.3f).takeLast(25),
     )
 
-internal val denied = classifying.copy(camera = Camera.DENIED, seen = null, latencies = emptyList())
+internal val denied = classifying.copy(camera = Camera.Denied, seen = null, latencies = emptyList())
+
+internal val stopped =
+    classifying.copy(
+        camera = Camera.Failed("another app took the camera; close it, then try again"),
+        switchable = true,
+        seen = null,
+        latencies = emptyList(),
+    )
 
 internal val failing =
     classifying.copy(
