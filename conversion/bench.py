@@ -19,7 +19,7 @@ from conversion.formats import FORMATS
 from conversion.formats.interface import Runner
 
 ROUNDS = 15
-BATCH_SECONDS = 0.05
+BATCH_SECONDS = 0.02
 WARM_UP = 3
 
 
