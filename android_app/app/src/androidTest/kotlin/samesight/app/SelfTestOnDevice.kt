@@ -6,7 +6,7 @@ import java.io.File
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
-import samesight.engine.failures
+import samesight.engine.judge
 import samesight.engine.selfTest
 
 /**
@@ -32,7 +32,7 @@ class SelfTestOnDevice {
                     Log.i("samesight", "${bundle.bundle.spec.name}: $done of $all, $next")
                 }
             File(folder, "device-parity-${bundle.bundle.spec.name}.json").writeText(made.toJson())
-            failures(made.runs, bundle.bundle.goldenCases(), bundle.bundle.manifest.artifacts)
+            judge(made.runs, bundle.bundle.goldenCases(), bundle.bundle.manifest.artifacts).failures
         }
         assertEquals(emptyList<String>(), wrong)
     }

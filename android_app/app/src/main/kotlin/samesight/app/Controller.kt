@@ -6,8 +6,7 @@ import samesight.contract.DeviceParity
 import samesight.contract.Picture
 import samesight.contract.SamesightError
 import samesight.engine.Cancellation
-import samesight.engine.failures
-import samesight.engine.met
+import samesight.engine.judge
 import samesight.engine.selfTest
 import samesight.ui.Camera as CameraState
 import samesight.ui.Event
@@ -260,11 +259,9 @@ class Controller(
                 val found = selfTest(bundle, openers, device, cancellation = mine) { done, all, next ->
                     tested(mine) { SelfTest.Running(done, all, next) }
                 }
-                val cases = bundle.goldenCases()
                 made = found
-                val artifacts = bundle.manifest.artifacts
-                val same = found.runs.map { met(it, cases, artifacts) }
-                SelfTest.Done(found.runs, same, failures(found.runs, cases, artifacts))
+                val judged = judge(found.runs, bundle.goldenCases(), bundle.manifest.artifacts)
+                SelfTest.Done(found.runs, judged.passed, judged.failures)
             }
             tested(mine) {
                 testing = null

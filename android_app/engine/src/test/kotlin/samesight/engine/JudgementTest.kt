@@ -12,7 +12,7 @@ import samesight.contract.sha256
 
 private val artifacts = listOf("a", "b").map { artifact().copy(name = it) }
 
-class FailuresTest {
+class JudgementTest {
     private fun run(unit: ComputeUnit, decibels: Double? = null, tensors: (ByteArray) -> ByteArray = { it }) =
         UnitRun(
             "a",
@@ -25,31 +25,31 @@ class FailuresTest {
 
     @Test
     fun `a unit that refuses is no failure where another runs it`() {
-        assertEquals(emptyList(), failures(listOf(run(CPU), refused(GPU)), cases, artifacts))
+        assertEquals(emptyList(), judge(listOf(run(CPU), refused(GPU)), cases, artifacts).failures)
     }
 
     @Test
     fun `an artifact that no unit runs is a failure and named, also where nothing else ran`() {
         val all = listOf(refused(CPU), refused(GPU))
-        assertEquals(listOf("a: no unit runs it; no CPU here"), failures(all, cases, artifacts))
-        assertEquals(listOf("b: no unit runs it; no GPU here"), failures(listOf(run(CPU), refused(GPU, "b")), cases, artifacts))
+        assertEquals(listOf("a: no unit runs it; no CPU here"), judge(all, cases, artifacts).failures)
+        assertEquals(listOf("b: no unit runs it; no GPU here"), judge(listOf(run(CPU), refused(GPU, "b")), cases, artifacts).failures)
     }
 
     @Test
     fun `a run that differs is named`() {
         val other = run(GPU) { tensor -> tensor.copyOf().also { it[0]++ } }
-        assertEquals(listOf("a on the GPU differs"), failures(listOf(run(CPU), other), cases, artifacts))
+        assertEquals(listOf("a on the GPU differs"), judge(listOf(run(CPU), other), cases, artifacts).failures)
     }
 
     @Test
     fun `noise over all cases is a difference, however the first cases were`() {
-        assertEquals(emptyList(), failures(listOf(run(CPU, 40.1)), cases, artifacts))
-        assertEquals(listOf("a on the CPU differs"), failures(listOf(run(CPU, 39.9)), cases, artifacts))
-        assertEquals(listOf("a on the CPU differs"), failures(listOf(run(CPU, -200.0)), cases, artifacts))
+        assertEquals(emptyList(), judge(listOf(run(CPU, 40.1)), cases, artifacts).failures)
+        assertEquals(listOf("a on the CPU differs"), judge(listOf(run(CPU, 39.9)), cases, artifacts).failures)
+        assertEquals(listOf("a on the CPU differs"), judge(listOf(run(CPU, -200.0)), cases, artifacts).failures)
     }
 
     @Test
     fun `nothing that ran proves nothing`() {
-        assertEquals(listOf("no artifact of this bundle runs in this app"), failures(emptyList(), cases, artifacts))
+        assertEquals(listOf("no artifact of this bundle runs in this app"), judge(emptyList(), cases, artifacts).failures)
     }
 }
