@@ -18,8 +18,8 @@ import androidx.compose.ui.Modifier
 import androidx.compose.ui.geometry.Offset
 import androidx.compose.ui.geometry.Size
 import androidx.compose.ui.graphics.Color
+import androidx.compose.ui.semantics.clearAndSetSemantics
 import androidx.compose.ui.semantics.contentDescription
-import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
 
 /** How many images the history holds. */
@@ -38,7 +38,7 @@ internal fun Latencies(latencies: List<Latency>) {
         )
     val sum = "${milliseconds(median(latencies.map { it.sum }))} an image"
     val said = "Last ${latencies.size} images: $sum; " + parts.joinToString { "${it.name} ${it.median}" }
-    Panel(sum, Modifier.semantics { contentDescription = said }) {
+    Panel(sum, Modifier.clearAndSetSemantics { contentDescription = said }) {
         Bars(parts, latencies.maxOf { it.sum })
         FlowRow(horizontalArrangement = Arrangement.spacedBy(12.dp)) {
             for (part in parts) {

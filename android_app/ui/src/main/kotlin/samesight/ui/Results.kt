@@ -85,7 +85,7 @@ internal fun WhatRan(state: State, tell: (Event) -> Unit) {
 
 @Composable
 private fun Other(trial: Trial) {
-    Row(verticalAlignment = Alignment.Top) {
+    Row(Modifier.semantics(mergeDescendants = true) {}, verticalAlignment = Alignment.Top) {
         val room = Modifier.widthIn(min = 48.dp).padding(end = 8.dp)
         Text(trial.unit.name, room, style = MaterialTheme.typography.labelLarge)
         val refusal = trial.refusal

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.TestFactory
 
 /** Sizes in dp, of so many pixels each; [scrolled]: as far down as it goes, at the left. */
-private class Shot(
+internal class Shot(
     val name: String,
     val state: State,
     val width: Int = 360,
@@ -39,7 +39,7 @@ private class Shot(
     val scrolled: Boolean = false,
 )
 
-private val SHOTS =
+internal val SHOTS =
     listOf(
         Shot("classification", classifying, pixels = 2),
         Shot("detection", detecting, dark = true, pixels = 2),

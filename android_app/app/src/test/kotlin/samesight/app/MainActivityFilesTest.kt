@@ -1,0 +1,128 @@
+package samesight.app
+
+import android.app.Activity
+import android.content.Intent
+import android.graphics.Color
+import android.net.Uri
+import android.os.Build
+import android.os.Looper
+import android.provider.MediaStore
+import java.io.ByteArrayOutputStream
+import java.io.File
+import java.nio.file.Files
+import kotlin.test.assertContains
+import kotlin.test.assertEquals
+import kotlin.test.assertFalse
+import kotlin.test.assertNull
+import kotlin.test.assertTrue
+import org.junit.Rule
+import org.junit.Test
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.annotation.Config
+import org.robolectric.annotation.GraphicsMode
+import org.robolectric.shadows.ShadowContentResolver
+import org.robolectric.util.ReflectionHelpers
+import samesight.ui.Event
+import samesight.ui.Model
+import samesight.ui.SelfTest
+import samesight.ui.Source
+
+/** What a person picks: photos, packed bundles, a place for the results. */
+@RunWith(RobolectricTestRunner::class)
+@Config(application = TestApplication::class)
+@GraphicsMode(GraphicsMode.Mode.NATIVE)
+internal class MainActivityFilesTest {
+    @get:Rule val phone = TestPhone()
+
+    @Test
+    fun `a file's name is not asked for on the main thread, where its provider would block the screen`() {
+        phone.launch()
+        val provider = NamingProvider()
+        ShadowContentResolver.registerProviderInternal("cloud", provider)
+        phone.choose(Event.OpenBundle, "content://cloud/1", "no zip".encodeToByteArray())
+        until { phone.state.problem != null }
+        assertContains(phone.state.problem.orEmpty(), "mine.zip")
+        phone.choose(Event.PickPhoto, "content://cloud/2", "no image".encodeToByteArray())
+        until { phone.state.problem.orEmpty().contains("is no image") }
+        assertEquals(setOf("loader", "looker"), provider.threads.toSet())
+    }
+
+    @Test
+    fun `a photo is picked, decoded and answered`() {
+        phone.launch()
+        val asked = phone.choose(Event.PickPhoto, "content://photos/7", file(intArrayOf(Color.BLACK, Color.WHITE), 2))
+        assertEquals(MediaStore.ACTION_PICK_IMAGES, asked.action)
+        until { phone.state.seen != null }
+        assertEquals(Source.PHOTO, phone.state.source)
+        assertNull(phone.app.viewer)
+        phone.choose(Event.PickPhoto, "content://photos/8", "no image".encodeToByteArray())
+        until { phone.state.problem != null }
+        assertContains(phone.state.problem.orEmpty(), "8: is no image")
+        until { phone.app.viewer != null }
+    }
+
+    @Test
+    fun `older systems choose photos among their files`() {
+        phone.launch()
+        ReflectionHelpers.setStaticField(Build.VERSION::class.java, "SDK_INT", 30)
+        phone.activity.tell(Event.PickPhoto)
+        assertEquals(Intent.ACTION_OPEN_DOCUMENT, shadowOf(phone.activity).nextStartedActivityForResult.intent.action)
+    }
+
+    @Test
+    fun `nothing chosen changes nothing`() {
+        phone.launch()
+        val before = phone.state
+        phone.activity.tell(Event.PickPhoto)
+        val asked = shadowOf(phone.activity).nextStartedActivityForResult.intent
+        shadowOf(phone.activity).receiveResult(asked, Activity.RESULT_CANCELED, null)
+        shadowOf(Looper.getMainLooper()).idle()
+        assertEquals(before, phone.state)
+    }
+
+    @Test
+    fun `a packed bundle is opened, a corrupt one is one sentence`() {
+        phone.launch()
+        phone.choose(Event.OpenBundle, "content://files/broken.zip", "no zip".encodeToByteArray())
+        until { phone.state.problem != null }
+        assertContains(phone.state.problem.orEmpty(), "broken.zip: damaged or not a packed bundle")
+        assertEquals(2, phone.state.bundles.size)
+        assertFalse(File(phone.app.filesDir, "opened").list()?.isNotEmpty() ?: false)
+        val mine = writeBundle(Files.createTempDirectory("mine").toFile(), "sums", mapOf("mine" to "litert"))
+        phone.choose(Event.OpenBundle, "content://files/mine.zip", packed(mine))
+        until { phone.state.artifact == "mine" && phone.state.model is Model.Ready }
+        assertTrue(phone.state.bundles.single { it.name == "sums" }.opened)
+    }
+
+    @Test
+    fun `the self-test's results are saved where the person says`() {
+        phone.launch()
+        phone.activity.tell(Event.ShowSelfTest)
+        phone.activity.tell(Event.RunSelfTest)
+        until { phone.state.selfTest is SelfTest.Done }
+        phone.activity.tell(Event.SaveResults)
+        val asked = shadowOf(phone.activity).nextStartedActivityForResult.intent
+        assertEquals(Intent.ACTION_CREATE_DOCUMENT, asked.action)
+        assertEquals("device-parity.json", asked.getStringExtra(Intent.EXTRA_TITLE))
+        val place = Uri.parse("content://files/results")
+        val written = ByteArrayOutputStream()
+        phone.content.registerOutputStream(place, written)
+        shadowOf(phone.activity).receiveResult(asked, Activity.RESULT_OK, Intent().setData(place))
+        until { written.size() > 0 && written.toString().trimEnd().endsWith("}") }
+        assertContains(written.toString(), "\"artifact\": \"spots.fp32\"")
+        until { phone.state.success == "The results are saved as results" }
+        phone.activity.tell(Event.Dismiss)
+        until { phone.state.success == null }
+    }
+
+    @Test
+    fun `without an app that chooses files there is a sentence`() {
+        phone.launch()
+        shadowOf(phone.app).checkActivities(true)
+        phone.activity.tell(Event.OpenBundle)
+        until { phone.state.problem != null }
+        assertContains(phone.state.problem.orEmpty(), "no app that can choose files")
+    }
+}
