@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from contract.files import unwritable
+
 NAMES = ("digits", "scenes")
 EPILOG = """\b
 Examples:
@@ -30,6 +32,11 @@ def demo(out: Path, everything: bool, as_json: bool) -> None:
 
     Each step is one of samesight's own commands, printed before it runs; both trainings run side by side.
     """
+    # Before the trainings: both would say the same, after they have loaded all that they need.
+    try:
+        (out / "runs").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(out, error) from None
     started = time.perf_counter()
     seconds: dict[str, float] = {}
     missing = [name for name in NAMES if not (out / "runs" / name).exists()]

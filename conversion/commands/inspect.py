@@ -22,7 +22,7 @@ def inspect(folder: Path, as_json: bool) -> None:
     from contract.spec import read_spec
 
     if is_run(folder):
-        spec, run = read_spec(folder / "model.json"), json.loads((folder / "run.json").read_text())
+        spec, run = read_spec(folder / "model.json"), _read_run(folder / "run.json")
         if as_json:
             click.echo(json.dumps({"kind": "run", "spec": spec.model_dump(mode="json"), "run": run}, indent=2))
             return
@@ -56,6 +56,19 @@ def inspect(folder: Path, as_json: bool) -> None:
         for tensor in artifact.outputs:
             click.echo(f"  {tensor.role:<9} {_tensor_line(tensor)}")
         click.echo(f"  made by   {', '.join(f'{name} {version}' for name, version in artifact.tools.items())}")
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    from contract.errors import SamesightError
+
+    try:
+        run: dict[str, Any] = json.loads(path.read_bytes())
+        known = isinstance(run["metrics"], dict) and {"source", "seed"} <= run["data"].keys()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        known = False
+    if not known:
+        raise SamesightError(f"{path}: damaged, or of another samesight; train the run again")
+    return run
 
 
 def _spec_lines(spec: Any) -> list[str]:

@@ -167,9 +167,11 @@ WRONG = {
     ("train", "nodata"): (2, "nodata"),
     ("train",): (2, "name the DATA"),
     ("train", "digits", "--out", "{run}"): (2, "exists"),
+    ("demo", "--out", "{tmp}/text.png"): (1, "cannot be written"),
     ("report", "{tmp}"): (1, "not a bundle"),
     ("bench", "{tmp}"): (1, "not a bundle"),
     ("inspect", "{tmp}"): (1, "not a bundle"),
+    ("inspect", "{tmp}/damaged"): (1, "run.json: damaged"),
     ("inspect", "{tmp}/text.png"): (1, "`samesight pack --unpack` opens it"),
 }
 
@@ -181,6 +183,9 @@ def places(demo, tmp_path_factory):
     (tmp / "empty.png").write_bytes(b"")
     (tmp / "text.png").write_text("I am no picture.")
     (tmp / "cut.png").write_bytes(good.read_bytes()[:150])
+    (tmp / "damaged").mkdir()
+    shutil.copy(demo / "runs/digits/model.json", tmp / "damaged")
+    (tmp / "damaged/run.json").write_bytes((demo / "runs/digits/run.json").read_bytes()[:40])
     bomb = Image.new("1", (20_000, 20_000))
     bomb.save(tmp / "bomb.png")
     return {"tmp": tmp, "digits": demo / "digits", "run": demo / "runs/digits", "good": good}
