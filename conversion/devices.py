@@ -8,8 +8,9 @@ from contract.bundle import Bundle
 from contract.device import CaseRun, DeviceParity, UnitRun
 from contract.documents import read_document
 from contract.errors import SamesightError
-from contract.golden import GoldenCase
+from contract.golden import GoldenCase, StoredAnswer
 from contract.pack import manifest_hashes
+from contract.spec import ModelSpec
 from contract.verdicts import AppVerdict, Verdicts, failures
 from conversion.comparison import Agreement
 from conversion.gates import GATES, Gate
@@ -81,7 +82,7 @@ def _judge_run(bundle: Bundle, parity: DeviceParity, run: UnitRun, cases: list[G
     halved = run.unit != "cpu" and artifact.precision == "fp32"
     gate = GATES["fp16" if halved else artifact.precision]
     found: dict[tuple[str, str], CaseRun] = {(case.id, case.image): case for case in run.cases}
-    missed, agreement = _differences(found, cases, gate)
+    missed, agreement = _differences(found, cases, bundle.spec, gate)
     missing = [role for role in bundle.spec.roles if role not in run.snr_db]
     missed += [f"says nothing of output {role}" for role in missing]
     if artifact.precision != "fp32":
@@ -108,11 +109,12 @@ def _judge_run(bundle: Bundle, parity: DeviceParity, run: UnitRun, cases: list[G
 
 
 def _differences(
-    found: dict[tuple[str, str], CaseRun], cases: list[GoldenCase], gate: Gate
+    found: dict[tuple[str, str], CaseRun], cases: list[GoldenCase], spec: ModelSpec, gate: Gate
 ) -> tuple[list[str], Agreement]:
     """What is missing or made of other input tensors, in one sentence each; and how far answers agree."""
     missing: list[str] = []
     other: list[str] = []
+    strange: list[str] = []
     agreement = Agreement(gate.iou)
     for case in cases:
         tensor = hashlib.sha256(case.tensor.tobytes()).hexdigest()
@@ -123,10 +125,21 @@ def _differences(
                 continue
             if run.tensor_sha256 != tensor:
                 other.append(f"{case.id} ({image})")
-            given = [stored.answer() for stored in run.answers]
-            agreement.add(case.answers, given)
-    told = (("has no result of golden case", missing), ("the app makes another input tensor of golden case", other))
+            if all(_fits(spec, stored) for stored in run.answers):
+                agreement.add(case.answers, [stored.answer() for stored in run.answers])
+            else:
+                strange.append(f"{case.id} ({image})")
+    told = (
+        ("has no result of golden case", missing),
+        ("the app makes another input tensor of golden case", other),
+        ("the app's labels or boxes are not of this model's kind in golden case", strange),
+    )
     return [f"{what} {_first(names)}" for what, names in told if names], agreement
+
+
+def _fits(spec: ModelSpec, answer: StoredAnswer) -> bool:
+    known = 0 <= answer.index < len(spec.labels) and answer.label == spec.labels[answer.index]
+    return known and (answer.box is not None) == (spec.task == "detection")
 
 
 def _first(names: list[str]) -> str:

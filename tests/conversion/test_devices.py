@@ -96,6 +96,13 @@ def other_answers(run):
     return tuple(case.model_copy(update={"answers": (wrong(case.answers[0]),)}) for case in run.cases)
 
 
+def changed_answers(run, **update):
+    return tuple(
+        case.model_copy(update={"answers": tuple(a.model_copy(update=update) for a in case.answers)})
+        for case in run.cases
+    )
+
+
 FAULTS = {
     "another input tensor of golden case": lambda run: {
         "cases": tuple(c.model_copy(update={"tensor_sha256": "0" * 64}) for c in run.cases)
@@ -104,6 +111,11 @@ FAULTS = {
     "no result of golden case": lambda run: {"cases": tuple(c for c in run.cases if c.image == "rgb")},
     "answers agree on": lambda run: {"cases": other_answers(run)},
     "answers agree on 0.0%": lambda run: {"cases": tuple(c.model_copy(update={"answers": ()}) for c in run.cases)},
+    "labels or boxes are not of this model's kind in golden case 000 (rgb)": lambda run: {
+        "cases": changed_answers(run, box=(0.0, 0.0, 1.0, 1.0))
+    },
+    "labels or boxes are not of this model's kind": lambda run: {"cases": changed_answers(run, label="none of them")},
+    "not of this model's kind in golden case": lambda run: {"cases": changed_answers(run, index=-1)},
     "logits 79.9 dB is below 80 dB": lambda run: {"snr_db": {"logits": 79.9}},
     "says nothing of output logits": lambda run: {"snr_db": {}},
 }
