@@ -2,12 +2,14 @@
 
 import os
 import selectors
+import shutil
 import signal
 import site
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -45,7 +47,7 @@ class Child:
         write_atomically(path, _reduced(self.job, self.open).to_json().encode())
         self.current, self.rest, self.said = "", b"", b""
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "conversion.worker", str(path), str(os.getpid())],
+            [*fixed_addresses(), sys.executable, "-P", "-m", "conversion.worker", str(path), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,  # not a file: on a full disk, a worker that cannot print dies of it
@@ -175,11 +177,23 @@ def _reduced(job: Job, units: Sequence[str]) -> Job:
     )
 
 
+@cache
+def fixed_addresses() -> tuple[str, ...]:
+    """The words before a command that give it the same addresses each time; none where the system does not allow it.
+
+    Core AI's converter names weights by LLVM's hashes, and these by the place in memory where LLVM was loaded.
+    """
+    tool = shutil.which("setarch")
+    words = (tool, "--addr-no-randomize") if tool else ()
+    return words if words and subprocess.run([*words, "true"], capture_output=True).returncode == 0 else ()
+
+
 def _environment() -> dict[str, str]:
-    """One thread per library; and our packages importable where they are not installed."""
+    """One thread per library, sets in the same order, our packages importable where they are not installed."""
     environment = dict(os.environ)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         environment[name] = "1"
+    environment["PYTHONHASHSEED"] = "0"
     root = str(Path(__file__).parent.parent)
     if root not in (*site.getsitepackages(), site.getusersitepackages()):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

@@ -5,6 +5,7 @@ does as JSON lines on its standard output (`Event`). All that converters print g
 dies, what it had told stays told.
 """
 
+import importlib
 import os
 import resource
 import shutil
@@ -13,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -234,13 +236,17 @@ def main(path: str, parent: int) -> None:
     """
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    job = read_document(Job, Path(path))
+    for target in job.targets:
+        if library := FORMATS[target.format].first:
+            with suppress(ImportError):
+                importlib.import_module(library)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
 
     def tell(event: Event) -> None:
         events.write(event.model_dump_json(exclude_defaults=True) + "\n")
         events.flush()
 
-    job = read_document(Job, Path(path))
     import torch
 
     torch.set_num_threads(1)

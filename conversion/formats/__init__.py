@@ -25,7 +25,8 @@ class Format:
     `title` is how people call it in a sentence. `packages` are the distributions that `convert` needs, `runtime` those
     that `load` needs. `standard` are the precisions that are made when nothing is asked for. `runner` is what runs the
     files here, where that is not the phone's runtime. `emulated`: what runs them here is no phone's kernels, so that
-    its time means nothing. `extra`: the distribution's extra that installs the packages.
+    its time means nothing. `extra`: the distribution's extra that installs the packages. `first`: a module that is
+    imported before anything can move its place in memory, because what is written is named by addresses there.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Format:
     runner: str | None = None
     emulated: bool = False
     extra: str | None = None
+    first: str | None = None
 
     def load_module(self) -> "FormatModule":
         """Import the module of this row (slow converters are imported later, inside its functions)."""
@@ -115,6 +117,7 @@ FORMATS: dict[str, Format] = {
             ("coreai-core",),
             emulated=True,
             extra="coreai",
+            first="coreai._compiler.ir",
         ),
     )
 }

@@ -1,16 +1,20 @@
 """Core AI assets, executed by Apple's own CPU runtime."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
+from contract.bundle import open_bundle
 from contract.errors import SamesightError
 from conversion.formats.coreai import METADATA, SPEC_KEY, convert, load
 from conversion.formats.interface import Lowering
 from conversion.preparation import pixels_of
 from conversion.preparation.proof import compare
+from conversion.processes import fixed_addresses
 
 pytest.importorskip("coreai.runtime", reason="Core AI is not installed: pip install 'samesight[coreai]'")
 
@@ -51,6 +55,21 @@ def test_the_same_model_gives_the_same_bytes(made, boxes_prepared, tmp_path):
     assert names == ["main.hash", "main.mlirb", "metadata.json"]
     for name in names:
         assert (asset.path / name).read_bytes() == (again.path / name).read_bytes(), name
+
+
+@pytest.mark.skipif(
+    not fixed_addresses(), reason="weights get random names: util-linux's setarch is missing or refused"
+)
+def test_other_processes_give_the_same_bytes(digits_run, tmp_path):
+    hashes = []
+    # With ONNX beside it, other libraries are loaded and threads run before Core AI's turn.
+    for name, formats in (("alone", ["aimodel"]), ("beside", ["onnx", "aimodel"])):
+        words = ["convert", digits_run, "--out", tmp_path / name, "--precision", "fp32", "--no-cache", "--no-verify"]
+        words += [word for text in formats for word in ("--to", text)]
+        subprocess.run([sys.executable, "-m", "samesight", *map(str, words)], check=True, capture_output=True)
+        files = open_bundle(tmp_path / name).manifest.files
+        hashes.append({file.path: file.sha256 for file in files if ".aimodel/" in file.path})
+    assert hashes[0] == hashes[1] and len(hashes[0]) == 3
 
 
 def test_a_damaged_asset_is_one_sentence(made, tmp_path):
