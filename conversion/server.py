@@ -13,6 +13,7 @@ from contract.image import Picture
 from contract.preprocess import preprocess
 from contract.spec import Input, ModelSpec, Role
 from conversion.arrays import Float32, UInt8
+from conversion.formats.quiet import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +31,8 @@ def load_program(path: Path) -> "ExportedProgram":
     if not path.is_file():
         raise SamesightError(f"{path}: no such file; `torch.export.save` writes one")
     try:
-        return torch.export.load(str(path))
+        with quiet():  # a damaged file's traceback would be logged
+            return torch.export.load(str(path))
     except Exception as error:  # torch raises anything from RuntimeError to UnpicklingError on damaged files
         reason = first_line(error)
         raise SamesightError(

@@ -27,6 +27,7 @@ from contract.preprocess import preprocess
 from contract.spec import ModelSpec, read_spec
 from conversion.preparation import Prepared, prepare
 from conversion.quantization import Ranges, as_network, fine_tuned, prepare_qat, quantize, ranges_of
+from conversion.server import load_program
 from training.callbacks import Report
 from training.checks import check_source
 from training.config import TrainingConfig, make_config, settle
@@ -116,7 +117,7 @@ def tune(config: TrainingConfig, run: Path, report: Report, begun: bool) -> Path
     images = frame_parts(data, config, settled, spec.input)
     report(f"{source}: preparing the phone-ready program and calibrating it")
     calibration = _calibration(source, spec)
-    prepared = prepare(_load_program(source), spec, calibration)
+    prepared = prepare(load_program(source / "network.pt2"), spec, calibration)
     plain = quantize(prepared, calibration)
     module = Pixels(prepare_qat(prepared, plain.ranges))
     optimiser = Optimiser(settled.learning_rate, settled.weight_decay, config.schedule)
@@ -139,15 +140,6 @@ def tune(config: TrainingConfig, run: Path, report: Report, begun: bool) -> Path
 def is_better(one: Candidate, other: Candidate) -> bool:
     """By the validation metric of the int8 program; a classifier's equal accuracies are told apart by the loss."""
     return one.validation[MONITOR] > other.validation[MONITOR]
-
-
-def _load_program(source: Path) -> torch.export.ExportedProgram:
-    try:
-        return torch.export.load(source / "network.pt2")
-    except Exception as error:
-        raise SamesightError(
-            f"{source}/network.pt2: damaged or missing ({type(error).__name__}); train again"
-        ) from None
 
 
 def _calibration(source: Path, spec: ModelSpec) -> NDArray[np.uint8]:

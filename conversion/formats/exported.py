@@ -4,6 +4,7 @@ from pathlib import Path
 
 from contract.errors import SamesightError
 from conversion.formats.interface import Lowered, Lowering, Tensors
+from conversion.formats.quiet import quiet
 from conversion.formats.torch_runner import SPEC_FILE, TorchRunner, describe_input, describe_outputs
 
 
@@ -30,7 +31,8 @@ def load(path: Path, tensors: Tensors) -> TorchRunner:
     import torch
 
     try:
-        module = torch.export.load(str(path)).module()
+        with quiet():  # a damaged file's traceback would be logged
+            module = torch.export.load(str(path)).module()
     except Exception as error:  # torch raises anything from RuntimeError to UnpicklingError on damaged files
         line = next(iter(str(error).splitlines()), type(error).__name__)
         raise SamesightError(f"{path}: torch {torch.__version__} cannot load it ({line}); convert again") from None

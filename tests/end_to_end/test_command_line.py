@@ -172,6 +172,7 @@ WRONG = {
     ("bench", "{tmp}"): (1, "not a bundle"),
     ("inspect", "{tmp}"): (1, "not a bundle"),
     ("inspect", "{tmp}/damaged"): (1, "run.json: damaged"),
+    ("predict", "{tmp}/damaged", "{good}"): (1, "network.pt2: not an exported program"),
     ("inspect", "{tmp}/text.png"): (1, "`samesight pack --unpack` opens it"),
 }
 
@@ -186,6 +187,7 @@ def places(demo, tmp_path_factory):
     (tmp / "damaged").mkdir()
     shutil.copy(demo / "runs/digits/model.json", tmp / "damaged")
     (tmp / "damaged/run.json").write_bytes((demo / "runs/digits/run.json").read_bytes()[:40])
+    (tmp / "damaged/network.pt2").write_bytes((demo / "runs/digits/network.pt2").read_bytes()[:1000])
     bomb = Image.new("1", (20_000, 20_000))
     bomb.save(tmp / "bomb.png")
     return {"tmp": tmp, "digits": demo / "digits", "run": demo / "runs/digits", "good": good}
