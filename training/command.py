@@ -99,11 +99,13 @@ def train(
     elif source or qat:
         if not (source and qat) or data:
             raise UsageError("--from RUN and --qat go together, without DATA, which the run knows")
+        from conversion.formats.quiet import quiet
         from training.checks import check_source
 
         check_source(source)
         say_loading()
-        from training.qat import fine_tune
+        with quiet():  # importing torchao warns of what nobody here can change
+            from training.qat import fine_tune
 
         run = fine_tune(source, **given)
     else:
