@@ -20,7 +20,7 @@ from PIL import Image
 from pydantic import Field
 
 from contract.answers import Answer
-from contract.documents import Document, Strict, read_document
+from contract.documents import Document, Int32, Strict, read_document
 from contract.errors import SamesightError
 from contract.image import Picture
 from contract.manifest import BundlePath
@@ -69,7 +69,7 @@ class GoldenCase:
 
 class _Array(Strict):
     path: BundlePath
-    shape: tuple[int, ...]
+    shape: tuple[Int32, ...]
 
 
 class _Yuv(Strict):
@@ -83,7 +83,7 @@ class StoredAnswer(Strict):
     """An answer in a file; the box in pixels of the stored image."""
 
     label: str
-    index: int
+    index: Int32
     score: float
     box: tuple[float, float, float, float] | None
 
@@ -101,8 +101,8 @@ class _Case(Strict):
     id: str
     picture: BundlePath
     image: BundlePath
-    width: int
-    height: int
+    width: Int32
+    height: Int32
     quarter_turns: Annotated[int, Field(ge=0, le=3)]
     mirrored: bool
     yuv: _Yuv | None

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from contract.documents import Document, Strict, parse_document
+from contract.documents import Document, Int32, Strict, parse_document
 from contract.packing import Storage
 from contract.spec import Role
 
@@ -54,11 +54,11 @@ class TensorInfo(Strict):
 
     name: str
     role: Literal["image"] | Role
-    shape: tuple[int, ...]
+    shape: tuple[Int32, ...]
     dtype: Literal["int8", "uint8", "float16", "float32"]
     layout: Literal["nhwc", "nchw", ""] = ""
     scale: float | None = None
-    zero_point: int | None = None
+    zero_point: Int32 | None = None
     signature: str | None = None
 
     @model_validator(mode="after")

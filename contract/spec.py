@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from contract.documents import Document, Strict, parse_document, read_document
+from contract.documents import Count, Document, Position, Strict, parse_document, read_document
 
 CHANNEL_COUNTS = {"rgb": 3, "bgr": 3, "grey": 1}
 
@@ -90,8 +90,8 @@ class Slice(Strict):
 
     tensor: str
     channel_axis: Literal[1, 2] | None = None
-    start: Annotated[int, Field(ge=0)] = 0
-    stop: Annotated[int, Field(ge=1)] | None = None
+    start: Position = 0
+    stop: Count | None = None
 
     @model_validator(mode="after")
     def _rises(self) -> Self:
@@ -150,10 +150,10 @@ class Detection(Strict):
     """How raw heads become boxes: coding, thresholds, suppression."""
 
     boxes: BoxCoding
-    background: Annotated[int, Field(ge=0)] | None = None
+    background: Position | None = None
     score_threshold: Fraction = 0.4
     iou_threshold: Fraction = 0.5
-    max_detections: Annotated[int, Field(ge=1)] = 100
+    max_detections: Count = 100
     suppression: Literal["class_wise", "none"] = "class_wise"
 
 
@@ -167,7 +167,7 @@ class ModelSpec(Document):
     outputs: Outputs
     detection: Detection | None = None
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
-    top_k: Annotated[int, Field(ge=1)] = 5
+    top_k: Count = 5
 
     @property
     def roles(self) -> tuple[Role, ...]:

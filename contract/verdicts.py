@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from contract.device import Proof, Times
-from contract.documents import Document, Strict
+from contract.documents import Document, Int32, Strict
 from contract.manifest import Sha256, Unit
 
 
@@ -28,7 +28,7 @@ class MetricFigures(Strict):
     """The task metric on the test split: top-1 or mAP50, both 0..1, with a paired bootstrap interval of the drop."""
 
     name: str
-    images: int
+    images: Int32
     server: float
     artifact: float
     drop: float
@@ -53,7 +53,7 @@ class Verdict(Strict):
     passed: bool | None
     inconclusive: bool = False
     reason: str
-    cases: int
+    cases: Int32
     roles: tuple[RoleFigures, ...] = ()
     agreement: float | None = None
     mean_iou: float | None = None
@@ -85,7 +85,7 @@ class AppVerdict(Strict):
     proof: Proof | None = None
     passed: bool | None
     reason: str
-    images: int = 0
+    images: Int32 = 0
     snr_db: float | None = None
     agreement: float | None = None
     times: Times | None = None

@@ -1,4 +1,4 @@
-"""Ctrl-C that libraries swallow: some import others behind a bare `except:`, and an interrupt in there is gone."""
+"""Ctrl-C at a wrong moment: swallowed by a library's bare `except:`, or while a process starts and is not known yet."""
 
 import signal
 import threading
@@ -24,6 +24,23 @@ def remembered() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Inside, an interrupt waits for the end of the block."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[FrameType | None] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append(frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(signal.SIGINT, came[0])
 
 
 def check() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from contract.files import write_atomically
+from conversion.interrupts import deferred
 from conversion.worker import Event, Job
 
 LAST_LINES = 5
@@ -46,13 +47,14 @@ class Child:
         path = self.folder / f"worker-{self.number}-{self.starts}.json"
         write_atomically(path, _reduced(self.job, self.open).to_json().encode())
         self.current, self.rest, self.said = "", b"", b""
-        self.process = subprocess.Popen(
-            [*fixed_addresses(), sys.executable, "-P", "-m", "conversion.worker", str(path), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,  # not a file: on a full disk, a worker that cannot print dies of it
-            env=_environment(),
-        )
+        with deferred():  # an interrupt in here would leave a process that nobody knows
+            self.process = subprocess.Popen(
+                [*fixed_addresses(), sys.executable, "-P", "-m", "conversion.worker", str(path), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,  # not a file: on a full disk, a worker that cannot print dies of it
+                env=_environment(),
+            )
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)

@@ -18,7 +18,22 @@ from contract.pack import pack, unpack
 from contract.spec import parse_spec
 from contract.verdicts import AppVerdict, Verdicts
 
-WRONG = (None, [], {}, "zzz", "", -1, 0.5, 10_000_000, [1], ["a"], [0.5, 0.25], {"a": 1}, {"rule": "zoom"})
+WRONG = (
+    None,
+    [],
+    {},
+    "zzz",
+    "",
+    -1,
+    0.5,
+    10_000_000,
+    3_000_000_000,
+    [1],
+    ["a"],
+    [0.5, 0.25],
+    {"a": 1},
+    {"rule": "zoom"},
+)
 MISSING = object()
 
 

@@ -37,3 +37,11 @@ def test_an_interrupt_that_was_swallowed_is_not_lost():
     with interrupts.remembered():
         interrupts.check()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_deferred_interrupt_comes_at_the_end():
+    reached = []
+    with pytest.raises(KeyboardInterrupt), interrupts.deferred():
+        signal.raise_signal(signal.SIGINT)
+        reached.append("the end")
+    assert reached and signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -2,7 +2,9 @@
 
 import selectors
 import signal
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -113,6 +115,22 @@ def test_who_stops_listening_ends_all_workers(tmp_path, job):
     with pytest.raises(KeyboardInterrupt):
         run_workers([job, second], tmp_path, tell)
     assert children() == []
+
+
+def test_an_interrupt_while_a_worker_starts_ends_it_too(tmp_path, job, monkeypatch):
+    started = []
+
+    def start(*words, **options):
+        started.append(subprocess.Popen(*words, **options))
+        signal.raise_signal(signal.SIGINT)
+        return started[-1]
+
+    processes.fixed_addresses()  # starts one of its own, once
+    pipes = {"PIPE": subprocess.PIPE, "DEVNULL": subprocess.DEVNULL}
+    monkeypatch.setattr(processes, "subprocess", SimpleNamespace(Popen=start, **pipes))
+    with pytest.raises(KeyboardInterrupt):
+        run_workers([job], tmp_path, lambda event: None)
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
 
 
 def test_a_corrupt_image_is_one_sentence(tmp_path, job):
