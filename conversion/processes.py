@@ -186,8 +186,11 @@ def fixed_addresses() -> tuple[str, ...]:
     Core AI's converter names weights by LLVM's hashes, and these by the place in memory where LLVM was loaded.
     """
     tool = shutil.which("setarch")
-    words = (tool, "--addr-no-randomize") if tool else ()
-    return words if words and subprocess.run([*words, "true"], capture_output=True).returncode == 0 else ()
+    if tool is None:
+        return ()
+    words = (tool, "--addr-no-randomize")
+    allowed = subprocess.run([*words, "true"], capture_output=True).returncode == 0
+    return words if allowed else ()
 
 
 def _environment() -> dict[str, str]:

@@ -1,12 +1,12 @@
 package samesight.contract
 
-import java.io.FilterInputStream
 import java.io.IOException
 import java.io.InputStream
 import java.io.RandomAccessFile
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.util.zip.CRC32
+import java.util.zip.CheckedInputStream
 import java.util.zip.Inflater
 import java.util.zip.InflaterInputStream
 
@@ -53,9 +53,12 @@ internal class ZipEntry(
     }
 }
 
+/** One byte by way of many, so that both count alike. */
+private fun InputStream.single(): Int = ByteArray(1).let { if (read(it, 0, 1) < 0) -1 else it[0].toInt() and 255 }
+
 /** [left] bytes of a file from [at] on. */
 private class Piece(private val file: RandomAccessFile, private var at: Long, private var left: Long) : InputStream() {
-    override fun read(): Int = ByteArray(1).let { if (read(it, 0, 1) < 0) -1 else it[0].toInt() and 255 }
+    override fun read(): Int = single()
 
     override fun read(into: ByteArray, offset: Int, length: Int): Int {
         if (left == 0L) return -1
@@ -76,19 +79,15 @@ private class Inflated(packed: InputStream) : InflaterInputStream(packed, Inflat
 }
 
 /** Content that has the entry's length and checksum, or ends with an [IOException]. */
-private class Checked(content: InputStream, private val entry: ZipEntry) : FilterInputStream(content) {
-    private val found = CRC32()
+private class Checked(content: InputStream, private val entry: ZipEntry) : CheckedInputStream(content, CRC32()) {
     private var count = 0L
 
-    override fun read(): Int = ByteArray(1).let { if (read(it, 0, 1) < 0) -1 else it[0].toInt() and 255 }
+    override fun read(): Int = single()
 
     override fun read(into: ByteArray, offset: Int, length: Int): Int {
         val step = super.read(into, offset, length)
-        if (step > 0) {
-            found.update(into, offset, step)
-            count += step
-        }
-        if (count > entry.size || step < 0 && (count != entry.size || found.value != entry.crc)) {
+        if (step > 0) count += step
+        if (count > entry.size || step < 0 && (count != entry.size || checksum.value != entry.crc)) {
             throw IOException("Bad CRC-32 for file ${quoted(entry.name)}")
         }
         return step
