@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.classification import rank
-from contract.detection import detect, position_count
-from contract.errors import SamesightError
-from contract.preprocess import Geometry
-from contract.spec import ModelSpec, Role
+from samesight.contract.classification import rank
+from samesight.contract.detection import detect, position_count
+from samesight.contract.errors import SamesightError
+from samesight.contract.preprocess import Geometry
+from samesight.contract.spec import ModelSpec, Role
 
 
 @dataclass(frozen=True)

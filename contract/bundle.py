@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract.documents import read_document
-from contract.errors import SamesightError
-from contract.files import file_sha256, recover, replacing, write_atomically
-from contract.golden import GoldenCase, read_cases
-from contract.manifest import Artifact, DataSource, FileEntry, Manifest, check_relative
-from contract.spec import ModelSpec, read_spec
-from contract.verdicts import Verdicts
+from samesight.contract.documents import read_document
+from samesight.contract.errors import SamesightError
+from samesight.contract.files import file_sha256, recover, replacing, write_atomically
+from samesight.contract.golden import GoldenCase, read_cases
+from samesight.contract.manifest import Artifact, DataSource, FileEntry, Manifest, check_relative
+from samesight.contract.spec import ModelSpec, read_spec
+from samesight.contract.verdicts import Verdicts
 
 MANIFEST = "manifest.json"
 VERDICTS = "parity.json"

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.activation import Activation, activate
+from samesight.contract.activation import Activation, activate
 
 
 def rank(logits: NDArray[np.float32], activation: Activation, top_k: int) -> list[tuple[int, float]]:

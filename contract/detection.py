@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.activation import Activation, activate, raw_threshold, sigmoid
-from contract.errors import SamesightError
-from contract.spec import BoxCoding, Detection, Input, ModelSpec, Role
+from samesight.contract.activation import Activation, activate, raw_threshold, sigmoid
+from samesight.contract.errors import SamesightError
+from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Role
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from contract.errors import SamesightError
+from samesight.contract.errors import SamesightError
 
 # What phones read into 32 bits.
 INT32_MAX = 2**31 - 1

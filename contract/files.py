@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from contract.errors import SamesightError
+from samesight.contract.errors import SamesightError
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.resize import Filter, Window, resize, resize_window
-from contract.spec import Crop, Input, Letterbox
+from samesight.contract.resize import Filter, Window, resize, resize_window
+from samesight.contract.spec import Crop, Input, Letterbox
 
 # A crop computes its window alone when Pillow would make this many times as many pixels.
 _WASTE = 64

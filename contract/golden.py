@@ -19,14 +19,14 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import Field
 
-from contract.answers import Answer
-from contract.documents import Document, Int32, Strict, read_document
-from contract.errors import SamesightError
-from contract.image import Picture
-from contract.manifest import BundlePath
-from contract.orientation import Orientation
-from contract.spec import Role
-from contract.yuv import Matrix, Range
+from samesight.contract.answers import Answer
+from samesight.contract.documents import Document, Int32, Strict, read_document
+from samesight.contract.errors import SamesightError
+from samesight.contract.image import Picture
+from samesight.contract.manifest import BundlePath
+from samesight.contract.orientation import Orientation
+from samesight.contract.spec import Role
+from samesight.contract.yuv import Matrix, Range
 
 FOLDER = "golden"
 CASES = "golden/cases.json"

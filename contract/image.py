@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from contract.errors import SamesightError
-from contract.orientation import UPRIGHT, Orientation, from_exif
+from samesight.contract.errors import SamesightError
+from samesight.contract.orientation import UPRIGHT, Orientation, from_exif
 
 MAX_PIXELS = 178_956_970  # Pillow's own limit against decompression bombs: 512 MiB as 24-bit pixels.
 MAX_SIDE = 65_535  # JPEG's limit; keeps every integer of the framing within 31 bits.
@@ -144,7 +144,7 @@ def _rgb(image: Image.Image, background: tuple[int, int, int], name: str) -> NDA
         colours = image
     profile = image.info.get("icc_profile")
     if profile:
-        from contract.colour_profile import to_srgb  # Imports ImageCms; most images have no profile.
+        from samesight.contract.colour_profile import to_srgb  # Imports ImageCms; most images have no profile.
 
         colours = to_srgb(colours, profile)
     pixels = np.array(colours.convert("RGB"))

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from contract.documents import Document, Int32, Strict, parse_document
-from contract.packing import Storage
-from contract.spec import Role
+from samesight.contract.documents import Document, Int32, Strict, parse_document
+from samesight.contract.spec import Role
+from samesight.contract.tensor_layout import Storage
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Unit = Literal["cpu", "gpu", "npu"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.errors import SamesightError
+from samesight.contract.errors import SamesightError
 
 # EXIF 2.32, tag 274: value -> (quarter turns clockwise, then mirrored left to right).
 _EXIF: dict[int, tuple[int, bool]] = {

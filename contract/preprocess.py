@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.framing import Frame, fill, frame
-from contract.image import Picture
-from contract.orientation import Orientation
-from contract.spec import Input
+from samesight.contract.framing import Frame, fill, frame
+from samesight.contract.image import Picture
+from samesight.contract.orientation import Orientation
+from samesight.contract.spec import Input
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from contract.documents import Count, Document, Position, Strict, parse_document, read_document
+from samesight.contract.documents import Count, Document, Position, Strict, parse_document, read_document
 
 CHANNEL_COUNTS = {"rgb": 3, "bgr": 3, "grey": 1}
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from contract.device import Proof, Times
-from contract.documents import Document, Int32, Strict
-from contract.manifest import Sha256, Unit
+from samesight.contract.device_results import Proof, Times
+from samesight.contract.documents import Document, Int32, Strict
+from samesight.contract.manifest import Sha256, Unit
 
 
 class RoleFigures(Strict):
@@ -74,7 +74,7 @@ class AppVerdict(Strict):
     """One artifact on one unit in an app's own code, against the server model on the golden cases.
 
     `passed` is None for a unit that the app refuses and so does not use; `reason` says why. `proof`, `times`, `slower`
-    and `delegates` are those of `contract.device.UnitRun`.
+    and `delegates` are those of `samesight.contract.device_results.UnitRun`.
     """
 
     app: str

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.errors import SamesightError
+from samesight.contract.errors import SamesightError
 
 Matrix = Literal["bt601", "bt709"]
 Range = Literal["video", "full"]

@@ -1,17 +1,19 @@
-"""What `import conversion` offers, apart from it so that importing the package costs nothing."""
+"""Conversion from Python: `samesight.convert`, `samesight.verify` and `samesight.open_bundle`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contract.bundle import Bundle, open_bundle
-from contract.errors import SamesightError
-from conversion.cache import Cache, default_root
-from conversion.workflow import convert_source
+from samesight.contract import bundle as bundle_files
+from samesight.contract.bundle import Bundle
+from samesight.contract.errors import SamesightError
+from samesight.contract.verdicts import Verdicts
+from samesight.conversion.workflow.cache import Cache, default_root
+from samesight.conversion.workflow.convert import convert_source
 
 if TYPE_CHECKING:
-    from conversion.model import Model
+    from samesight.conversion.runners.model import Model
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class ModelBundle(Bundle):
         Raises:
             SamesightError: no such artifact, or nothing here runs it.
         """
-        from conversion.model import open_artifact
+        from samesight.conversion.runners.model import open_artifact
 
         return open_artifact(self, name)
 
@@ -38,16 +40,31 @@ class PartialError(SamesightError):
         super().__init__("; ".join(f"{name} could not be made: {reason}" for name, reason in failures.items()))
 
 
-def convert_to_bundle(
+def convert(
     source: str | Path,
     out: str | Path,
-    to: Sequence[str],
-    precision: Sequence[str],
-    spec: str | Path | None,
-    calibration: str | Path | None,
-    cache: bool,
+    to: Sequence[str] = (),
+    precision: Sequence[str] = (),
+    spec: str | Path | None = None,
+    calibration: str | Path | None = None,
+    cache: bool = True,
 ) -> ModelBundle:
-    """See `conversion.convert`."""
+    """Convert a model and give its bundle: `bundle.artifact("digits.int8.tflite")(image)` answers an image.
+
+    Args:
+        source: a run folder, a `.pt2` file, or `module:function`.
+        out: the bundle's folder; a bundle there is replaced when the new one is whole, anything else is left alone.
+        to: formats by name or suffix; all by default.
+        precision: all that each format can hold by default.
+        spec: the `model.json` of a `.pt2` or function.
+        calibration: a folder of images for a `.pt2` or function.
+        cache: whether results of earlier conversions may be used, and these kept.
+
+    Raises:
+        UsageError: the request contradicts itself.
+        PartialError: some artifacts could not be made; its `bundle` has the others.
+        SamesightError: none could be made; the bundle that stood there stands as it was.
+    """
     outcome = convert_source(
         source,
         out,
@@ -63,9 +80,30 @@ def convert_to_bundle(
     return bundle
 
 
-def open_model_bundle(folder: str | Path) -> ModelBundle:
-    """See `conversion.open_bundle`."""
-    return _callable(open_bundle(Path(folder)))
+def open_bundle(folder: str | Path) -> ModelBundle:
+    """Open and check a bundle that was made before.
+
+    Raises:
+        SamesightError: not a bundle, or one that was changed.
+    """
+    return _callable(bundle_files.open_bundle(Path(folder)))
+
+
+def verify(bundle: str | Path | Bundle, data: str | None = None) -> Verdicts:
+    """Run every artifact of a bundle and judge it against the server model; writes the bundle's `parity.json`.
+
+    Args:
+        bundle: an opened bundle or its folder.
+        data: labelled images to judge on, as `samesight verify --data` takes them; by default those that the model was
+            tested on. Verdicts on other data are returned, not written.
+
+    Raises:
+        SamesightError: the bundle's golden cases or test data contradict it.
+    """
+    from samesight.conversion.parity.verify import verify_bundle
+
+    opened = bundle if isinstance(bundle, Bundle) else bundle_files.open_bundle(Path(bundle))
+    return verify_bundle(opened, data, cache=Cache(default_root()))
 
 
 def _callable(bundle: Bundle) -> ModelBundle:

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from samesight import main
+from samesight.cli.main import main
 
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-
+pytest_plugins = ["support.fixtures"]
 
 # A shell that starts the tests in the background has them ignore interrupts, and what they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

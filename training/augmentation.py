@@ -2,8 +2,8 @@
 
 from torchvision.transforms import v2
 
-from contract.spec import Task
-from training.config import Augmentation
+from samesight.contract.spec import Task
+from samesight.training.config import Augmentation
 
 # Grey of the letterbox's border, for what a shifted image leaves bare.
 BORDER = 114

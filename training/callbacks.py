@@ -8,7 +8,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, RichProgressBar
 
-from training.modules import MONITOR
+from samesight.training.lightning_module import MONITOR
 
 Report = Callable[[str], None]
 SHOWN = {"train/loss": "loss", "validation/top1": "top-1", "validation/map50": "mAP50", "validation/map": "mAP"}

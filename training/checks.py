@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from contract.errors import SamesightError
-from training.config import TrainingConfig, settle
-from training.data import find_source
-from training.run_folder import check_free
-from training.specs import model_name
+from samesight.contract.errors import SamesightError
+from samesight.datasets import find_source
+from samesight.training.config import TrainingConfig, settle
+from samesight.training.model_spec import model_name
+from samesight.training.run_folder import check_free
 
 DEFAULT_FOLDER = Path("runs")
 ANY_SIDE = 32

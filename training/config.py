@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from contract.errors import UsageError
-from contract.spec import Task
+from samesight.contract.errors import UsageError
+from samesight.contract.spec import Task
 
 Augmentation = Literal["none", "glyphs", "photos"]
 Schedule = Literal["cosine", "onecycle", "constant"]

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from contract.errors import SamesightError
-from contract.spec import Input
+from samesight.contract.errors import SamesightError
+from samesight.contract.spec import Input
 
 # Float noise between a network and its export is a few millionths; a real fault is far above this share.
 TOLERANCE = 1e-4

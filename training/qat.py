@@ -21,23 +21,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from contract.errors import SamesightError, UsageError
-from contract.image import load_picture
-from contract.preprocess import preprocess
-from contract.spec import ModelSpec, read_spec
-from conversion.preparation import Prepared, prepare
-from conversion.quantization import Ranges, as_network, fine_tuned, prepare_qat, quantize, ranges_of
-from conversion.server import load_program
-from training.callbacks import Report
-from training.checks import check_source
-from training.config import TrainingConfig, make_config, settle
-from training.data import open_data
-from training.frames import FramedImages, make_loader
-from training.models import Network
-from training.modules import MONITOR, Optimiser, Trainee
-from training.run_folder import begin_run, check_free, finish_run, partial_folder
-from training.trainer import interruptible, make_trainer, set_up
-from training.workflow import Job, data_record, fit, frame_parts, make_trainee, plain_metrics
+from samesight.contract.errors import SamesightError, UsageError
+from samesight.contract.image import load_picture
+from samesight.contract.preprocess import preprocess
+from samesight.contract.spec import ModelSpec, read_spec
+from samesight.conversion.preparation.prepare import Prepared, prepare
+from samesight.conversion.quantization.quantize import Ranges, as_network, fine_tuned, prepare_qat, quantize, ranges_of
+from samesight.conversion.sources.server_model import load_program
+from samesight.datasets import open_data
+from samesight.training.callbacks import Report
+from samesight.training.checks import check_source
+from samesight.training.config import TrainingConfig, make_config, settle
+from samesight.training.dataset import FramedImages, make_loader
+from samesight.training.lightning_module import MONITOR, Optimiser, Trainee
+from samesight.training.models import Network
+from samesight.training.run_folder import begin_run, check_free, finish_run, partial_folder
+from samesight.training.train import Job, data_record, fit, frame_parts, make_trainee, plain_metrics
+from samesight.training.trainer import interruptible, make_trainer, set_up
 
 EPOCHS = 3
 PATIENCE = 2

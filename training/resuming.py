@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from training.callbacks import Report
-from training.qat import tune
-from training.run_folder import partial_folder, read_interrupted
-from training.workflow import complete, prepare
+from samesight.training.callbacks import Report
+from samesight.training.qat import tune
+from samesight.training.run_folder import partial_folder, read_interrupted
+from samesight.training.train import complete, prepare
 
 
 def resume(run: Path, report: Report = lambda line: print(line, file=sys.stderr)) -> Path:

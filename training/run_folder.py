@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from contract.errors import SamesightError, UsageError
-from contract.spec import ModelSpec
-from training.config import TrainingConfig
-from training.data.example import Example
+from samesight.contract.errors import SamesightError, UsageError
+from samesight.contract.spec import ModelSpec
+from samesight.datasets.example import Example
+from samesight.training.config import TrainingConfig
 
 SCHEMA_VERSION = 1
 TOOLS = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy", "pillow", "scikit-learn")

@@ -13,9 +13,9 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
-from contract.errors import Interrupted, UsageError
-from training.callbacks import Report, make_callbacks
-from training.config import Settled, TrainingConfig
+from samesight.contract.errors import Interrupted, UsageError
+from samesight.training.callbacks import Report, make_callbacks
+from samesight.training.config import Settled, TrainingConfig
 
 # Remarks of libraries about hardware, workers and each other that are no news to the person who trains.
 REMARKS = (

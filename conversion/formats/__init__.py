@@ -1,6 +1,6 @@
 """The formats that a model can be converted to: one table.
 
-Each row names a module that is imported only when it is needed; `conversion.formats.interface` says what it offers.
+Each row names a module that is imported only when it is needed; `interface.py` says what it offers.
 This module imports nothing but the standard library, so that a wrong request is answered at once.
 """
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Literal, cast
 
-from contract.errors import UsageError
+from samesight.contract.errors import UsageError
 
 if TYPE_CHECKING:
-    from conversion.formats.interface import FormatModule
+    from samesight.conversion.formats.interface import FormatModule
 
 Precision = Literal["fp32", "fp16", "int8", "dynamic-int8", "int8-weights", "palette6", "palette4"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "dynamic-int8", "int8-weights", "palette6", "palette4")
@@ -57,7 +57,7 @@ class Format:
         return None
 
 
-HERE = "conversion.formats"
+HERE = "samesight.conversion.formats"
 FLOAT: tuple[Precision, ...] = ("fp32",)
 BOTH: tuple[Precision, ...] = ("fp32", "int8")
 TFLITE: tuple[Precision, ...] = ("fp32", "fp16", "int8", "dynamic-int8")
@@ -71,7 +71,16 @@ FORMATS: dict[str, Format] = {
         Format("lite", "TorchScript lite", f"{HERE}.torchscript", ".ptl", FLOAT, FLOAT, ("torch",), ("torch",)),
         Format("exported", "exported program", f"{HERE}.exported", ".pt2", FLOAT, FLOAT, ("torch",), ("torch",)),
         Format("onnx", "ONNX", f"{HERE}.onnx", ".onnx", BOTH, BOTH, ("onnx", "onnxscript"), ("onnxruntime",)),
-        Format("executorch", "ExecuTorch", f"{HERE}.executorch", ".pte", BOTH, BOTH, ("executorch",), ("executorch",)),
+        Format(
+            "executorch",
+            "ExecuTorch",
+            f"{HERE}.executorch.xnnpack",
+            ".pte",
+            BOTH,
+            BOTH,
+            ("executorch",),
+            ("executorch",),
+        ),
         Format(
             "litert",
             "TFLite",
@@ -97,7 +106,7 @@ FORMATS: dict[str, Format] = {
         Format(
             "executorch-coreml",
             "ExecuTorch with Core ML",
-            f"{HERE}.executorch_coreml",
+            f"{HERE}.executorch.coreml",
             ".coreml.pte",
             ("fp16", "int8"),
             (),

@@ -9,7 +9,7 @@
 | palette6, palette4 | iOS 18 | float16 with weights from tables of 64 or 16 values, a table for 8 or 4 channels |
 
 Compressed weights need iOS 18: iOS 17's operator for signed int8 is mishandled by its runtime (coremltools PR 2677).
-Apple's runtime is for macOS and iOS alone; here `conversion.coreml`'s evaluator runs the files.
+Apple's runtime is for macOS and iOS alone; here `samesight.conversion.runners.coreml`'s evaluator runs the files.
 """
 
 import json
@@ -20,22 +20,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import SamesightError
-from contract.manifest import TensorInfo
-from contract.packing import pack
-from contract.spec import ModelSpec, Role
-from conversion.arrays import Float32, Integers, Quantum, UInt8, in_quanta, read_grids, write_grids
-from conversion.coreml.toolbox import import_coremltools
-from conversion.formats import Precision
-from conversion.formats.interface import Lowered, Lowering, Tensors
-from conversion.formats.quiet import quiet
-from conversion.formats.refusals import refusal
-from conversion.formats.torch_runner import describe_outputs
+from samesight.contract.errors import SamesightError
+from samesight.contract.manifest import TensorInfo
+from samesight.contract.spec import ModelSpec, Role
+from samesight.contract.tensor_layout import pack
+from samesight.conversion.errors import refusal
+from samesight.conversion.formats import Precision
+from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
+from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8, in_quanta, read_grids, write_grids
+from samesight.conversion.quiet import quiet
+from samesight.conversion.runners.coreml.import_coremltools import import_coremltools
+from samesight.conversion.runners.torch import describe_outputs
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-    from conversion.coreml.evaluator import Evaluator
+    from samesight.conversion.runners.coreml.evaluator import Evaluator
 
 TITLE = "Core ML"
 SPEC_KEY = "samesight.model.json"
@@ -179,7 +179,7 @@ def load(path: Path, tensors: Tensors) -> CoreMLRunner:
     Raises:
         SamesightError: damaged, or it has operators that the evaluator does not know.
     """
-    from conversion.coreml.evaluator import load_evaluator
+    from samesight.conversion.runners.coreml.evaluator import load_evaluator
 
     evaluator = load_evaluator(path)
     roles: tuple[Any, ...] = tuple(output.role for output in tensors.outputs)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from contract.errors import SamesightError
-from conversion.formats.interface import Lowered, Lowering, Tensors
-from conversion.formats.quiet import quiet
-from conversion.formats.torch_runner import SPEC_FILE, TorchRunner, describe_input, describe_outputs
+from samesight.contract.errors import SamesightError
+from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
+from samesight.conversion.quiet import quiet
+from samesight.conversion.runners.torch import SPEC_FILE, TorchRunner, describe_input, describe_outputs
 
 
 def convert(job: Lowering) -> Lowered:

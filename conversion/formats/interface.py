@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from contract.manifest import TensorInfo, Unit
-from contract.packing import Storage
-from contract.spec import ModelSpec, Role
-from conversion.arrays import Float32, Integers, Quantum, UInt8
-from conversion.formats import Precision
+from samesight.contract.manifest import TensorInfo, Unit
+from samesight.contract.spec import ModelSpec, Role
+from samesight.contract.tensor_layout import Storage
+from samesight.conversion.formats import Precision
+from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-    from conversion.preparation import Prepared
-    from conversion.quantization import Quantized
+    from samesight.conversion.preparation.prepare import Prepared
+    from samesight.conversion.quantization.quantize import Quantized
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ class Lowered:
 
 
 class Tensors(Protocol):
-    """What `load` must know about a file: `contract.manifest.Artifact` and `Lowered` both say it."""
+    """What `load` must know about a file: `samesight.contract.manifest.Artifact` and `Lowered` both say it."""
 
     @property
     def storage(self) -> Storage:
-        """How `contract.packing.pack` lays out the input."""
+        """How `samesight.contract.tensor_layout.pack` lays out the input."""
         ...
 
     @property

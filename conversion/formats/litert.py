@@ -22,19 +22,19 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from contract.errors import SamesightError
-from contract.manifest import TensorInfo
-from contract.packing import Storage, dequantize, pack
-from contract.spec import ModelSpec, Role
-from conversion.arrays import Float32, Integers, Quantum, UInt8
-from conversion.formats.interface import Lowered, Lowering, Tensors
-from conversion.formats.quiet import mute, quiet
-from conversion.formats.refusals import refusal
+from samesight.contract.errors import SamesightError
+from samesight.contract.manifest import TensorInfo
+from samesight.contract.spec import ModelSpec, Role
+from samesight.contract.tensor_layout import Storage, dequantize, pack
+from samesight.conversion.errors import refusal
+from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
+from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8
+from samesight.conversion.quiet import mute, quiet
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from conversion.preparation import Prepared
+    from samesight.conversion.preparation.prepare import Prepared
 
 TITLE = "TFLite"
 SIGNATURE = "serving_default"

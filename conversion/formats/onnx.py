@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contract.errors import SamesightError
-from contract.packing import Storage, pack
-from contract.spec import Role
-from conversion.arrays import Float32, Integers, Quantum, UInt8, in_quanta, read_grids, write_grids
-from conversion.formats.interface import Lowered, Lowering, Tensors
-from conversion.formats.quiet import mute, quiet
-from conversion.formats.refusals import refusal
-from conversion.formats.torch_runner import describe_input, describe_outputs
+from samesight.contract.errors import SamesightError
+from samesight.contract.spec import Role
+from samesight.contract.tensor_layout import Storage, pack
+from samesight.conversion.errors import refusal
+from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
+from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8, in_quanta, read_grids, write_grids
+from samesight.conversion.quiet import mute, quiet
+from samesight.conversion.runners.torch import describe_input, describe_outputs
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-    from conversion.preparation import Prepared
+    from samesight.conversion.preparation.prepare import Prepared
 
 TITLE = "ONNX"
 SPEC = "model.json"

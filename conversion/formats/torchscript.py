@@ -7,9 +7,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from contract.errors import SamesightError
-from conversion.formats.interface import Lowered, Lowering, Tensors
-from conversion.formats.torch_runner import SPEC_FILE, TorchRunner, describe_input, describe_outputs
+from samesight.contract.errors import SamesightError
+from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
+from samesight.conversion.runners.torch import SPEC_FILE, TorchRunner, describe_input, describe_outputs
 
 LITE_SUFFIX = ".ptl"
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.fx import GraphModule, Node
 
-from conversion.preparation.canonical import first_of
-from conversion.preparation.graph import (
+from samesight.conversion.preparation.canonical import first_of
+from samesight.conversion.preparation.graph import (
     add_call,
     add_tensor,
     argument,

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch.fx import GraphModule, Node
 
-from contract.errors import SamesightError
-from conversion.preparation.graph import (
+from samesight.contract.errors import SamesightError
+from samesight.conversion.preparation.graph import (
     add_call,
     argument,
     aten,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch.fx import GraphModule, Node
 
-from contract.spec import Input
-from conversion.preparation.graph import add_call, add_tensor, aten
+from samesight.contract.spec import Input
+from samesight.conversion.preparation.graph import add_call, add_tensor, aten
 
 NORMALISE = "normalise"
 

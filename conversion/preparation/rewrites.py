@@ -15,7 +15,16 @@
 
 from torch.fx import GraphModule, Node
 
-from conversion.preparation.graph import add_call, add_tensor, argument, aten, nodes_of, replace, shape_of, tensor_of
+from samesight.conversion.preparation.graph import (
+    add_call,
+    add_tensor,
+    argument,
+    aten,
+    nodes_of,
+    replace,
+    shape_of,
+    tensor_of,
+)
 
 SQUEEZES = (
     aten.squeeze.default,

@@ -3,15 +3,13 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from conversion.apps import MAVEN, TOOLS
+from samesight.conversion.apps.android import MAVEN, TOOLS
 
-sys.path.insert(0, str(Path(__file__).parent))
 APP = Path(__file__).parents[2] / "android_app"
 TEST = (*MAVEN, "test")
 

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from random_cases import (
+
+from support.random_cases import (
     CASES_OF_ONE_IMAGE,
     answer_cases,
     expected_answers,

@@ -6,17 +6,17 @@ import stat
 import zipfile
 
 import pytest
-from bundles import SPEC, write_bundle
-from random_cases import answer_cases, sentence_or
 
-from contract.bundle import open_bundle, replacing_bundle, seal
-from contract.device import Times
-from contract.errors import SamesightError
-from contract.files import sha256
-from contract.manifest import parse_manifest
-from contract.pack import pack, unpack
-from contract.spec import parse_spec
-from contract.verdicts import AppVerdict, Verdicts
+from samesight.contract.archive import pack, unpack
+from samesight.contract.bundle import open_bundle, replacing_bundle, seal
+from samesight.contract.device_results import Times
+from samesight.contract.errors import SamesightError
+from samesight.contract.files import sha256
+from samesight.contract.manifest import parse_manifest
+from samesight.contract.spec import parse_spec
+from samesight.contract.verdicts import AppVerdict, Verdicts
+from support.bundles import SPEC, write_bundle
+from support.random_cases import answer_cases, sentence_or
 
 WRONG = (
     None,

@@ -3,15 +3,15 @@
 import json
 
 import pytest
-from faulty import input_changed, labels_turned, only, rescaled, reseal, shifted_zero_point, stored_as
 
-from contract.answers import answers
-from contract.bundle import open_bundle
-from contract.preprocess import preprocess
-from contract.spec import Stretch
-from conversion.apps import run_host
-from conversion.devices import judge_device, read_device_parity
-from conversion.formats import FORMATS
+from samesight.contract.answers import answers
+from samesight.contract.bundle import open_bundle
+from samesight.contract.preprocess import preprocess
+from samesight.contract.spec import Stretch
+from samesight.conversion.apps.android import run_host
+from samesight.conversion.apps.device_results import judge_device, read_device_parity
+from samesight.conversion.formats import FORMATS
+from support.faulty import input_changed, labels_turned, only, rescaled, reseal, shifted_zero_point, stored_as
 
 TASKS = ("digits", "scenes")
 PRECISIONS = ("fp32", "fp16", "int8", "dynamic-int8")

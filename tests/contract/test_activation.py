@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.activation import activate, exp, raw_threshold, sigmoid, softmax
+from samesight.contract.activation import activate, exp, raw_threshold, sigmoid, softmax
 
 LOGITS = st.floats(-200, 200, width=32)
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from contract.answers import Answer, answers, check_shapes
-from contract.errors import SamesightError
-from contract.orientation import Orientation
-from contract.preprocess import geometry
-from contract.spec import BoxCoding, Detection, Input, Letterbox, ModelSpec, Outputs, Slice
+from samesight.contract.answers import Answer, answers, check_shapes
+from samesight.contract.errors import SamesightError
+from samesight.contract.orientation import Orientation
+from samesight.contract.preprocess import geometry
+from samesight.contract.spec import BoxCoding, Detection, Input, Letterbox, ModelSpec, Outputs, Slice
 
 F = np.float32
 INPUT = Input(width=32, height=32, framing=Letterbox(), mean=(0.0,) * 3, std=(1.0,) * 3)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bundles import SPEC, case, write_bundle
 
-from contract.bundle import open_bundle, replacing_bundle, seal
-from contract.errors import SamesightError
-from contract.files import beside, write_atomically
-from contract.golden import read_cases
-from contract.orientation import Orientation
-from contract.verdicts import Verdicts
+from samesight.contract.bundle import open_bundle, replacing_bundle, seal
+from samesight.contract.errors import SamesightError
+from samesight.contract.files import beside, write_atomically
+from samesight.contract.golden import read_cases
+from samesight.contract.orientation import Orientation
+from samesight.contract.verdicts import Verdicts
+from support.bundles import SPEC, case, write_bundle
 
 
 def test_a_bundle_comes_back_as_it_was_written(tmp_path):
@@ -170,7 +170,7 @@ def test_an_interrupted_exchange_is_finished_or_rolled_back(tmp_path, state):
 
 WRITE = """
 import sys; sys.path.insert(0, sys.argv[3])
-from pathlib import Path; from bundles import write_bundle
+from pathlib import Path; from support.bundles import write_bundle
 n = 0
 while True:
     n += 1
@@ -185,7 +185,7 @@ def test_killed_at_any_moment_there_is_the_old_bundle_or_the_new(tmp_path):
     for _ in range(6):
         ready = tmp_path / "ready"
         ready.unlink(missing_ok=True)
-        here = str(Path(__file__).parent)
+        here = str(Path(__file__).parents[1])
         writer = subprocess.Popen([sys.executable, "-c", WRITE, str(tmp_path / "b"), str(ready), here])
         while not ready.exists():
             time.sleep(0.005)

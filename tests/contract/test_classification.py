@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.activation import activate
-from contract.classification import rank
+from samesight.contract.activation import activate
+from samesight.contract.classification import rank
 
 ACTIVATIONS = st.sampled_from(["none", "softmax", "sigmoid"])
 # Few values, so that ties are common.

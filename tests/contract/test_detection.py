@@ -10,10 +10,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_iou
 
-from contract.activation import sigmoid, softmax
-from contract.detection import decode, detect, grid_points, iou_matrix, position_count, reaches_threshold, suppress
-from contract.errors import SamesightError
-from contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice, Stretch
+from samesight.contract.activation import sigmoid, softmax
+from samesight.contract.detection import (
+    decode,
+    detect,
+    grid_points,
+    iou_matrix,
+    position_count,
+    reaches_threshold,
+    suppress,
+)
+from samesight.contract.errors import SamesightError
+from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice, Stretch
 
 F = np.float32
 

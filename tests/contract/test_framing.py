@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from contract.framing import _offset, fill, frame
-from contract.generator import Generator, random_image, random_side
-from contract.resize import Window, resize, resize_window
-from contract.spec import Crop, Input, Letterbox, Stretch
+from samesight.contract.framing import _offset, fill, frame
+from samesight.contract.random_images import Generator, random_image, random_side
+from samesight.contract.resize import Window, resize, resize_window
+from samesight.contract.spec import Crop, Input, Letterbox, Stretch
 
 SIDES = st.integers(1, 65_535)
 INPUTS = st.integers(1, 8192)

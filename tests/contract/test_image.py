@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from contract.errors import SamesightError
-from contract.generator import Generator, random_image
-from contract.image import Picture, load_picture, over
-from contract.orientation import UPRIGHT, Orientation, from_exif
+from samesight.contract.errors import SamesightError
+from samesight.contract.image import Picture, load_picture, over
+from samesight.contract.orientation import UPRIGHT, Orientation, from_exif
+from samesight.contract.random_images import Generator, random_image
 
 RGB = random_image(Generator(11), 24, 16)
 BACKGROUND = (10, 200, 30)
@@ -308,7 +308,7 @@ class Model(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True)
     check = pydantic.model_validator(mode="after")(lambda self: self)
 begun = time.process_time()
-import contract.preprocess, contract.answers, contract.image
+import samesight.contract.preprocess, samesight.contract.answers, samesight.contract.image
 print(time.process_time() - begun)
 import sys
 print(any(name in sys.modules for name in ("torch", "PIL.ImageCms")))

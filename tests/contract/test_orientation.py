@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from contract.errors import SamesightError
-from contract.generator import Generator, random_image
-from contract.orientation import UPRIGHT, Orientation, from_exif, from_rotation
+from samesight.contract.errors import SamesightError
+from samesight.contract.orientation import UPRIGHT, Orientation, from_exif, from_rotation
+from samesight.contract.random_images import Generator, random_image
 
 ALL = [Orientation(q, m) for q in range(4) for m in (False, True)]
 TAG = 0x0112

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from contract.generator import Generator, random_image, random_side
-from contract.image import Picture
-from contract.orientation import Orientation
-from contract.preprocess import geometry, preprocess, to_channels
-from contract.spec import Crop, Input, Letterbox, Stretch
+from samesight.contract.image import Picture
+from samesight.contract.orientation import Orientation
+from samesight.contract.preprocess import geometry, preprocess, to_channels
+from samesight.contract.random_images import Generator, random_image, random_side
+from samesight.contract.spec import Crop, Input, Letterbox, Stretch
 
 
 def input_of(framing, width=32, height=24, channels="rgb", filter="bilinear"):

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from contract.generator import Generator, random_image, random_side
-from contract.resize import Window, resize, resize_window
+from samesight.contract.random_images import Generator, random_image, random_side
+from samesight.contract.resize import Window, resize, resize_window
 
 PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 FILTERS = sorted(PILLOW)

@@ -1,11 +1,11 @@
 import json
 from pathlib import Path
 
-from contract.spec import ModelSpec
+from samesight.contract.spec import ModelSpec
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "model.schema.json"
 COMMAND = (
-    'python -c "import json; from contract.spec import ModelSpec; '
+    'python -c "import json; from samesight.contract.spec import ModelSpec; '
     'print(json.dumps(ModelSpec.model_json_schema(), indent=2, ensure_ascii=False))" > docs/model.schema.json'
 )
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.errors import SamesightError
-from contract.generator import Generator, random_image
-from contract.yuv import _TO_RGB, _TO_YUV, Plane, Yuv420, rgb_to_yuv420, yuv420_from_bytes, yuv420_to_rgb
+from samesight.contract.errors import SamesightError
+from samesight.contract.random_images import Generator, random_image
+from samesight.contract.yuv import _TO_RGB, _TO_YUV, Plane, Yuv420, rgb_to_yuv420, yuv420_from_bytes, yuv420_to_rgb
 
 MATRICES = {"bt601": (Fraction("0.299"), Fraction("0.114")), "bt709": (Fraction("0.2126"), Fraction("0.0722"))}
 RANGES = {"video": (16, Fraction(219, 255), Fraction(224, 255)), "full": (0, Fraction(1), Fraction(1))}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from contract.bundle import open_bundle
+from samesight.contract.bundle import open_bundle
 
 SUFFIXES = {
     "fp32": ("pt", "ptl", "pt2", "onnx", "pte", "tflite"),

@@ -10,16 +10,16 @@ import functools
 import numpy as np
 import onnx
 import pytest
-from faulty import input_changed, labels_turned, only, rescaled, reseal, shifted_zero_point, stored_as
 
-from contract.bundle import open_bundle
-from contract.orientation import UPRIGHT
-from contract.preprocess import Geometry
-from conversion.faults import IMAGE_FAULTS, VALUE_FAULTS, pixels_for
-from conversion.formats import FORMATS
-from conversion.gates import GATES
-from conversion.judging import judge
-from conversion.measuring import measure
+from samesight.contract.bundle import open_bundle
+from samesight.contract.gates import GATES
+from samesight.contract.orientation import UPRIGHT
+from samesight.contract.preprocess import Geometry
+from samesight.conversion.formats import FORMATS
+from samesight.conversion.parity.faults import IMAGE_FAULTS, VALUE_FAULTS, pixels_for
+from samesight.conversion.parity.judge import judge
+from samesight.conversion.parity.run import measure
+from support.faulty import input_changed, labels_turned, only, rescaled, reseal, shifted_zero_point, stored_as
 
 TASKS = ("digits", "scenes")
 # What is the same as the contract of that model is no fault there.

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.models.losses import RADIUS, assign, decode_distances, detection_loss, grid_centres
+from samesight.training.models.losses import RADIUS, assign, decode_distances, detection_loss, grid_centres
 
 SIDE, STRIDE = 32, 4
 CENTRES = grid_centres(SIDE // STRIDE, SIDE // STRIDE, STRIDE, torch.device("cpu"))

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from contract.errors import SamesightError, UsageError
-from training.models import build_network
+from samesight.contract.errors import SamesightError, UsageError
+from samesight.training.models import build_network
 
 
 def build(model, task, side=64, pretrained=False):

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-import conversion
-from contract.errors import SamesightError, UsageError
-from contract.image import load_picture
-from contract.preprocess import preprocess
-from contract.spec import read_spec
-from conversion.gates import GATES, QUANTA_APART
-from conversion.parity import verify_bundle
-from training.config import make_config
-from training.data import open_data
-from training.qat import fine_tune
-from training.workflow import train
+import samesight
+from samesight.contract.errors import SamesightError, UsageError
+from samesight.contract.gates import GATES, QUANTA_APART
+from samesight.contract.image import load_picture
+from samesight.contract.preprocess import preprocess
+from samesight.contract.spec import read_spec
+from samesight.conversion.parity.verify import verify_bundle
+from samesight.datasets import open_data
+from samesight.training.config import make_config
+from samesight.training.qat import fine_tune
+from samesight.training.train import train
 
 TUNING = {"epochs": 1, "learning_rate": 3e-3, "limit": 64}
 
@@ -43,8 +43,8 @@ def record_of(run):
 
 def int8_program(run):
     """What conversion makes of a run."""
-    from conversion.preparation import prepare
-    from conversion.quantization import quantize, read_ranges
+    from samesight.conversion.preparation.prepare import prepare
+    from samesight.conversion.quantization.quantize import quantize, read_ranges
 
     spec = read_spec(run / "model.json")
     prepared = prepare(torch.export.load(run / "network.pt2"), spec)
@@ -55,7 +55,7 @@ def top1(run):
     spec, program = int8_program(run)
     hits = []
     for example in open_data("digits", seed=0).test:
-        from contract.image import Picture
+        from samesight.contract.image import Picture
 
         tensor, _ = preprocess(Picture(example.pixels), spec.input)
         (logits,) = program(torch.from_numpy(tensor).permute(2, 0, 1)[None].float().contiguous())
@@ -80,7 +80,7 @@ def test_conversion_makes_the_int8_program_that_was_judged(tuned):
 
 def test_its_result_converts_to_every_int8_format(tuned, tmp_path):
     """The runtimes' own int8, not the program in torch: each agrees with the tuned network and with what was judged."""
-    bundle = conversion.convert(
+    bundle = samesight.convert(
         tuned, tmp_path / "digits", to=["onnx", "pte", "tflite"], precision=["int8"], cache=False
     )
     verdicts = verify_bundle(bundle).artifacts
@@ -93,11 +93,11 @@ def test_its_result_converts_to_every_int8_format(tuned, tmp_path):
 
 def test_the_other_winner_is_kept_as_whole(digits, tuned, tmp_path, monkeypatch):
     """With the validation metric turned round, the run holds the other candidate, its weights and its ranges."""
-    import training.qat
+    from samesight.training import qat as qat_module
 
     honest = record_of(tuned)["quantization"]["winner"]
     winner = {"ptq": "qat", "qat": "ptq"}[honest]
-    monkeypatch.setattr(training.qat, "is_better", lambda qat, ptq: winner == "qat")
+    monkeypatch.setattr(qat_module, "is_better", lambda qat, ptq: winner == "qat")
     run = fine_tune(digits, report=quiet, out=tmp_path / "run", **TUNING)
     verdict = record_of(run)["quantization"]
     assert verdict["winner"] == winner
@@ -132,7 +132,7 @@ def test_a_detector_is_tuned_too(tmp_path):
 
 
 def test_interrupted_fine_tuning_goes_on(digits, tuned, tmp_path):
-    from training.resuming import resume
+    from samesight.training.resuming import resume
 
     def stop(line):
         if line.startswith("epoch 2/"):

@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from contract.errors import SamesightError, UsageError
-from contract.spec import read_spec
-from training import TrainingConfig, resume, train
-from training.config import make_config
-from training.data import open_data
-from training.resuming import resume as resume_reporting
-from training.trainer import set_up
-from training.workflow import train as train_reporting
+from samesight import TrainingConfig, resume, train
+from samesight.contract.errors import SamesightError, UsageError
+from samesight.contract.spec import read_spec
+from samesight.datasets import open_data
+from samesight.training.config import make_config
+from samesight.training.resuming import resume as resume_reporting
+from samesight.training.train import train as train_reporting
+from samesight.training.trainer import set_up
 
 SMALL = {"epochs": 2, "limit": 96, "batch_size": 16, "threads": 1, "patience": 0}
 
@@ -115,13 +115,13 @@ def test_a_perfect_network_scores_one(task):
     """Metrics from true boxes put through raw heads, the contract's decoding and suppression."""
     import lightning.pytorch as pl
 
-    from training.config import settle
-    from training.frames import FramedImages, make_loader
-    from training.models import Network
-    from training.models.losses import assign, grid_centres
-    from training.modules import Optimiser
-    from training.specs import make_input, make_spec
-    from training.workflow import make_trainee
+    from samesight.training.config import settle
+    from samesight.training.dataset import FramedImages, make_loader
+    from samesight.training.lightning_module import Optimiser
+    from samesight.training.model_spec import make_input, make_spec
+    from samesight.training.models import Network
+    from samesight.training.models.losses import assign, grid_centres
+    from samesight.training.train import make_trainee
 
     data = open_data("digits" if task == "classification" else "scenes", seed=1)
     settled = settle(TrainingConfig(data=data.source), task, data.side)
@@ -245,7 +245,7 @@ def test_own_photos_with_a_timm_backbone_and_worker_processes(tmp_path, monkeypa
         for i in range(20):
             level = random.integers(0, 90, (50, 70, 3)) + (150 if label == "bright" else 0)
             Image.fromarray(level.astype(np.uint8)).save(tmp_path / "photos" / label / f"{i}.jpg")
-    monkeypatch.setattr("training.frames.CACHE_BYTES", 0)
+    monkeypatch.setattr("samesight.training.dataset.CACHE_BYTES", 0)
     config = TrainingConfig(
         data=f"folder:{tmp_path / 'photos'}", out=tmp_path / "run", model="timm:test_resnet", width=64, height=32,
         epochs=4, batch_size=7, schedule="cosine", framing="letterbox", loaders=1, threads=1, learning_rate=2e-3,

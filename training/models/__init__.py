@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from contract.spec import Task
+from samesight.contract.spec import Task
 
 # Of the small default nets, powers of two: 0..1 becomes -2..2.
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -40,14 +40,14 @@ def build_network(model: str, task: Task, classes: int, dropout: float, pretrain
     """
     if model == "default":
         if task == "classification":
-            from training.models.classifier import Classifier
+            from samesight.training.models.classifier import Classifier
 
             return Network(Classifier(classes, dropout), MEAN, STD, None)
-        from training.models.detector import STRIDE, Detector
+        from samesight.training.models.detector import STRIDE, Detector
 
         return Network(Detector(classes, dropout), MEAN, STD, STRIDE)
     name = model.removeprefix("timm:")
-    from training.models.timm_backbone import build_classifier, build_detector
+    from samesight.training.models.timm_backbone import build_classifier, build_detector
 
     if task == "classification":
         return build_classifier(name, classes, dropout, pretrained, side)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.models.classifier import ResidualBlock, convolution
+from samesight.training.models.classifier import ResidualBlock, convolution
 
 STRIDE = 4
 STEM = 16

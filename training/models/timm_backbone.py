@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from contract.errors import SamesightError, UsageError
-from training.models import Network
-from training.models.detector import STRIDE, Heads, Neck
+from samesight.contract.errors import SamesightError, UsageError
+from samesight.training.models import Network
+from samesight.training.models.detector import STRIDE, Heads, Neck
 
 NECK = 64
 DEEPEST_STRIDE = 32

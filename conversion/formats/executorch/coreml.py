@@ -1,0 +1,92 @@
+"""ExecuTorch with Core ML inside (`.coreml.pte`): one file for ExecuTorch's runtime on Apple's systems.
+
+The whole network is one Core ML program (iOS 18), which Core ML may run on the Neural Engine. Input and outputs are
+float32 (image [1,C,H,W], values 0..255, contiguous), values between float16. The file's constant methods are those of
+`xnnpack.py`. Apple's delegate is for macOS and iOS alone; here `runners/coreml` takes the package
+out and its evaluator runs it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samesight.contract.errors import SamesightError
+from samesight.contract.spec import Role
+from samesight.contract.tensor_layout import Storage, pack
+from samesight.conversion.formats.coreml import HARMFUL_PASSES, IOS18
+from samesight.conversion.formats.executorch.xnnpack import constants_of, describe, lower, read_quanta
+from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
+from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8, in_quanta
+from samesight.conversion.quiet import quiet
+from samesight.conversion.runners.coreml.import_coremltools import import_coremltools
+
+if TYPE_CHECKING:
+    from samesight.conversion.runners.coreml.evaluator import Evaluator
+
+TITLE = "ExecuTorch with Core ML"
+
+
+def convert(job: Lowering) -> Lowered:
+    """Write `job.output`.
+
+    Raises:
+        SamesightError: Core ML does not take the network as a whole.
+    """
+    buffer, share = lower(job.program, job.prepared, constants_of(job), partitioner, TITLE)
+    if share < 1:
+        raise SamesightError(
+            f"{TITLE} takes only {share:.0%} of {job.spec.name}'s operators, and ExecuTorch on a phone would run the "
+            "rest on its CPU; ship the .mlpackage or the .pte"
+        )
+    job.output.write_bytes(buffer)
+    return describe(job, share, ("executorch", "coremltools", "torch"), IOS18.minimum)
+
+
+def partitioner() -> Any:
+    """ExecuTorch's partitioner for Core ML, without the pass that drops a rescale."""
+    ct = import_coremltools()
+    with quiet():
+        from executorch.backends.apple.coreml.compiler import CoreMLBackend
+        from executorch.backends.apple.coreml.partition import CoreMLPartitioner
+
+        return CoreMLPartitioner(
+            compile_specs=CoreMLBackend.generate_compile_specs(
+                compute_precision=ct.precision.FLOAT16,
+                minimum_deployment_target=getattr(ct.target, IOS18.target),
+                compute_unit=ct.ComputeUnit.ALL,
+                pass_names=[name for name in ct.PassPipeline.DEFAULT.passes if name not in HARMFUL_PASSES],
+            )
+        )
+
+
+@dataclass(frozen=True)
+class CoreMLInPteRunner:
+    """The package inside a `.pte` behind the evaluator; ExecuTorch gave its input and outputs names of its own."""
+
+    evaluator: "Evaluator"
+    storage: Storage
+    roles: tuple[Role, ...]
+    quanta: Mapping[Role, Quantum]
+
+    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
+        """Raw outputs of an input tensor uint8 [H, W, C]."""
+        (image,) = self.evaluator.inputs
+        made = self.evaluator({image.declared.name: pack(tensor, self.storage)})
+        return dict(zip(self.roles, made.values(), strict=True))
+
+    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
+        """The outputs that lie on a grid (to half precision), counted in its quanta."""
+        return in_quanta(self(tensor), self.quanta)
+
+
+def load(path: Path, tensors: Tensors) -> CoreMLInPteRunner:
+    """Load the package inside a file into the evaluator.
+
+    Raises:
+        SamesightError: damaged, no Core ML inside, or for a part of the network alone.
+    """
+    from samesight.conversion.runners.coreml.pte_package import load_any
+
+    roles: tuple[Any, ...] = tuple(output.role for output in tensors.outputs)
+    return CoreMLInPteRunner(load_any(path), tensors.storage, roles, read_quanta(path))

@@ -1,0 +1,154 @@
+"""Why does it differ? Known faults are tried on the same images; the one that explains the difference best is named."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from samesight.contract.answers import Answer, answers
+from samesight.contract.golden import GoldenCase
+from samesight.contract.image import Picture
+from samesight.contract.preprocess import geometry, preprocess
+from samesight.contract.spec import Input, ModelSpec
+from samesight.conversion.formats.interface import Runner
+from samesight.conversion.parity.faults import IMAGE_FAULTS, VALUE_FAULTS, answer_faults, network_values, pixels_for
+from samesight.conversion.parity.snr import Agreement, decibel
+from samesight.conversion.qparams import Float32, UInt8
+
+# Right code reaches these: a float resize with antialias instead of the contract's rounded one gives 46 dB and a mean
+# score difference of 0.0006 and less; one without antialias gives 24 dB and 0.0046 and more.
+SAME_DB = 45.0
+SAME_SCORE = 0.003
+# Golden images on which faults before the network are tried: each costs more than a hundred inferences.
+DIAGNOSED = 12
+
+
+def hypotheses(
+    pictures: Sequence[Picture],
+    spec: Input,
+    images: Mapping[str, Callable[[Picture, Input], UInt8]] = IMAGE_FAULTS,
+    values: Mapping[str, Callable[[UInt8, Input], Float32]] = VALUE_FAULTS,
+) -> Iterator[tuple[str, list[Float32]]]:
+    """Every image fault alone, every value fault alone, and every pair of both: its name, and the network's inputs."""
+    for image in (None, *images):
+        tensors = [images[image](picture, spec) if image else preprocess(picture, spec)[0] for picture in pictures]
+        for value in (None, *values):
+            if image or value:
+                make = values[value] if value else network_values
+                yield " and ".join(name for name in (image, value) if name), [make(t, spec) for t in tensors]
+
+
+def tensor_db(expected: Sequence[Float32], given: Sequence[Float32]) -> float:
+    """Signal-to-noise ratio of network inputs over all images, in dB, capped at 200 dB for equal ones.
+
+    The signal is the energy about the mean, so a constant input scores 0 dB or less.
+    """
+    whole = np.concatenate([array.ravel() for array in expected]).astype(np.float64)
+    noise = np.concatenate([array.ravel() for array in given]).astype(np.float64) - whole
+    if not np.any(noise):
+        return 200.0
+    return min(200.0, decibel(float(np.mean((whole - whole.mean()) ** 2)), float(np.mean(noise**2))))
+
+
+def likely_cause(
+    cases: Sequence[GoldenCase],
+    given: Sequence[Sequence[Answer]],
+    tensors: Sequence[npt.NDArray[Any]],
+    same_tensor: bool,
+    spec: ModelSpec,
+    iou: float,
+    reference: Callable[[], Runner | None],
+) -> str | None:
+    """The known fault behind a difference, among those that what was returned does not rule out.
+
+    Args:
+        cases: golden images with their right outputs and answers.
+        given: the answers of somebody's code.
+        tensors: what it returned as the network's input [H, W, C], uint8 before normalisation or float32 after it;
+            empty when it returned answers alone.
+        same_tensor: they are the contract's.
+        spec: of the model.
+        iou: what makes two boxes the same.
+        reference: loads an artifact of the bundle that runs here.
+    """
+    few = slice(0, DIAGNOSED)
+    pictures, levels = [case.picture for case in cases[few]], bool(tensors) and tensors[0].dtype == np.uint8
+    if tensors and not same_tensor:
+        values = [network_values(tensor, spec.input) if levels else tensor for tensor in tensors[few]]
+        return explain_tensor(pictures, values, spec.input, before_normalisation=levels)
+    if tensors and not levels:
+        return explain_answers(cases, given, spec, iou)
+    before = hypotheses(pictures, spec.input, images={} if levels else IMAGE_FAULTS)
+    return explain_answers(cases[few], given[few], spec, iou, before, reference())
+
+
+def explain_tensor(
+    pictures: Sequence[Picture], given: Sequence[Float32], spec: Input, before_normalisation: bool = False
+) -> str | None:
+    """The fault (or pair of faults) whose input tensors are nearest to the given ones.
+
+    Args:
+        pictures: the images.
+        given: what somebody's code makes of them: network inputs, float32 [H, W, C].
+        spec: the contract's input.
+        before_normalisation: their code gave levels 0..255, so it shows no fault of the normalisation.
+
+    Returns:
+        The fault in words; None when none is nearer than the contract itself and as near as 25 dB.
+    """
+    reference = [network_values(preprocess(picture, spec)[0], spec) for picture in pictures]
+    best, cause = max(tensor_db(reference, given), 25.0), None
+    for name, values in hypotheses(pictures, spec, values={} if before_normalisation else VALUE_FAULTS):
+        found = tensor_db(values, given)
+        if found > best + 0.5:
+            best, cause = found, name
+    return cause
+
+
+def explain_answers(
+    cases: Sequence[GoldenCase],
+    given: Sequence[Sequence[Answer]],
+    spec: ModelSpec,
+    iou: float,
+    before: Iterable[tuple[str, Sequence[Float32]]] = (),
+    run: Runner | None = None,
+) -> str | None:
+    """The fault that makes the network give the same answers as somebody's code gave.
+
+    Args:
+        cases: golden images with their right outputs and answers.
+        given: the answers of somebody's code.
+        spec: of the model.
+        iou: what makes two boxes the same.
+        before: the `hypotheses` before the network that nothing rules out.
+        run: an artifact of this bundle, needed for those.
+
+    Returns:
+        The fault in words; None when none explains half of the difference.
+    """
+    whole = _difference([case.answers for case in cases], given, iou)
+    best, cause = whole / 2, None
+    for name, expected, meant in answer_faults(cases, given, spec):
+        found = _difference(expected, meant, iou)
+        if found < best - 1e-6:
+            best, cause = found, name
+    if run is None or best < whole / 10:
+        return cause
+    sizes = [(case.picture.width, case.picture.height, case.picture.orientation) for case in cases]
+    ways = [geometry(*size, spec.input) for size in sizes]
+    for name, values in before:
+        changed = [
+            answers(run(pixels_for(value, spec.input)), spec, way) for value, way in zip(values, ways, strict=True)
+        ]
+        found = _difference(changed, given, iou)
+        if found < best - 1e-6:
+            best, cause = found, name
+    return cause
+
+
+def _difference(expected: Sequence[Sequence[Answer]], given: Sequence[Sequence[Answer]], iou: float) -> float:
+    agreement = Agreement(iou)
+    for a, b in zip(expected, given, strict=True):
+        agreement.add(a, b)
+    return 1.0 - (agreement.share or 0.0) + 0.1 * (agreement.score_difference or 0.0)

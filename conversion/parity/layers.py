@@ -1,0 +1,168 @@
+"""A Core ML program against the network that it was made from: its outputs, and every value that both name alike.
+
+coremltools names an operator after the node of the exported program that it stands for (and appends `_cast_fp16`), so
+that values can be compared by name where their shapes agree. The reference is the prepared float program, evaluated
+node by node.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from samesight.contract.errors import SamesightError
+from samesight.contract.spec import ModelSpec, Role
+from samesight.contract.tensor_layout import Storage, pack
+from samesight.conversion.parity.snr import decibel, role_figures
+from samesight.conversion.qparams import Float32, UInt8
+from samesight.conversion.runners.coreml.evaluator import Evaluator
+
+if TYPE_CHECKING:
+    from samesight.contract.verdicts import RoleFigures
+    from samesight.conversion.preparation.prepare import Prepared
+    from samesight.conversion.sources.server_model import ServerModel
+
+SUFFIXES = ("_cast_fp16", "_cast_fp32", "_cast_uint16", "_cast")
+FLOOR_DB = 40.0
+FLOOR_QUANTIZED_DB = 15.0
+"""Below it a value departs: half precision leaves 45 dB and more, 8 bits 20 and more, a fault a few."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One value of the program beside the network's: `db` is signal to noise over all images; None: equal."""
+
+    name: str
+    operator: str
+    node: str
+    shape: tuple[int, ...]
+    db: float | None
+
+
+@dataclass
+class Tally:
+    """Sums over all elements of one value: enough for its energy about the mean and that of the difference."""
+
+    operator: str
+    node: str
+    shape: tuple[int, ...]
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    noise: float = 0.0
+
+    def add(self, wanted: Float32, found: Float32) -> None:
+        """Count one image."""
+        values = wanted.astype(np.float64)
+        self.count += values.size
+        self.total += float(values.sum())
+        self.squares += float(np.square(values).sum())
+        self.noise += float(np.square(found.astype(np.float64) - values).sum())
+
+    @property
+    def db(self) -> float | None:
+        """Signal to noise; None where nothing differs."""
+        if self.noise == 0.0:
+            return None
+        return decibel(self.squares - self.total**2 / self.count, self.noise)
+
+
+def floor_of(evaluator: Evaluator) -> float:
+    """Where a value of this program departs, unless somebody asks for another bound."""
+    return FLOOR_QUANTIZED_DB if evaluator.quantized else FLOOR_DB
+
+
+def feed(evaluator: Evaluator, tensor: UInt8) -> dict[str, npt.NDArray[Any]]:
+    """The contract's input tensor (uint8 [H, W, C]) as the one input of a program: an image, or float [1, C, H, W].
+
+    Raises:
+        SamesightError: the program has several inputs.
+    """
+    if len(evaluator.inputs) != 1:
+        names = ", ".join(each.declared.name for each in evaluator.inputs)
+        raise SamesightError(f"{evaluator.path}: has several inputs ({names}); only a network of one image is compared")
+    (only,) = evaluator.inputs
+    storage: Storage = "bgra8_nhwc" if only.image else "float32_nchw"
+    return {only.declared.name: pack(tensor, storage)}
+
+
+def outputs_by_role(evaluator: Evaluator, made: Mapping[str, Float32], spec: ModelSpec) -> dict[Role, Float32]:
+    """A program's outputs as the roles of a spec: by name, or in order where no name fits.
+
+    Raises:
+        SamesightError: another number of outputs than the spec has roles.
+    """
+    if set(spec.roles) <= set(made):
+        return {role: made[role] for role in spec.roles}
+    if len(made) != len(spec.roles):
+        raise SamesightError(
+            f"{evaluator.path}: gives {', '.join(made)}, but the run has {', '.join(spec.roles)}; compare it with the "
+            "run that it was converted from"
+        )
+    return dict(zip(spec.roles, made.values(), strict=True))
+
+
+def compare_outputs(evaluator: Evaluator, server: "ServerModel", tensors: Iterable[UInt8]) -> "list[RoleFigures]":
+    """Signal to noise of every output against the server model, over input tensors uint8 [n, H, W, C]."""
+    wanted, found = [], []
+    for tensor in tensors:
+        wanted.append(server.outputs(tensor))
+        found.append(outputs_by_role(evaluator, evaluator(feed(evaluator, tensor)), server.spec))
+    return [
+        role_figures(role, [each[role] for each in wanted], [each[role] for each in found])
+        for role in server.spec.roles
+    ]
+
+
+def compare_layers(evaluator: Evaluator, prepared: "Prepared", tensors: Iterable[UInt8]) -> list[Layer]:
+    """Every value that the program and the prepared network name alike, in the order of execution."""
+    tallies: dict[str, Tally] = {}
+    record = node_values(prepared)
+    for tensor in tensors:
+        wanted = record(tensor)
+        for declared, operator, found in evaluator.trace(feed(evaluator, tensor)):
+            node = node_of(declared.name, wanted)
+            if node is None or wanted[node].shape != found.shape:
+                continue
+            tally = tallies.setdefault(declared.name, Tally(operator, node, found.shape))
+            tally.add(wanted[node], found)
+    return [Layer(name, tally.operator, tally.node, tally.shape, tally.db) for name, tally in tallies.items()]
+
+
+def first_departure(layers: Sequence[Layer], floor: float) -> Layer | None:
+    """The first value below the floor."""
+    return next((layer for layer in layers if layer.db is not None and layer.db < floor), None)
+
+
+def node_values(prepared: "Prepared") -> Callable[[UInt8], dict[str, Float32]]:
+    """A function: an input tensor uint8 [H, W, C] becomes the float value of every node of the prepared program.
+
+    Nodes are called as in the program that coremltools is given (`formats/coreml.py`): after decomposition.
+    """
+    import torch
+
+    program: Any = prepared.exported.run_decompositions({}).module(check_guards=False)
+    values: dict[str, Float32] = {}
+
+    class Recorder(torch.fx.Interpreter):
+        def run_node(self, n: torch.fx.Node) -> Any:
+            made = super().run_node(n)
+            if n.op == "call_function" and isinstance(made, torch.Tensor):
+                values[n.name] = np.array(made.detach().float().numpy())
+            return made
+
+    def record(tensor: UInt8) -> dict[str, Float32]:
+        values.clear()
+        with torch.no_grad():
+            Recorder(program).run(torch.from_numpy(pack(tensor, "float32_nchw")))
+        return dict(values)
+
+    return record
+
+
+def node_of(name: str, nodes: Mapping[str, Any]) -> str | None:
+    """The node that a value of the program is named after."""
+    plain = next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
+    return plain if plain in nodes else None

@@ -1,0 +1,152 @@
+"""What the artifacts gave when they ran here: kept in the cache, so that a report need not run them again."""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from samesight.contract.answers import Answer
+from samesight.contract.bundle import Bundle
+from samesight.contract.errors import SamesightError
+from samesight.contract.golden import GoldenCase
+from samesight.contract.manifest import Artifact
+from samesight.contract.spec import Role
+from samesight.conversion.formats import FORMATS
+from samesight.conversion.formats.interface import Runner
+from samesight.conversion.parity.run import Progress, Record, TestSplit, artifact_candidate, measure
+from samesight.conversion.parity.test_split import find_test_split
+from samesight.conversion.qparams import Float32, read_grids, write_grids
+from samesight.conversion.runners.bench import cpu_name
+from samesight.conversion.workflow.cache import Cache, code_version, make_key, tool_versions
+
+OUTPUTS = "outputs.npz"
+RECORDS = "records.json"
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What the artifacts of a bundle gave when they were run here.
+
+    `records` has those that loaded (an artifact may still have broken on the way, see `Record.broke`); `unable` says of
+    the others why not, and whether a runner exists here at all.
+    """
+
+    cases: list[GoldenCase]
+    split: TestSplit | None
+    records: dict[str, Record]
+    unable: dict[str, tuple[str | None, str]]
+
+
+def observe_bundle(
+    bundle: Bundle,
+    data: str | None = None,
+    names: Sequence[str] | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Observations:
+    """Run the artifacts of a bundle (all, or those of `names`) over its golden cases and the test split.
+
+    Raises:
+        SamesightError: the bundle's golden cases or test data contradict it.
+    """
+    cases, split = bundle.golden_cases(), find_test_split(bundle, data)
+    runners: dict[str, Runner] = {}
+    unable: dict[str, tuple[str | None, str]] = {}
+    for artifact in _chosen(bundle, names):
+        row = FORMATS[artifact.format]
+        if lacking := row.lacking(row.runtime):
+            unable[artifact.name] = None, lacking
+            continue
+        try:
+            runners[artifact.name] = row.load_module().load(bundle.path(artifact), artifact)
+        except Exception as error:  # whatever a runtime throws is this artifact's verdict
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            unable[artifact.name] = row.runner or artifact.runtime, f"it does not load: {reason}"
+    candidates = {name: artifact_candidate(run) for name, run in runners.items()}
+    records = measure(candidates, bundle.spec, cases, split, progress)
+    for name, run in runners.items():
+        records[name].quanta = run.quanta
+    return Observations(cases, split, records, unable)
+
+
+def keep(bundle: Bundle, seen: Observations, cache: Cache) -> None:
+    """Put what all artifacts of a bundle gave into the cache; where that cannot be written, it is not kept."""
+    stacked = {
+        f"{name}/{role}": np.stack([outputs[role] for outputs in record.outputs])
+        for name, record in seen.records.items()
+        for role in (record.outputs[0] if record.outputs else ())
+    }
+    plain = {name: _plain(record) for name, record in seen.records.items()}
+    with contextlib.suppress(SamesightError, OSError), tempfile.TemporaryDirectory(prefix="samesight-") as name:
+        folder = Path(name)
+        np.savez(folder / OUTPUTS, **stacked)  # type: ignore[arg-type]
+        (folder / RECORDS).write_text(json.dumps({"records": plain, "unable": seen.unable}), encoding="utf-8")
+        cache.store(_key(bundle), folder, (OUTPUTS, RECORDS), "observations")
+
+
+def recall(bundle: Bundle, cache: Cache) -> Observations | None:
+    """What `keep` put there about this very bundle, by the same code and runtimes on this kind of processor.
+
+    Raises:
+        SamesightError: as in `observe_bundle`.
+    """
+    with tempfile.TemporaryDirectory(prefix="samesight-") as name:
+        folder = Path(name)
+        if cache.fetch(_key(bundle), folder) is None:
+            return None
+        kept = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
+        with np.load(folder / OUTPUTS) as stacked:
+            arrays = dict(stacked)
+    records = {name: _record(name, plain, arrays, bundle.spec.labels) for name, plain in kept["records"].items()}
+    unable = {name: (runner, reason) for name, (runner, reason) in kept["unable"].items()}
+    return Observations(bundle.golden_cases(), find_test_split(bundle), records, unable)
+
+
+def _key(bundle: Bundle) -> str:
+    runtimes = {package for row in FORMATS.values() for package in row.runtime}
+    return make_key(
+        {
+            "observations": bundle.manifest_sha256(),
+            "code": code_version(),
+            "tools": tool_versions({*runtimes, "numpy", "pillow"}),
+            "cpu": cpu_name(),
+        }
+    )
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    return {
+        "golden": [_bare(answers) for answers in record.golden],
+        "test": [_bare(answers) for answers in record.test],
+        "broke": record.broke,
+        "quanta": write_grids(record.quanta),
+    }
+
+
+def _record(name: str, plain: dict[str, Any], arrays: dict[str, Float32], labels: Sequence[str]) -> Record:
+    roles = get_args(Role)
+    stacked: dict[Role, Float32] = {role: arrays[f"{name}/{role}"] for role in roles if f"{name}/{role}" in arrays}
+    count = min((len(array) for array in stacked.values()), default=0)
+    return Record(
+        outputs=[{role: array[number] for role, array in stacked.items()} for number in range(count)],
+        golden=[_labelled(answers, labels) for answers in plain["golden"]],
+        test=[_labelled(answers, labels) for answers in plain["test"]],
+        broke=plain["broke"],
+        quanta=read_grids(plain["quanta"]),
+    )
+
+
+def _bare(answers: Iterable[Answer]) -> list[list[Any]]:
+    return [[answer.index, answer.score, answer.box] for answer in answers]
+
+
+def _labelled(bare: Iterable[list[Any]], labels: Sequence[str]) -> list[Answer]:
+    return [Answer(labels[index], index, score, box and tuple(box)) for index, score, box in bare]
+
+
+def _chosen(bundle: Bundle, names: Sequence[str] | None) -> list[Artifact]:
+    return [bundle.find(name) for name in names] if names else list(bundle.manifest.artifacts)

@@ -1,0 +1,121 @@
+"""Candidates run over golden cases and test images: what each gave, or why it broke."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from samesight.contract.answers import Answer, answers
+from samesight.contract.errors import SamesightError
+from samesight.contract.golden import GoldenCase
+from samesight.contract.image import Picture
+from samesight.contract.orientation import Orientation
+from samesight.contract.preprocess import Geometry, preprocess
+from samesight.contract.spec import ModelSpec, Role
+from samesight.conversion.formats.interface import Runner
+from samesight.conversion.parity.metrics import metric_spec, task_metric
+from samesight.conversion.qparams import Quantum, UInt8
+from samesight.conversion.workflow.server_answers import ServerAnswers
+
+Outputs = dict[Role, npt.NDArray[np.float32]]
+Progress = Callable[[int, int], None]
+
+
+class Candidate(Protocol):
+    """What is judged: from a picture (and the contract's own tensor of it) to raw outputs and a way to read them."""
+
+    def __call__(self, picture: Picture, tensor: UInt8, geometry: Geometry) -> tuple[Outputs, Geometry]:
+        """Raw outputs per role, and the geometry by which their boxes are mapped back."""
+        ...
+
+
+def artifact_candidate(run: Runner) -> Candidate:
+    """An artifact behind the contract's own preprocessing."""
+    return lambda picture, tensor, geometry: (run(tensor), geometry)
+
+
+@dataclass
+class TestSplit:
+    """Labelled images that no training saw, and the server model's answers on them, image by image."""
+
+    examples: Sequence[Any]
+    server: ServerAnswers
+    name: str
+    _metric: tuple[float, npt.NDArray[np.float64]] | None = None
+
+    def server_metric(self, spec: ModelSpec) -> tuple[float, npt.NDArray[np.float64]]:
+        """`task_metric` of the server model, reckoned once."""
+        if self._metric is None:
+            self._metric = task_metric(self.server.answers(spec.labels), self.examples, spec)
+        return self._metric
+
+
+@dataclass
+class Record:
+    """What one candidate gave: outputs and answers per golden case, answers per test image; or why it broke."""
+
+    outputs: list[Outputs] = field(default_factory=list)
+    golden: list[list[Answer]] = field(default_factory=list)
+    test: list[list[Answer]] = field(default_factory=list)
+    broke: str | None = None
+    quanta: Mapping[Role, Quantum] = field(default_factory=dict)
+
+
+def measure(
+    candidates: dict[str, Candidate],
+    spec: ModelSpec,
+    cases: Sequence[GoldenCase],
+    split: TestSplit | None,
+    progress: Progress = lambda done, total: None,
+) -> dict[str, Record]:
+    """Run every candidate over all golden cases and test images; each image is prepared once.
+
+    Raises:
+        SamesightError: the contract here does not make a golden case's tensor; then no figure would mean anything.
+    """
+    records = {name: Record() for name in candidates}
+    total = len(cases) + (len(split.examples) if split else 0)
+    for done, case in enumerate(cases):
+        progress(done, total)
+        tensor, geometry = preprocess(case.picture, spec.input)
+        if not np.array_equal(tensor, case.tensor):
+            raise SamesightError(
+                f"golden case {case.id}: the contract makes another input tensor of its image than the bundle holds; "
+                "model.json was changed, or another version of the contract made the bundle: convert again"
+            )
+        for name, candidate in candidates.items():
+            _observe(records[name], candidate, case.picture, tensor, geometry, spec, golden=True)
+    for done, example in enumerate(split.examples if split else ()):
+        progress(len(cases) + done, total)
+        picture = Picture(example.pixels, Orientation(0, False))
+        tensor, geometry = preprocess(picture, spec.input)
+        for name, candidate in candidates.items():
+            _observe(records[name], candidate, picture, tensor, geometry, metric_spec(spec), golden=False)
+    progress(total, total)
+    return records
+
+
+def _observe(
+    record: Record,
+    candidate: Candidate,
+    picture: Picture,
+    tensor: UInt8,
+    geometry: Geometry,
+    spec: ModelSpec,
+    golden: bool,
+) -> None:
+    if record.broke is not None:
+        return
+    try:
+        outputs, geometry = candidate(picture, tensor, geometry)
+        given = answers(outputs, spec, geometry)
+    except Exception as error:  # a runtime may fail in any way; it is this artifact's verdict
+        record.broke = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+        return
+    if golden:
+        record.outputs.append(outputs)
+        record.golden.append(given)
+    else:
+        record.test.append(given)

@@ -1,0 +1,305 @@
+"""`verify --server`: somebody's own server code against the contract, on the golden images.
+
+Their function runs in a process of its own, which gets image files (PNG, with the orientation as EXIF) and gives back
+answers and, if they return it, the network's input. Run as a program, this module is that process.
+"""
+
+import io
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from samesight.contract.answers import Answer
+from samesight.contract.bundle import Bundle
+from samesight.contract.documents import Document
+from samesight.contract.errors import SamesightError
+from samesight.contract.gates import GATES
+from samesight.contract.golden import GoldenCase
+from samesight.contract.spec import Input, ModelSpec
+from samesight.conversion.formats import FORMATS
+from samesight.conversion.formats.interface import Runner
+from samesight.conversion.parity.diagnosis import SAME_DB, SAME_SCORE, likely_cause, tensor_db
+from samesight.conversion.parity.faults import network_values
+from samesight.conversion.parity.snr import Agreement
+from samesight.conversion.runners.model import reference_artifact
+
+Array = npt.NDArray[Any]
+Kind = Literal["uint8", "float"]
+
+# What the process leaves beside the images; a file, because a person's code may exit with any code and print anything.
+RESULTS, TENSORS = "results.json", "tensors.npz"
+REFUSAL, CURRENT = "refusal.txt", "current.txt"
+
+
+class Comparison(Document):
+    """What came of comparing; `likely_cause` is named when `passed` is false and a known fault explains it.
+
+    `tensor_kind`: uint8 is compared before normalisation, float after it.
+    """
+
+    schema_version: Literal[1] = 1
+    server: str
+    images: int
+    tensor_kind: Kind | None
+    tensor_db: float | None
+    largest_difference: float | None
+    agreement: float | None
+    score_difference: float | None
+    passed: bool
+    likely_cause: str | None
+
+
+def compare_server(bundle: Bundle, function: str) -> Comparison:
+    """Run `module:function` on every golden image and compare with the server model behind the contract.
+
+    Raises:
+        SamesightError: it cannot be loaded, fails on an image, or returns something else than answers.
+    """
+    cases = bundle.golden_cases()
+    return compare(bundle, cases, function, *_run(function, cases, bundle.spec))
+
+
+def compare(
+    bundle: Bundle, cases: Sequence[GoldenCase], function: str, given: list[list[Answer]], tensors: list[Array]
+) -> Comparison:
+    """Judge what `function` returned for the bundle's golden images: answers and, unless empty, the network's input."""
+    spec = bundle.spec
+    gate = GATES["fp32"]
+    agreement = Agreement(gate.iou)
+    for case, found in zip(cases, given, strict=True):
+        agreement.add(case.answers, found)
+    kind = _kind(tensors, function)
+    likeness = largest = None
+    if kind:
+        before = [case.tensor for case in cases]
+        expected = [t.astype(np.float32) if kind == "uint8" else network_values(t, spec.input) for t in before]
+        floats = [np.asarray(tensor, np.float32) for tensor in tensors]
+        likeness = tensor_db(expected, floats)
+        largest = max(float(np.max(np.abs(a - b))) for a, b in zip(expected, floats, strict=True))
+    same_tensor = likeness is None or likeness >= SAME_DB
+    passed = (
+        same_tensor
+        and (agreement.share is None or agreement.share >= gate.agreement)
+        and (agreement.score_difference or 0.0) <= SAME_SCORE
+    )
+    return Comparison(
+        server=function,
+        images=len(cases),
+        tensor_kind=kind,
+        tensor_db=likeness,
+        largest_difference=largest,
+        agreement=agreement.share,
+        score_difference=agreement.score_difference,
+        passed=passed,
+        likely_cause=None
+        if passed
+        else likely_cause(cases, given, tensors, same_tensor, spec, gate.iou, lambda: reference_runner(bundle)),
+    )
+
+
+def print_comparison(comparison: Comparison) -> str:
+    """The comparison in a few lines."""
+    lines = [f"{comparison.server} on {comparison.images} golden images, compared with the contract:"]
+    if comparison.tensor_db is not None:
+        stage = "before normalisation, 0..255" if comparison.tensor_kind == "uint8" else "after normalisation"
+        if comparison.largest_difference == 0:
+            lines.append(f"  input tensor      exact ({stage})")
+        else:
+            lines.append(
+                f"  input tensor     {comparison.tensor_db:6.1f} dB ({stage}; same from {SAME_DB:g} dB on), "
+                f"largest difference {comparison.largest_difference:.4g}"
+            )
+    if comparison.agreement is not None:
+        lines.append(f"  answers agree on {comparison.agreement:6.1%}")
+    if comparison.score_difference is not None:
+        lines.append(
+            f"  their scores     {comparison.score_difference:6.4f} apart on average (same up to {SAME_SCORE:g})"
+        )
+    if not comparison.passed:
+        lines.append(f"  different; {_reason(comparison)}")
+    elif comparison.tensor_db is None:
+        lines.append(
+            "  the same answers; return the network's input beside them too: it shows faults that answers hide"
+        )
+    else:
+        lines.append("  the same: your server and the phone see alike")
+    return "\n".join(lines)
+
+
+def _reason(comparison: Comparison) -> str:
+    if comparison.likely_cause:
+        return f"likely cause: {comparison.likely_cause}"
+    if comparison.tensor_db is None:
+        return "no known fault explains it; return the network's input beside the answers, then it is compared too"
+    if comparison.tensor_db < SAME_DB:
+        return "no known fault explains it; compare the input tensors step by step"
+    if comparison.tensor_kind == "uint8":
+        return (
+            "the pixels before normalisation are right, so the fault lies in the normalisation, the network or after it"
+        )
+    return "the input tensor is right, so the fault lies after it: other weights, or the way from outputs to answers"
+
+
+def reference_runner(bundle: Bundle) -> Runner | None:
+    """The fp32 artifact that loads fastest here, loaded."""
+    artifact = reference_artifact(bundle)
+    return FORMATS[artifact.format].load_module().load(bundle.path(artifact), artifact) if artifact else None
+
+
+def _run(function: str, cases: Sequence[GoldenCase], spec: ModelSpec) -> tuple[list[list[Answer]], list[Array]]:
+    with tempfile.TemporaryDirectory(prefix="samesight-") as name:
+        folder = Path(name)
+        for case in cases:
+            exif = Image.Exif()
+            exif[0x0112] = case.picture.orientation.exif
+            Image.fromarray(case.picture.pixels).save(folder / f"{case.id}.png", exif=exif)
+        command = [
+            sys.executable,
+            "-m",
+            "samesight.conversion.parity.server_check",
+            function,
+            str(Path.cwd()),
+            str(folder),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        if (folder / REFUSAL).exists():
+            raise SamesightError((folder / REFUSAL).read_text())
+        if done.returncode or not (folder / RESULTS).exists():
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            said = lines[-1] if lines else f"exit code {done.returncode}"
+            where = f" on golden/{(folder / CURRENT).read_text()}" if (folder / CURRENT).exists() else ""
+            raise SamesightError(f"{function}: its process died{where}: {said}; mend it")
+        results = json.loads((folder / RESULTS).read_text())
+        arrays = np.load(io.BytesIO((folder / TENSORS).read_bytes()))
+        tensors = [as_input(arrays[case.id], spec.input, function, case.id) for case in cases if case.id in arrays]
+    if tensors and len(tensors) != len(cases):
+        raise SamesightError(f"{function}: returned the input tensor for some images only; return it always or never")
+    return [as_answers(results[case.id], spec, function, case.id) for case in cases], tensors
+
+
+def _kind(tensors: list[Array], function: str) -> Kind | None:
+    kinds: set[Kind] = {"uint8" if tensor.dtype == np.uint8 else "float" for tensor in tensors}
+    if len(kinds) > 1:
+        raise SamesightError(f"{function}: returned uint8 and float input tensors; return the same kind for each image")
+    return next(iter(kinds), None)
+
+
+def as_input(array: Array, spec: Input, function: str, case: str) -> Array:
+    """What was returned for a golden image, as [H, W, C] whatever its layout: uint8 stays, all else becomes float32.
+
+    Raises:
+        SamesightError: its shape is not that of the network's input, or it holds values that are not finite.
+    """
+    said = f"{function}: returned an input tensor {list(array.shape)} for golden/{case}.png"
+    height, width, channels = shape = (spec.height, spec.width, spec.channel_count)
+    squeezed = array[0] if array.ndim == 4 and len(array) == 1 else array
+    if squeezed.ndim == 2 and channels == 1:
+        squeezed = squeezed[:, :, None]
+    if squeezed.shape == (channels, height, width) != shape:
+        squeezed = squeezed.transpose(1, 2, 0)
+    if squeezed.shape != shape:
+        raise SamesightError(
+            f"{said}; the network takes [1, {channels}, {height}, {width}] or [1, {height}, {width}, {channels}]"
+        )
+    if squeezed.dtype == np.uint8:
+        return np.ascontiguousarray(squeezed)
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(squeezed, np.float32)
+    if not np.isfinite(values).all():
+        raise SamesightError(f"{said} that holds values that are not finite (NaN or infinity); mend it")
+    return values
+
+
+def as_answers(found: Any, spec: ModelSpec, function: str, case: str) -> list[Answer]:
+    """What was returned for a golden image, as answers.
+
+    Raises:
+        SamesightError: it is no list of answers, lacks a box where the task is detection, or a number is not finite.
+    """
+    read = []
+    try:
+        for answer in found:
+            box = _box(answer["box"]) if spec.task == "detection" else None
+            label, score = str(answer["label"]), float(answer["score"])
+            if not np.isfinite([score, *(box or ())]).all():
+                raise ValueError("not finite")
+            read.append(Answer(label, spec.labels.index(label) if label in spec.labels else -1, score, box))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        form = '"label": …, "score": …' + (', "box": [x1, y1, x2, y2]' if spec.task == "detection" else "")
+        raise SamesightError(
+            f"{function}: returned {str(found)[:160]!r} for golden/{case}.png; return a list of "
+            f"{{{form}}} with finite numbers (best first), or (that list, input tensor)"
+        ) from None
+    return read
+
+
+def _box(given: Any) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = map(float, given)
+    return x1, y1, x2, y2
+
+
+def serve(function: str, folder: Path, images: Path) -> None:
+    """Call the function on every image; write `results.json` and `tensors.npz` beside them.
+
+    Raises:
+        SamesightError: it cannot be loaded, fails on an image, or returns what cannot be passed on.
+    """
+    from samesight.conversion.sources.function import load_function
+
+    called = load_function(function, folder)
+    results: dict[str, Any] = {}
+    tensors: dict[str, Array] = {}
+    for path in sorted(images.glob("*.png")):
+        (images / CURRENT).write_text(path.name)
+        try:
+            returned = called(str(path))
+        except (Exception, SystemExit) as error:
+            raise SamesightError(f"{function}: failed on golden/{path.name}: {_told(error)}; mend it") from error
+        found, tensor = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
+        try:
+            results[path.stem] = json.loads(json.dumps(found, default=_plain))
+            if tensor is not None:
+                tensors[path.stem] = _array(tensor)
+        except Exception as error:  # whatever a type of theirs raises when it is read
+            raise SamesightError(
+                f"{function}: returned for golden/{path.name} what is no list of answers or no array of numbers "
+                f"({_told(error)}); return a list, or (that list, input tensor)"
+            ) from error
+    (images / RESULTS).write_text(json.dumps(results))
+    np.savez(images / TENSORS, allow_pickle=False, **tensors)
+
+
+def _array(tensor: Any) -> Array:
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        # NumPy has no bfloat16.
+        tensor = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    array = np.asarray(tensor)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"an array of {array.dtype}")
+    return array
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _told(error: BaseException) -> str:
+    """What a person's code raised, in one line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+if __name__ == "__main__":
+    try:
+        serve(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    except SamesightError as error:
+        (Path(sys.argv[3]) / REFUSAL).write_text(str(error))
+        sys.exit(1)

@@ -1,0 +1,70 @@
+"""The labelled images on which a bundle is judged: its own test split made again, or other data."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from samesight.contract.bundle import Bundle
+from samesight.contract.errors import SamesightError
+from samesight.contract.spec import Task
+from samesight.conversion.formats import FORMATS
+from samesight.conversion.parity.metrics import metric_spec, task_metric
+from samesight.conversion.parity.run import TestSplit, artifact_candidate, measure
+from samesight.conversion.workflow.server_answers import (
+    ServerAnswers,
+    fingerprint_of,
+    read_server_answers,
+    server_answers,
+)
+
+METRIC_NAMES: dict[Task, Literal["top1", "map50"]] = {"classification": "top1", "detection": "map50"}
+
+
+def find_test_split(bundle: Bundle, data: str | None = None) -> TestSplit | None:
+    """The bundle's own test split, made again from its source and seed, or all images of other data.
+
+    On other data the server model is asked through the bundle's `.pt2`, which is its program unchanged.
+
+    Returns:
+        None for a bundle that was made without test data.
+
+    Raises:
+        SamesightError: the data is not what the server model answered, or other data and no `.pt2`.
+    """
+    from samesight.datasets import open_data
+
+    server, source = read_server_answers(bundle.folder), bundle.manifest.data
+    if data is not None and (source is None or data != source.source):
+        found = open_data(data, bundle.spec.task, source.seed if source else 0)
+        if found.labels != bundle.spec.labels:
+            raise SamesightError(f"{data}: its labels are not the model's ({', '.join(bundle.spec.labels[:5])} …)")
+        examples = [*found.train, *found.validation, *found.test]
+        return TestSplit(examples, _ask_server(bundle, examples), data)
+    if server is None or source is None:
+        return None
+    own = open_data(source.source, bundle.spec.task, source.seed).test
+    if len(own) != len(server.images):
+        raise SamesightError(
+            f"{source.source}: has {len(own)} test images, the server model answered {len(server.images)}; "
+            "give the data that the run was trained on"
+        )
+    if fingerprint_of(own) != server.fingerprint:
+        raise SamesightError(
+            f"{source.source}: its test images are not those that the server model answered (the data or the code that "
+            "makes them was changed); convert again"
+        )
+    return TestSplit(own, server, source.source)
+
+
+def _ask_server(bundle: Bundle, examples: Sequence[Any]) -> ServerAnswers:
+    program = next((a for a in bundle.manifest.artifacts if a.format == "exported"), None)
+    if program is None:
+        raise SamesightError(
+            f"{bundle.folder}: has no .pt2, through which the server model answers other data; convert --to pt2 too"
+        )
+    spec = metric_spec(bundle.spec)
+    candidate = artifact_candidate(FORMATS[program.format].load_module().load(bundle.path(program), program))
+    split = TestSplit(examples, server_answers("top1", 0.0, []), "")
+    record = measure({"server": candidate}, spec, [], split)["server"]
+    if record.broke:
+        raise SamesightError(f"{program.name}: {record.broke}; convert again")
+    return server_answers(METRIC_NAMES[spec.task], task_metric(record.test, examples, spec)[0], record.test)

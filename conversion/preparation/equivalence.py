@@ -1,0 +1,85 @@
+"""The proof that a prepared program computes what the original network computes."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from samesight.contract.errors import SamesightError
+from samesight.contract.spec import ModelSpec, Role
+
+LEAST_DECIBELS = 90.0
+"""Deep untrained networks amplify float32 rounding to 102 dB; a real fault is below 40 dB."""
+FLOAT32_DECIBELS = 120.0
+RANDOM_IMAGES = 4
+SAMPLE_IMAGES = 8
+
+
+def decibels(signal: float, noise: float) -> float:
+    """10 log10(signal / noise); infinite without noise, minus infinity without signal."""
+    if noise == 0.0:
+        return math.inf
+    return 10.0 * math.log10(signal / noise) if signal > 0.0 else -math.inf
+
+
+def compare(reference: torch.Tensor, other: torch.Tensor) -> tuple[float, float]:
+    """Signal-to-noise ratio in dB of `other` against `reference`, both [n, ..., channels].
+
+    First with the reference's energy about its mean per channel as the signal, then with its whole energy: the second
+    is what float32 rounding is relative to.
+    """
+    wanted, got = reference.double().flatten(0, -2), other.double().flatten(0, -2)
+    noise = float((wanted - got).square().sum())
+    about_mean = float((wanted - wanted.mean(0, keepdim=True)).square().sum())
+    return decibels(about_mean, noise), decibels(float(wanted.square().sum()), noise)
+
+
+def slice_roles(outputs: Sequence[torch.Tensor], spec: ModelSpec) -> dict[Role, torch.Tensor]:
+    """The roles cut from the original network's outputs with plain indexing, as the spec says it."""
+    by_name = dict(zip(spec.outputs.tensors, outputs, strict=True))
+    roles: dict[Role, torch.Tensor] = {}
+    for role in spec.roles:
+        part = spec.outputs.roles[role]
+        tensor = by_name[part.tensor]
+        if spec.task == "classification":
+            roles[role] = tensor.flatten(1)[:, part.start : part.stop]
+            continue
+        axis = part.channel_axis or (1 if tensor.dim() == 4 else 2)
+        last = tensor.movedim(axis, -1)
+        roles[role] = last.reshape(1, -1, last.shape[-1])[..., part.start : part.stop]
+    return roles
+
+
+def pictures(spec: ModelSpec, samples: torch.Tensor | None) -> torch.Tensor:
+    """Pixel values 0..255 to compare on, float32 [n,C,H,W]: noise from a fixed seed and some of the samples."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (RANDOM_IMAGES, spec.input.channel_count, spec.input.height, spec.input.width)
+    noise = torch.randint(0, 256, shape, generator=generator).float()
+    return noise if samples is None else torch.cat([noise, samples[:SAMPLE_IMAGES]])
+
+
+def prove(original: Any, prepared: Any, normalise: Any, spec: ModelSpec, samples: torch.Tensor | None) -> float:
+    """Run both on the same pictures. Returns the least ratio in dB over the roles.
+
+    Raises:
+        SamesightError: a role differs by more than float32 rounding explains.
+    """
+    wanted: dict[Role, list[torch.Tensor]] = {role: [] for role in spec.roles}
+    got: dict[Role, list[torch.Tensor]] = {role: [] for role in spec.roles}
+    with torch.no_grad():
+        for picture in pictures(spec, samples).split(1):
+            for role, tensor in slice_roles(original(normalise(picture.contiguous())), spec).items():
+                wanted[role].append(tensor)
+            for role, tensor in zip(spec.roles, prepared(picture.contiguous()), strict=True):
+                got[role].append(tensor)
+    least = math.inf
+    for role in spec.roles:
+        about_mean, whole = compare(torch.cat(wanted[role]), torch.cat(got[role]))
+        if not (about_mean >= LEAST_DECIBELS or whole >= FLOAT32_DECIBELS):
+            raise SamesightError(
+                f"{spec.name}: the prepared network's {role} differ from the original's ({about_mean:.1f} dB, "
+                f"{LEAST_DECIBELS:.0f} are needed); take randomness out of the network, or report this network"
+            )
+        least = min(least, about_mean)
+    return least

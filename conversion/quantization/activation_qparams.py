@@ -1,0 +1,143 @@
+"""The scales of a program's activations as a table that can be saved and used again."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.fx import GraphModule, Node
+from torchao.quantization.pt2e import FakeQuantizeBase, FixedQParamsFakeQuantize, FixedQParamsObserver, ObserverBase
+
+from samesight.contract.errors import SamesightError
+from samesight.contract.spec import Input, ModelSpec
+from samesight.conversion.preparation.graph import place_of
+from samesight.conversion.preparation.normalisation import NORMALISE, affine_of
+from samesight.conversion.qparams import Quantum
+
+SCHEMA_VERSION = 1
+LOWEST, HIGHEST = -128, 127
+PIXELS = Quantum(1.0, -128)
+"""The input: real values 0..255 stored as pixel - 128, exactly."""
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """One grid per observed activation, under the name that the value has in the prepared program.
+
+    The same table and the same prepared program give the same quantized program bit for bit.
+    """
+
+    tensors: dict[str, Quantum]
+
+    def to_json(self) -> str:
+        """Text for `quantization.json`. A float32 scale is written so that it is read back exactly."""
+        rows = {name: {"scale": grid.scale, "zero_point": grid.zero_point} for name, grid in self.tensors.items()}
+        return json.dumps({"schema_version": SCHEMA_VERSION, "tensors": rows}, indent=1) + "\n"
+
+
+def parse_ranges(text: str | bytes, source: str) -> Ranges:
+    """Read what `Ranges.to_json` wrote.
+
+    Raises:
+        SamesightError: no such table; the sentence begins with `source`.
+    """
+    try:
+        data: Any = json.loads(text)
+        if data["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema {data['schema_version']}")
+        tensors = {name: Quantum(float(row["scale"]), int(row["zero_point"])) for name, row in data["tensors"].items()}
+        for name, grid in tensors.items():
+            if not (math.isfinite(grid.scale) and grid.scale > 0 and LOWEST <= grid.zero_point <= HIGHEST):
+                raise ValueError(f"{name} has scale {grid.scale} and zero point {grid.zero_point}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SamesightError(
+            f"{source}: not a table of activation ranges of this version ({error}); delete it to calibrate anew"
+        ) from None
+    return Ranges(tensors)
+
+
+def read_ranges(path: Path) -> Ranges:
+    """Read `quantization.json` (see `parse_ranges`)."""
+    try:
+        return parse_ranges(path.read_bytes(), str(path))
+    except OSError as error:
+        raise SamesightError(f"{path}: {error.strerror or error}; calibrate anew or restore the file") from None
+
+
+def grid_over(low: float, high: float) -> Quantum:
+    """The int8 grid that covers low..high (zero included) with a float32 scale."""
+    scale = float(torch.tensor((high - low) / (HIGHEST - LOWEST), dtype=torch.float32))
+    return Quantum(scale, max(LOWEST, min(HIGHEST, round(LOWEST - low / scale))))
+
+
+def exact_grids(module: GraphModule, spec: Input) -> dict[str, Quantum]:
+    """The grids that follow from the spec alone: of the input, and of the normalisation's output."""
+    grids = {}
+    for node in module.graph.nodes:
+        if node.op == "placeholder":
+            grids[node.name] = PIXELS
+        elif node.op == "call_function" and place_of(node).startswith(NORMALISE + " "):
+            grids[node.name] = grid_over(*affine_of(spec).bounds)
+    return grids
+
+
+def observed(module: GraphModule) -> Iterator[tuple[Node, str]]:
+    """Every observed activation of a prepared program and the name of the module that observes it."""
+    modules = dict(module.named_modules(remove_duplicate=False))
+    for node in module.graph.nodes:
+        if node.op != "call_module":
+            continue
+        name = str(node.target)
+        source = node.args[0]
+        if isinstance(modules[name], ObserverBase | FakeQuantizeBase) and source.op != "get_attr":
+            yield source, name
+
+
+def read_observers(module: GraphModule) -> Ranges:
+    """The grids that a prepared program's observers or fake quantizers have arrived at."""
+    modules = dict(module.named_modules(remove_duplicate=False))
+    tensors = {}
+    for source, name in observed(module):
+        scale, zero_point = modules[name].calculate_qparams()
+        tensors[source.name] = Quantum(float(scale), int(zero_point))
+    return Ranges(tensors)
+
+
+def fix_observers(module: GraphModule, grids: dict[str, Quantum], training: bool = False) -> None:
+    """Put fixed grids in the place of observers (or of fake quantizers, in training) of the named values."""
+    for source, name in observed(module):
+        if source.name in grids:
+            module.set_submodule(name, fixed(grids[source.name], training))
+
+
+def fixed(grid: Quantum, training: bool) -> nn.Module:
+    """An observer or a fake quantizer that never changes its grid."""
+    observer = FixedQParamsObserver.with_args(
+        scale=grid.scale,
+        zero_point=grid.zero_point,
+        dtype=torch.int8,
+        qscheme=torch.per_tensor_affine,
+        quant_min=LOWEST,
+        quant_max=HIGHEST,
+    )
+    module: nn.Module = FixedQParamsFakeQuantize(observer=observer) if training else observer()
+    return module
+
+
+def check_ranges(watched: GraphModule, ranges: Ranges, spec: ModelSpec) -> None:
+    """A table must name the observed values of this program and no others.
+
+    Raises:
+        SamesightError: it belongs to another network.
+    """
+    names = {source.name for source, _ in observed(watched)}
+    strangers = sorted(names ^ set(ranges.tensors))
+    if strangers:
+        raise SamesightError(
+            f"{spec.name}: the saved activation ranges belong to another network (they differ in {strangers[0]!r}); "
+            "calibrate anew or give the ranges of this run"
+        )

@@ -1,0 +1,129 @@
+"""Quantization-aware training of a prepared program: fake quantization in, a float network and its ranges out.
+
+The way of `samesight train --qat`:
+
+    module = prepare_qat(prepared, calibrated.ranges)   # trainable, any batch size, pixel values 0..255
+    ... train `module` ...
+    tuned = fine_tuned(prepared, module)                # a float program with the trained weights
+    ranges = ranges_of(module)                          # run/quantization.json
+    network, spec = as_network(tuned)                   # run/network.pt2 and run/model.json
+"""
+
+import copy
+
+import torch
+from torch.export import ExportedProgram
+from torch.fx import GraphModule
+
+from samesight.contract.errors import SamesightError
+from samesight.contract.spec import ModelSpec, Outputs, Slice
+from samesight.conversion.preparation.distinct_biases import make_biases_unequal
+from samesight.conversion.preparation.graph import argument, aten, nodes_of, place_of, shape_of
+from samesight.conversion.preparation.normalisation import NORMALISE
+from samesight.conversion.preparation.prepare import Prepared, ends_of, example_of, finish
+from samesight.conversion.quantization.activation_qparams import (
+    Ranges,
+    check_ranges,
+    exact_grids,
+    fix_observers,
+    read_observers,
+)
+from samesight.conversion.quantization.quantizer import PhoneQuantizer
+
+RESHAPES = (aten.view.default, aten.reshape.default, aten.expand.default)
+
+
+def prepare_qat(prepared: Prepared, ranges: Ranges | None = None) -> GraphModule:
+    """A copy of the program that fake-quantizes as the int8 artifacts will, ready for training.
+
+    It takes float32 [n,C,H,W] values 0..255 (the contract's pixels, not normalised) and returns one tensor per role.
+    With `ranges` the activations' grids stay what they are, which is the right start from a trained network; without,
+    they follow the batches (call `torchao.quantization.pt2e.disable_observer` to stop that). Weights' grids always
+    follow the weights. The normalisation is not trained.
+
+    Raises:
+        SamesightError: ranges of another network, or a network whose graph is fixed to one image.
+    """
+    from torchao.quantization.pt2e import allow_exported_model_train_eval
+    from torchao.quantization.pt2e.quantize_pt2e import prepare_qat_pt2e
+
+    spec = prepared.spec
+    module = copy.deepcopy(prepared.module)
+    free_the_batch(module)
+    check_batches(module, spec)
+    module = prepare_qat_pt2e(module, PhoneQuantizer(training=True))
+    if ranges is not None:
+        check_ranges(module, ranges, spec)
+    grids = ranges.tensors if ranges is not None else exact_grids(prepared.module, spec.input)
+    fix_observers(module, grids, training=True)
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(not name.startswith(f"{NORMALISE}_"))
+    # PT2E forbids train() and eval() on its graphs; Lightning calls both.
+    return allow_exported_model_train_eval(module)
+
+
+def free_the_batch(module: GraphModule) -> None:
+    """Shapes written into the graph as [1, ...] become [-1, ...]."""
+    for node in nodes_of(module, RESHAPES):
+        source, shape = argument(node, 0, "self"), list(argument(node, 1, "size"))
+        if shape[0] == 1 and shape_of(source)[0] == 1:
+            node.args = (source, [-1, *shape[1:]])
+    module.recompile()
+
+
+def check_batches(module: GraphModule, spec: ModelSpec) -> None:
+    """A batch must give what its images give one by one.
+
+    Raises:
+        SamesightError: the graph is fixed to one image in a way that `free_the_batch` does not know.
+    """
+    generator = torch.Generator().manual_seed(0)
+    batch = torch.randint(0, 256, (2, *example_of(spec).shape[1:]), generator=generator).float()
+    try:
+        with torch.no_grad():
+            together = module(batch)
+            single = [module(image) for image in batch.split(1)]
+        for role, whole in enumerate(together):
+            parts = torch.cat([outputs[role] for outputs in single])
+            if not torch.allclose(whole, parts, rtol=1e-3, atol=1e-3 * float(parts.abs().max())):
+                raise ValueError("a batch gives other values")
+    except (RuntimeError, ValueError) as error:
+        raise SamesightError(
+            f"{spec.name}: this network computes one image at a time ({str(error).splitlines()[0][:200]}) and "
+            "cannot be fine-tuned for int8; write its reshapes with the batch size of their input"
+        ) from None
+
+
+def ranges_of(module: GraphModule) -> Ranges:
+    """The activations' grids of a module that `prepare_qat` made."""
+    return read_observers(module)
+
+
+def fine_tuned(prepared: Prepared, module: GraphModule) -> Prepared:
+    """The prepared float program with the weights that `module` has been trained to.
+
+    It is no longer the original network, so `decibels` is not a number.
+    """
+    changed = copy.deepcopy(prepared.module)
+    trained = dict(module.named_parameters())
+    with torch.no_grad():
+        for name, parameter in changed.named_parameters():
+            parameter.copy_(trained[name].detach().cpu())
+    make_biases_unequal(changed)
+    exported = finish(changed, prepared.spec, ends_of(changed)[0])
+    return Prepared(prepared.spec, exported, float("nan"), dict(prepared.changes))
+
+
+def as_network(prepared: Prepared) -> tuple[ExportedProgram, ModelSpec]:
+    """A prepared program as a run keeps it: it takes normalised input, and its outputs are the roles themselves."""
+    module = copy.deepcopy(prepared.module)
+    image, _ = ends_of(module)
+    for node in list(module.graph.nodes):
+        if node.op == "call_function" and place_of(node).startswith(f"{NORMALISE} "):
+            node.replace_all_uses_with(image)
+            module.graph.erase_node(node)
+    exported = finish(module, prepared.spec, image)
+    roles = prepared.spec.roles
+    slices = {role: Slice(tensor=role) for role in roles}
+    kept = Outputs(tensors=roles, roles=slices, activation=prepared.spec.outputs.activation)
+    return exported, prepared.spec.model_copy(update={"outputs": kept})

@@ -1,0 +1,107 @@
+"""One quantized program per model, from which every int8 format is lowered.
+
+PT2E prepares the program once and converts it twice: ExecuTorch, ONNX and Core ML want folded weights
+(`fold_quantize=True`), litert_torch wants weights that are still quantized in the graph.
+"""
+
+import copy
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch.export import ExportedProgram
+from torch.fx import GraphModule, Node
+
+from samesight.contract.errors import SamesightError
+from samesight.contract.spec import ModelSpec, Role
+from samesight.conversion.preparation.graph import forget_history
+from samesight.conversion.preparation.prepare import Prepared, example_of, pixels_of
+from samesight.conversion.qparams import Quantum, UInt8
+from samesight.conversion.quantization.activation_qparams import (
+    Ranges,
+    check_ranges,
+    exact_grids,
+    fix_observers,
+    parse_ranges,
+    read_observers,
+    read_ranges,
+)
+from samesight.conversion.quantization.qat import as_network, fine_tuned, prepare_qat, ranges_of
+from samesight.conversion.quantization.quantizer import PhoneQuantizer
+
+DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor"
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """The quantized program in both forms, its activation grids and those of its outputs.
+
+    Both take float32 [1,C,H,W] values 0..255 and return one float32 tensor per role, each value on its grid.
+    """
+
+    spec: ModelSpec
+    folded: GraphModule
+    unfolded: GraphModule
+    ranges: Ranges
+    outputs: dict[Role, Quantum]
+
+    @cached_property
+    def exported(self) -> ExportedProgram:
+        """The folded program, exported. Lowering that changes its input has to copy it first."""
+        with torch.no_grad():
+            return forget_history(torch.export.export(self.folded, (example_of(self.spec),), strict=False))
+
+
+def quantize(prepared: Prepared, calibration: UInt8 | None, ranges: Ranges | None = None) -> Quantized:
+    """Quantize a prepared program to int8.
+
+    `calibration` is uint8 [n,H,W,C], the contract's input tensors. With `ranges`, nothing is calibrated and it is not
+    looked at.
+
+    Raises:
+        SamesightError: no calibration images, or `ranges` of another network.
+    """
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    spec = prepared.spec
+    watched = prepare_pt2e(copy.deepcopy(prepared.module), PhoneQuantizer())
+    if ranges is not None:
+        check_ranges(watched, ranges, spec)
+        fix_observers(watched, ranges.tensors)
+        with torch.no_grad():
+            watched(prepared.example)  # the weights' observers look at them when the program runs
+    else:
+        if calibration is None or len(calibration) == 0:
+            raise SamesightError(f"{spec.name}: int8 needs calibration images; give a folder of them")
+        fix_observers(watched, exact_grids(prepared.module, spec.input))
+        with torch.no_grad():
+            for picture in calibration:
+                watched(pixels_of(picture[None]))
+        ranges = read_observers(watched)
+    folded = convert_pt2e(copy.deepcopy(watched), fold_quantize=True)
+    unfolded = convert_pt2e(watched, fold_quantize=False)
+    return Quantized(spec, folded, unfolded, ranges, output_grids(folded, spec))
+
+
+def output_grids(folded: GraphModule, spec: ModelSpec) -> dict[Role, Quantum]:
+    """The grid of each output that comes from a dequantization."""
+    end: Node = next(iter(reversed(folded.graph.nodes)))
+    grids: dict[Role, Quantum] = {}
+    for role, output in zip(spec.roles, end.args[0], strict=True):  # type: ignore[arg-type]
+        if isinstance(output, Node) and str(output.target).startswith(DEQUANTIZE):
+            _, scale, zero_point = output.args[:3]
+            grids[role] = Quantum(float(scale), int(zero_point))  # type: ignore[arg-type]
+    return grids
+
+
+__all__ = [
+    "Quantized",
+    "Ranges",
+    "as_network",
+    "fine_tuned",
+    "parse_ranges",
+    "prepare_qat",
+    "quantize",
+    "ranges_of",
+    "read_ranges",
+]

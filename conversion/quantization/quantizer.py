@@ -1,0 +1,177 @@
+"""Which tensors of a program are quantized, and which share one scale: a PT2E quantizer as explicit tables.
+
+It asks for what `XNNPACKQuantizer` asks for (int8, activations per tensor and affine, weights per channel and
+symmetric), with four differences:
+
+- It needs no import of ExecuTorch, which takes 4 s.
+- Resizing keeps the scale of its input, as TFLite's kernels demand. With a scale of its own for the output of a
+  bilinear resize the `.tflite` clips before it resizes and departs from `.pte` and `.onnx` by up to 25 quanta.
+- ReLU6 stands inside the layer before it, like ReLU, so that the scale covers 0..6 and not what is clipped away.
+- The mean over a whole map has a scale of its own, which is finer: the formats agree better with each other and with
+  the float network (docs/int8-agreement.md).
+"""
+
+from typing import Any
+
+import torch
+from torch.fx import GraphModule, Node
+from torchao.quantization.pt2e import (
+    FusedMovingAvgObsFakeQuantize,
+    HistogramObserver,
+    MovingAverageMinMaxObserver,
+    MovingAveragePerChannelMinMaxObserver,
+    PerChannelMinMaxObserver,
+)
+from torchao.quantization.pt2e.quantizer import (
+    QuantizationAnnotation,
+    QuantizationSpec,
+    Quantizer,
+    SharedQuantizationSpec,
+)
+from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
+
+from samesight.conversion.preparation.graph import argument, aten
+
+LEAST_SCALE = 2.0**-12
+"""XNNPACK's least scale of a tensor."""
+
+LAYERS = (aten.conv1d.default, aten.conv2d.default, aten.conv_transpose2d.input, aten.linear.default)
+ARITHMETIC = (aten.add.Tensor, aten.mul.Tensor)
+FUSED_ACTIVATIONS = (aten.relu.default, aten.hardtanh.default)
+MEANS = (aten.mean.dim,)
+"""Means over a whole map have a scale of their own: their range is a fraction of the map's."""
+
+SAME_SCALE = (
+    aten.relu.default,
+    aten.hardtanh.default,
+    aten.max_pool2d.default,
+    aten.avg_pool2d.default,
+    aten.adaptive_avg_pool2d.default,
+    aten.upsample_bilinear2d.vec,
+    aten.upsample_nearest2d.vec,
+    aten.permute.default,
+    aten.transpose.int,
+    aten.reshape.default,
+    aten.view.default,
+    aten.slice.Tensor,
+    aten.clone.default,
+    aten.constant_pad_nd.default,
+)
+"""Operators whose output has the scale of their first input."""
+
+
+def activation_spec(training: bool) -> QuantizationSpec:
+    """Int8, per tensor, affine."""
+    return QuantizationSpec(
+        dtype=torch.int8,
+        quant_min=-128,
+        quant_max=127,
+        qscheme=torch.per_tensor_affine,
+        observer_or_fake_quant_ctr=(
+            FusedMovingAvgObsFakeQuantize.with_args(observer=MovingAverageMinMaxObserver, eps=LEAST_SCALE)
+            if training
+            else HistogramObserver.with_args(eps=LEAST_SCALE)
+        ),
+    )
+
+
+def weight_spec(training: bool, channel_axis: int) -> QuantizationSpec:
+    """Int8 in -127..127, per output channel, symmetric.
+
+    In training the scale follows the weights at once (averaging constant 1), so that it is the one that conversion
+    will compute from the final weights.
+    """
+    return QuantizationSpec(
+        dtype=torch.int8,
+        quant_min=-127,
+        quant_max=127,
+        qscheme=torch.per_channel_symmetric,
+        ch_axis=channel_axis,
+        observer_or_fake_quant_ctr=(
+            FusedMovingAvgObsFakeQuantize.with_args(
+                observer=MovingAveragePerChannelMinMaxObserver, averaging_constant=1.0, eps=LEAST_SCALE
+            )
+            if training
+            else PerChannelMinMaxObserver.with_args(eps=LEAST_SCALE)
+        ),
+    )
+
+
+def annotation_of(node: Node) -> QuantizationAnnotation | None:
+    """What has been asked for at a node so far."""
+    found = node.meta.get(Q_ANNOTATION_KEY)
+    return found if isinstance(found, QuantizationAnnotation) and found._annotated else None
+
+
+def annotate(node: Node, inputs: dict[Node, Any], output: Any = None) -> None:
+    """Ask for these specs at a node."""
+    node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(input_qspec_map=inputs, output_qspec=output, _annotated=True)
+
+
+def fused_activation(node: Node) -> Node | None:
+    """The activation that runs inside the same kernel, if nothing else reads the node's own value."""
+    users = list(node.users)
+    if len(users) == 1 and users[0].op == "call_function" and users[0].target in FUSED_ACTIVATIONS:
+        return users[0]
+    return None
+
+
+def annotate_result(node: Node, inputs: dict[Node, Any], output: Any) -> None:
+    """Ask for an operator's inputs, and for its output behind the fused activation where there is one."""
+    activation = fused_activation(node)
+    if activation is None:
+        annotate(node, inputs, output)
+    else:
+        annotate(node, inputs)
+        annotate(activation, {}, output)
+
+
+def is_float(node: Any) -> bool:
+    """Whether a node's value is a float tensor."""
+    value = node.meta.get("val") if isinstance(node, Node) else None
+    return isinstance(value, torch.Tensor) and value.dtype == torch.float32
+
+
+class PhoneQuantizer(Quantizer):
+    """The quantizer that `prepare_pt2e` takes; `training` puts fake quantization in place of observers."""
+
+    def __init__(self, training: bool = False) -> None:
+        super().__init__()
+        self.training = training
+
+    def annotate(self, model: GraphModule) -> GraphModule:
+        """Annotate every node, in the order of execution."""
+        activation = activation_spec(self.training)
+        for node in model.graph.nodes:
+            if node.op != "call_function" or annotation_of(node) is not None:
+                continue
+            if node.target in LAYERS:
+                self._annotate_layer(node, activation)
+            elif node.target in ARITHMETIC and all(is_float(side) for side in node.args[:2]):
+                annotate_result(node, dict.fromkeys(node.args[:2], activation), activation)
+            elif node.target is aten.cat.default:
+                first, *others = node.args[0]
+                shared = SharedQuantizationSpec((first, node))
+                annotate(node, {**dict.fromkeys(others, shared), first: activation}, shared)
+            elif node.target in MEANS:
+                annotate(node, {node.args[0]: activation}, activation)
+            elif node.target in SAME_SCALE:
+                source = node.args[0]
+                before = annotation_of(source)
+                if before is not None and before.output_qspec is not None:
+                    shared = SharedQuantizationSpec(source)
+                    annotate(node, {source: shared}, shared)
+        return model
+
+    def _annotate_layer(self, node: Node, activation: QuantizationSpec) -> None:
+        image, weight = argument(node, 0, "input"), argument(node, 1, "weight")
+        transposed = node.target is aten.conv_transpose2d.input
+        if not isinstance(weight, Node) or weight.op != "get_attr":
+            return
+        if transposed and argument(node, 6, "groups", 1) != 1:
+            return
+        inputs = {image: activation, weight: weight_spec(self.training, 1 if transposed else 0)}
+        annotate_result(node, inputs, activation)
+
+    def validate(self, model: GraphModule) -> None:
+        """Nothing to check: the tables name only what every format takes."""

@@ -1,0 +1,155 @@
+"""Accuracy over size of all artifacts, as numbers to be drawn."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from samesight.contract.verdicts import Verdict
+from samesight.conversion.report.text import METRIC_TITLES, percent, size
+
+CLUSTER_WIDTH = 52.0
+CLUSTER_HEIGHT = 7.0
+# Of letters of 12.5 units in a sans-serif face, on average; only the placing of labels depends on it.
+LETTER_WIDTH = 6.8
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing's frame in its own units: its corners, ticks as (position, text), and the value at its lower edge."""
+
+    width: float
+    height: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    y_low: float = 0.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One artifact in the plot of accuracy over size."""
+
+    x: float
+    y: float
+    precision: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A label around (x, y) of the points around (point_x, point_y), with a line between them if `far`."""
+
+    x: float
+    y: float
+    point_x: float
+    point_y: float
+    far: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Accuracy over size: the server model is the line at `server`."""
+
+    plot: Plot
+    points: tuple[Point, ...]
+    tags: tuple[Tag, ...]
+    server: float
+    metric: str
+
+
+def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten apart) within low..high."""
+    raw = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(step * number, 10) for number in range(first, last + 1)]
+
+
+def scatter(verdicts: Sequence[Verdict], width: float = 480.0, height: float = 290.0) -> Scatter | None:
+    """Accuracy over size of all artifacts with a metric; None where there is none."""
+    rows = [(verdict, verdict.metric) for verdict in verdicts if verdict.metric]
+    if not rows:
+        return None
+    server = rows[0][1].server
+    values = [100 * metric.artifact for _, metric in rows] + [100 * server]
+    margin = max(0.25 * (max(values) - min(values)), 0.5)
+    low, high = max(0.0, min(values) - margin), min(100.0, max(values) + margin)
+    most = 1.08 * max(verdict.bytes for verdict, _ in rows)
+    left, top, right, bottom = 52.0, 16.0, width - 14, height - 44
+    unit, scale = ("KB", 1e3) if most < 1e6 else ("MB", 1e6)
+
+    def at(count: float, value: float) -> tuple[float, float]:
+        # Shares first: the whole is then exactly one, and its point exactly on the edge.
+        return left + (right - left) * (count / most), bottom - (bottom - top) * ((value - low) / (high - low))
+
+    x_ticks = [(at(tick * scale, low)[0], f"{tick:g} {unit}" if tick else "0") for tick in nice_ticks(0, most / scale)]
+    y_ticks = [(at(0, tick)[1], f"{tick:g}%") for tick in nice_ticks(low, high, 4)]
+    points = tuple(
+        Point(
+            *at(verdict.bytes, 100 * metric.artifact),
+            verdict.precision,
+            f"{verdict.name}: {percent(metric.artifact, 2)}, {size(verdict.bytes)}",
+        )
+        for verdict, metric in rows
+    )
+    plot = Plot(width, height, left, top, right, bottom, tuple(x_ticks), tuple(y_ticks))
+    texts = [(verdict.precision, verdict.name.rsplit(".", 1)[-1]) for verdict, _ in rows]
+    line = at(0, 100 * server)[1]
+    metric_name = METRIC_TITLES.get(rows[0][1].name, rows[0][1].name)
+    return Scatter(plot, points, _tags(points, texts, plot, line), line, metric_name)
+
+
+def _clusters(points: Sequence[Point]) -> list[list[int]]:
+    """Positions of points of one precision that lie so near that they share a label, each from left to right."""
+    clusters: list[list[int]] = []
+    for index in sorted(range(len(points)), key=lambda i: (points[i].precision, points[i].x, points[i].y)):
+        point = points[index]
+        for cluster in clusters:
+            last = points[cluster[-1]]
+            near = abs(last.x - point.x) < CLUSTER_WIDTH and abs(last.y - point.y) < CLUSTER_HEIGHT
+            if near and last.precision == point.precision:
+                cluster.append(index)
+                break
+        else:
+            clusters.append([index])
+    return clusters
+
+
+def _tags(points: Sequence[Point], texts: Sequence[tuple[str, str]], plot: Plot, line: float) -> tuple[Tag, ...]:
+    """One label per cluster, at the nearest of a few places where it covers no point, no label and not the line."""
+    taken = [(point.x - 7, point.y - 7, point.x + 7, point.y + 7) for point in points]
+    taken.append((plot.left, line - 2, plot.right, line + 2))
+    tags = []
+    for cluster in sorted(_clusters(points), key=lambda cluster: (len(cluster), points[cluster[0]].x)):
+        members = [points[i] for i in cluster]
+        x = sum(point.x for point in members) / len(members)
+        y = sum(point.y for point in members) / len(members)
+        text = f"{texts[cluster[0]][0]} {' '.join(dict.fromkeys(f'.{texts[i][1]}' for i in sorted(cluster)))}"
+        half = LETTER_WIDTH * len(text) / 2
+        reach = (members[-1].x - members[0].x) / 2 + 12 + half
+        places = [(reach, 0.0), (-reach, 0.0)]
+        shift = min(max(x, plot.left + half), plot.right - half) - x
+        places += [(shift, sign * (17.0 + 15 * step)) for step in range(9) for sign in (-1, 1)]
+        boxes = [(x + dx - half, y + dy - 8, x + dx + half, y + dy + 8) for dx, dy in places]
+        inside = [
+            plot.left <= left and right <= plot.right + 10 and plot.top - 10 <= top and bottom <= plot.bottom
+            for left, top, right, bottom in boxes
+        ]
+        free = (
+            number
+            for number, box in enumerate(boxes)
+            if inside[number] and not any(_overlap(box, other) for other in taken)
+        )
+        best = next(free, 2)
+        taken.append(boxes[best])
+        tags.append(Tag(x + places[best][0], y + places[best][1], x, y, abs(places[best][1]) > 20, text))
+    return tuple(tags)
+
+
+def _overlap(box: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]

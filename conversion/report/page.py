@@ -1,0 +1,131 @@
+"""All that is on a report's page, measured and worded; the template only lays it out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from samesight.contract.bundle import Bundle
+from samesight.contract.spec import ModelSpec
+from samesight.contract.verdicts import Verdict, Verdicts
+from samesight.conversion.parity.results import Observations
+from samesight.conversion.report.apps import AppRow, make_app_rows, phones
+from samesight.conversion.report.charts import Scatter, scatter
+from samesight.conversion.report.gallery import Shot, Shown, golden_shots
+from samesight.conversion.report.table import Banner, Row, make_banner, make_rows, make_tiles
+from samesight.conversion.report.test_split import SplitFigures, split_figures
+from samesight.conversion.report.text import (
+    Fact,
+    gate_rows,
+    input_text,
+    metric_title,
+    model_facts,
+    runner_rows,
+    tool_rows,
+)
+from samesight.conversion.runners.bench import Latencies
+
+# Which artifact stands beside the server model first: what loses most is of most interest.
+FOCUS = ("int8", "dynamic-int8", "int8-weights", "palette6", "palette4", "fp16", "fp32")
+# Longer labels stand above their scores, not beside them.
+SHORT_LABEL = 6
+FIRST_SHOTS = {"classification": 12, "detection": 6}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the page was made: the processor's name, and the system as `Linux x86_64`."""
+
+    cpu: str
+    system: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the template shows."""
+
+    spec: ModelSpec
+    input: str
+    machine: Machine
+    banner: Banner
+    tiles: list[Fact]
+    rows: list[Row]
+    apps: list[AppRow]
+    phones: list[str]
+    metric: str | None
+    latencies: Latencies | None
+    facts: list[Fact]
+    scatter: Scatter | None
+    images: int
+    shots: list[Shot]
+    first_shots: int
+    shown: list[Shown]
+    focus: int | None
+    split: SplitFigures | None
+    long_labels: bool
+    gates: list[tuple[str, str, str, str, int]]
+    tools: list[Fact]
+    runners: list[Fact]
+    manifest_sha256: str
+    samesight: str
+
+
+def make_page(
+    bundle: Bundle, seen: Observations, verdicts: Verdicts, latencies: Latencies | None, machine: Machine
+) -> Page:
+    """Everything on the page, measured and worded."""
+    spec, split = bundle.spec, seen.split
+    rows, apps = make_rows(bundle, verdicts, latencies), make_app_rows(verdicts.apps)
+    metric = next((verdict.metric for verdict in verdicts.artifacts if verdict.metric), None)
+    shown = [_shown(number, verdict, seen) for number, verdict in enumerate(verdicts.artifacts)]
+    focus = _focus(verdicts.artifacts, shown)
+    return Page(
+        spec=spec,
+        input=input_text(spec.input),
+        machine=machine,
+        banner=make_banner(rows, apps),
+        tiles=make_tiles(verdicts, latencies),
+        rows=rows,
+        apps=apps,
+        phones=phones(verdicts.apps),
+        metric=metric_title(metric.name) if metric else None,
+        latencies=latencies,
+        images=metric.images if metric else 0,
+        facts=model_facts(bundle, seen.cases, len(split.examples) if split else None),
+        scatter=scatter(verdicts.artifacts),
+        shots=golden_shots(seen.cases, shown, spec),
+        first_shots=FIRST_SHOTS[spec.task],
+        shown=shown,
+        focus=focus,
+        split=split_figures(split, shown, focus, verdicts.artifacts, spec) if split else None,
+        long_labels=max(len(label) for label in spec.labels) > SHORT_LABEL,
+        gates=gate_rows(spec, verdicts.artifacts),
+        tools=tool_rows(bundle),
+        runners=runner_rows(bundle),
+        manifest_sha256=verdicts.manifest_sha256,
+        samesight=bundle.manifest.samesight,
+    )
+
+
+def _shown(number: int, verdict: Verdict, seen: Observations) -> Shown:
+    record = seen.records.get(verdict.name)
+    if record is None:
+        why_not = seen.unable.get(verdict.name, (None, "it was not run when this page was made"))[1]
+    else:
+        why_not = f"it did not run: {record.broke}" if record.broke else ""
+    return Shown(number, verdict.name, verdict.precision, record, why_not)
+
+
+def _focus(verdicts: Sequence[Verdict], shown: Sequence[Shown]) -> int | None:
+    """The artifact of the smallest precision that loses most; None where none ran."""
+
+    def loss(number: int) -> tuple[float, float]:
+        verdict = verdicts[number]
+        return (
+            verdict.metric.drop if verdict.metric else 0.0,
+            -(verdict.agreement if verdict.agreement is not None else 1.0),
+        )
+
+    for precision in FOCUS:
+        numbers = [n for n, artifact in enumerate(shown) if artifact.precision == precision and artifact.ran]
+        if numbers:
+            return max(numbers, key=lambda number: (*loss(number), -number))
+    return None

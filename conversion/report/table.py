@@ -1,0 +1,302 @@
+"""The verdict at a glance, and the table of artifacts with its small drawings, from verdicts and latencies."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from samesight.contract.bundle import Bundle
+from samesight.contract.gates import GATES, Gate
+from samesight.contract.manifest import Artifact
+from samesight.contract.spec import ModelSpec
+from samesight.contract.verdicts import MetricFigures, RoleFigures, Verdict, Verdicts
+from samesight.conversion.formats import FORMATS
+from samesight.conversion.report.apps import AppRow
+from samesight.conversion.report.text import (
+    TIMES,
+    Fact,
+    State,
+    decibel,
+    metric_title,
+    milliseconds,
+    percent,
+    plural,
+    signed,
+    size,
+    state_of,
+)
+from samesight.conversion.runners.bench import Latencies
+
+WORDS: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not run here"}
+FULL_SCALE_DB = 120.0
+# The loss is drawn up to this many times the widest gate; what lies beyond becomes an arrow.
+LOSS_SCALE = 4.0
+# Longer latencies than so many times the reference's are cut off, or one slow runner would flatten all others.
+LATENCY_SCALE = 4.0
+INTERVAL_WIDTH = 160.0
+INTERVAL_MARGIN = 8.0
+
+
+@dataclass(frozen=True)
+class Snr:
+    """One raw output's ratio; `bar` and `gate` are shares of the drawn scale, 0 to 120 dB."""
+
+    role: str
+    text: str
+    detail: str
+    gate_text: str
+    passed: bool
+    bar: float
+    gate: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What the metric loses: x positions in a drawing of `INTERVAL_WIDTH`; larger is worse."""
+
+    zero: float
+    gate: float
+    low: float
+    high: float
+    point: float
+    beyond_left: bool
+    beyond_right: bool
+    kind: Literal["inside", "crossing", "beyond"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The task metric of one artifact and what it loses against the server model."""
+
+    value: str
+    drop: str
+    span: str
+    gate_text: str
+    passed: bool
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure with a bar, `share` 0..1 of the scale; `mark` is the reference, `cut` that the bar is longer."""
+
+    text: str
+    detail: str
+    share: float
+    mark: float | None = None
+    cut: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One artifact as the table shows it."""
+
+    number: int
+    name: str
+    format: str
+    precision: str
+    runner: str
+    unit: str
+    state: State
+    inconclusive: bool
+    reason: str
+    snr: tuple[Snr, ...]
+    agreement: str
+    agreement_details: tuple[str, ...]
+    agreement_gate: str
+    agreement_passed: bool
+    loss: Loss | None
+    size: Bar
+    latency: Bar | None
+
+    @property
+    def word(self) -> str:
+        """The state for people."""
+        return WORDS[self.state]
+
+
+@dataclass(frozen=True)
+class Banner:
+    """What one sees first: `state` is not-run where nothing could be run at all."""
+
+    state: State
+    word: str
+    sentence: str
+    failed: tuple[Row, ...]
+    doubtful: tuple[Row, ...]
+    absent: tuple[Row, ...]
+    apps: tuple[AppRow, ...]
+
+
+def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -> list[Row]:
+    """One row per verdict, in their order; all drawings of a column share one scale."""
+    position = loss_scale([(v.metric, GATES[v.precision]) for v in verdicts.artifacts if v.metric])
+    largest = max((verdict.bytes for verdict in verdicts.artifacts), default=1) or 1
+    return [
+        Row(
+            number=number,
+            name=verdict.name,
+            format=FORMATS[verdict.format].title if verdict.format in FORMATS else verdict.format,
+            precision=verdict.precision,
+            runner=verdict.runner or "",
+            unit=_unit(bundle.find(verdict.name)),
+            state=state_of(verdict.passed),
+            inconclusive=verdict.inconclusive,
+            reason=verdict.reason,
+            snr=tuple(_snr(role, GATES[verdict.precision]) for role in verdict.roles),
+            agreement="" if verdict.agreement is None else percent(verdict.agreement),
+            agreement_details=_agreement_details(verdict, bundle.spec),
+            agreement_gate=f"{100 * GATES[verdict.precision].agreement:g}%",
+            agreement_passed=verdict.agreement is None or verdict.agreement >= GATES[verdict.precision].agreement,
+            loss=_loss(verdict.metric, GATES[verdict.precision], position) if verdict.metric else None,
+            size=Bar(
+                size(verdict.bytes),
+                ""
+                if verdict.bytes_ratio is None or verdict.precision == "fp32"
+                else f"{verdict.bytes_ratio:.2f} of fp32",
+                verdict.bytes / largest,
+            ),
+            latency=_latency(verdict.name, latencies) if latencies else None,
+        )
+        for number, verdict in enumerate(verdicts.artifacts)
+    ]
+
+
+def make_banner(rows: Sequence[Row], apps: Sequence[AppRow] = ()) -> Banner:
+    """The headline; a bundle of which nothing ran is not called passed. `apps` of the result are those that failed."""
+    ran = [row for row in rows if row.state != "not-run"]
+    failed = tuple(row for row in rows if row.state == "fail")
+    wrong = tuple(row for row in apps if row.state == "fail")
+    state: State = "fail" if failed or wrong else "pass" if ran else "not-run"
+    if not ran:
+        sentence = "No artifact of this bundle can be run here, so nothing is known about any of them."
+    elif failed:
+        verb = "misses a gate" if len(failed) == 1 else "miss a gate"
+        sentence = f"{len(failed)} of {plural(len(ran), 'artifact')} that ran {verb} and should not ship."
+    elif len(ran) == 1:
+        sentence = "The one artifact that ran answers as the server model does, within every gate."
+    else:
+        sentence = f"All {len(ran)} artifacts that ran answer as the server model does, within every gate."
+    if wrong:
+        sentence += f" In an app's own code, {plural(len(wrong), 'run')} of {len(apps)} failed."
+    return Banner(
+        state=state,
+        word={"pass": "Passed", "fail": "Failed", "not-run": "Not verified"}[state],
+        sentence=sentence,
+        failed=failed,
+        doubtful=tuple(row for row in rows if row.inconclusive and row.state == "pass"),
+        absent=tuple(row for row in rows if row.state == "not-run"),
+        apps=wrong,
+    )
+
+
+def make_tiles(verdicts: Verdicts, latencies: Latencies | None) -> list[Fact]:
+    """The few figures that sum a bundle up, each with the artifact that it belongs to."""
+    judged = [verdict for verdict in verdicts.artifacts if verdict.passed is not None]
+    tiles = []
+    measured = [(verdict.metric, verdict.name) for verdict in judged if verdict.metric]
+    if measured:
+        metric, worst = max(measured, key=lambda pair: pair[0].drop)
+        images = plural(metric.images, "test image")
+        tiles.append(Fact("Server model", percent(metric.server, 2), f"{metric_title(metric.name)} on {images}"))
+        # Points at two digits: less than half of the last one is no loss that anybody could see.
+        lost = metric.drop >= 5e-5
+        loss = f"{100 * metric.drop:.2f} points" if lost else "none"
+        tiles.append(Fact("Largest loss", loss, worst if lost else "no artifact scores below the server model"))
+    agreeing = [(verdict.agreement, verdict.name) for verdict in judged if verdict.agreement is not None]
+    if agreeing:
+        share, name = min(agreeing, key=lambda pair: pair[0])
+        tiles.append(Fact("Lowest agreement", percent(share), "all artifacts" if share == 1.0 else name))
+    small = [(verdict.bytes_ratio, verdict) for verdict in verdicts.artifacts if verdict.bytes_ratio is not None]
+    if small:
+        ratio, verdict = min(small, key=lambda pair: pair[0])
+        tiles.append(Fact("Smallest of its format", f"{ratio:.2f} of fp32", f"{verdict.name}, {size(verdict.bytes)}"))
+    if latencies:
+        fast = min(latencies.artifacts, key=lambda row: row.median_ms)
+        ratio_text = "" if fast.ratio is None else f", {fast.ratio:.2f} of {latencies.reference}"
+        tiles.append(Fact("Fastest on this CPU", milliseconds(fast.median_ms), fast.name + ratio_text))
+    return tiles
+
+
+def loss_scale(metrics: Sequence[tuple[MetricFigures, Gate]]) -> Callable[[float], float]:
+    """From a drop (0..1) to x: all intervals and gates fit, or reach `LOSS_SCALE` times the widest gate."""
+    widest = max((gate.metric_drop for _, gate in metrics), default=0.01)
+    limit = LOSS_SCALE * widest
+    high = min(limit, max([1.25 * widest, *(metric.drop_high for metric, _ in metrics)]))
+    low = max(-limit, min([-0.5 * widest, *(metric.drop_low for metric, _ in metrics)]))
+    span = INTERVAL_WIDTH - 2 * INTERVAL_MARGIN
+
+    def position(drop: float) -> float:
+        return INTERVAL_MARGIN + span * (min(max(drop, low), high) - low) / (high - low)
+
+    return position
+
+
+def _loss(metric: MetricFigures, gate: Gate, position: Callable[[float], float]) -> Loss:
+    low, high = signed(100 * metric.drop_low), signed(100 * metric.drop_high)
+    crossing = metric.drop_low <= gate.metric_drop < metric.drop_high
+    passed = metric.drop <= gate.metric_drop
+    text = f"loses {signed(100 * metric.drop)} points, 95% interval {low} to {high}, gate {100 * gate.metric_drop:g}"
+    edge, start = position(float("inf")), position(float("-inf"))
+    return Loss(
+        value=percent(metric.artifact, 2),
+        drop=signed(100 * metric.drop),
+        span=f"{low} … {high}",
+        gate_text=f"{100 * gate.metric_drop:g}",
+        passed=passed,
+        interval=Interval(
+            zero=position(0.0),
+            gate=position(gate.metric_drop),
+            low=position(metric.drop_low),
+            high=position(metric.drop_high),
+            point=position(metric.drop),
+            beyond_left=position(metric.drop_low) == start and metric.drop_low < 0,
+            beyond_right=position(metric.drop_high) == edge and metric.drop_high > LOSS_SCALE * gate.metric_drop,
+            kind="crossing" if crossing else "inside" if passed else "beyond",
+            text=text,
+        ),
+    )
+
+
+def _snr(figures: RoleFigures, gate: Gate) -> Snr:
+    details = []
+    if figures.worst_db is not None:
+        details.append(f"worst {decibel(figures.worst_db)}")
+    if figures.answering_db is not None:
+        details.append(f"answering {decibel(figures.answering_db)}")
+    ratio = FULL_SCALE_DB if figures.snr_db is None else figures.snr_db
+    return Snr(
+        role=figures.role,
+        text=decibel(figures.snr_db),
+        detail=" · ".join(details),
+        gate_text=f"{gate.snr_db:g}",
+        passed=ratio >= gate.snr_db,
+        bar=min(max(ratio / FULL_SCALE_DB, 0.0), 1.0),
+        gate=gate.snr_db / FULL_SCALE_DB,
+    )
+
+
+def _agreement_details(verdict: Verdict, spec: ModelSpec) -> tuple[str, ...]:
+    details = []
+    if spec.task == "detection" and verdict.mean_iou is not None:
+        details.append(f"mean IoU {verdict.mean_iou:.3f}")
+    if verdict.score_difference is not None and verdict.score_difference >= 5e-5:
+        details.append(f"score ± {verdict.score_difference:.4f}")
+    return tuple(details)
+
+
+def _unit(artifact: Artifact) -> str:
+    """Every runner of this system runs on its CPU, whatever unit an artifact was made for."""
+    return "on a CPU" if artifact.unit == "cpu" else f"on a CPU; made for {artifact.unit.upper()}"
+
+
+def _latency(name: str, latencies: Latencies) -> Bar | None:
+    longest = max(row.median_ms for row in latencies.artifacts)
+    reference = next((row.median_ms for row in latencies.artifacts if row.name == latencies.reference), longest)
+    scale = min(longest, LATENCY_SCALE * reference) or 1.0
+    for row in latencies.artifacts:
+        if row.name == name:
+            text = milliseconds(row.median_ms) if row.ratio is None else f"{row.ratio:.2f}{TIMES}"
+            share = row.median_ms / scale
+            return Bar(text, milliseconds(row.median_ms), min(share, 1.0), reference / scale, share > 1.0)
+    return None

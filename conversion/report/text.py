@@ -1,0 +1,188 @@
+"""Figures and facts of a bundle as text for people: one place for units, rounding and wording."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Literal
+
+from samesight.contract.bundle import Bundle
+from samesight.contract.gates import GATES
+from samesight.contract.golden import GoldenCase
+from samesight.contract.spec import BoxCoding, Crop, Input, Letterbox, ModelSpec
+from samesight.contract.verdicts import Verdict
+from samesight.conversion.formats import FORMATS
+
+State = Literal["pass", "fail", "not-run"]
+METRIC_TITLES = {"top1": "top-1", "map50": "mAP50"}
+MINUS = "\N{MINUS SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+CODINGS = {"distances": "distances from grid points", "corners": "corners", "center_size": "centre and size"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of a list of facts; `detail` explains it in smaller letters."""
+
+    name: str
+    value: str
+    detail: str = ""
+
+
+def state_of(passed: bool | None) -> State:
+    """None means that it did not run."""
+    return "not-run" if passed is None else "pass" if passed else "fail"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share 0..1 in percent; one that is not whole is never rounded to 100 %."""
+    text = f"{100 * share:.{digits}f}%"
+    return f"{100 - 10**-digits:.{digits}f}%" if share < 1.0 and text == f"{100:.{digits}f}%" else text
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign, a true minus, and no sign for zero."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0.0 else text.replace("-", MINUS)
+
+
+def size(count: int) -> str:
+    """Bytes in decimal units."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1e3:.0f} KB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def decibel(value: float | None) -> str:
+    """A ratio; None is an exact copy."""
+    return "exact" if value is None else f"{value:.1f}".replace("-", MINUS)
+
+
+def milliseconds(value: float) -> str:
+    """A latency with three digits that count."""
+    return f"{value:.3f} ms" if value < 1 else f"{value:.2f} ms" if value < 100 else f"{value:.0f} ms"
+
+
+def metric_title(name: str) -> str:
+    """How people call the task metric."""
+    return METRIC_TITLES.get(name, name)
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """A count with its noun."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def model_facts(bundle: Bundle, cases: Sequence[GoldenCase], images: int | None) -> list[Fact]:
+    """What the model is, what it was made from and what it is judged on."""
+    spec, data = bundle.spec, bundle.manifest.data
+    facts = [
+        Fact("Task", spec.task),
+        Fact(
+            "Input",
+            input_text(spec.input),
+            framing_sentence(spec.input),
+        ),
+        Fact("Values", _values(spec.input), "artifacts take 0..255: this step is inside them"),
+        Fact("Outputs", ", ".join(spec.roles), f"activation after the network: {spec.outputs.activation}"),
+    ]
+    if spec.detection is not None:
+        rule = spec.detection
+        suppression = (
+            f"class-wise suppression at IoU {rule.iou_threshold:g}" if rule.suppression == "class_wise" else "none"
+        )
+        detail = f"{suppression}, at most {rule.max_detections}; {_boxes(rule.boxes)}"
+        facts.append(Fact("Boxes", f"score ≥ {rule.score_threshold:g}", detail))
+    if data is None:
+        facts.append(Fact("Data", "golden cases only", "the bundle was made without a test split"))
+    else:
+        facts.append(Fact("Data", data.source, f"{data.split} split, seed {data.seed}"))
+        if data.metric is not None and data.metric_name:
+            detail = f"on {plural(images, 'test image')}" if images else ""
+            facts.append(Fact("Server model", f"{metric_title(data.metric_name)} {data.metric:.4f}", detail))
+    return [*facts, _golden_fact(cases)]
+
+
+def input_text(spec: Input) -> str:
+    """Size and channels of the input."""
+    return f"{spec.width} {TIMES} {spec.height} {'grey' if spec.channels == 'grey' else spec.channels.upper()}"
+
+
+def framing_sentence(spec: Input) -> str:
+    """What framing and resizing do to an image."""
+    if isinstance(spec.framing, Crop):
+        rule = f"crop: shorter side to {spec.framing.resize_shorter}, then the middle"
+    elif isinstance(spec.framing, Letterbox):
+        rule = f"letterbox: aspect kept, border of level {spec.framing.pad}"
+    else:
+        rule = "stretch: the whole image, whatever its aspect"
+    return f"{rule}; {spec.filter}, antialiased"
+
+
+def _values(spec: Input) -> str:
+    low, high = spec.value_range
+    mean, std = (_same_once(values) for values in (spec.mean, spec.std))
+    return f"{low:g}..{high:g}, mean {mean}, std {std}"
+
+
+def _same_once(values: Sequence[float]) -> str:
+    texts = [f"{value:.4g}" for value in values]
+    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
+
+
+def _boxes(coding: BoxCoding) -> str:
+    unit = "cells" if coding.unit == "stride" else "fractions" if coding.unit == "fraction" else "pixels"
+    strides = f", stride {', '.join(map(str, coding.strides))}" if coding.strides else ""
+    return f"{CODINGS[coding.coding]} in {unit}{strides}"
+
+
+def _golden_fact(cases: Sequence[GoldenCase]) -> Fact:
+    turned = sum(case.picture.orientation.exif != 1 for case in cases)
+    frames = sum(case.yuv is not None for case in cases)
+    detail = f"{turned} stored turned or mirrored, {frames} from camera frames (YUV)"
+    return Fact("Golden cases", str(len(cases)), detail)
+
+
+def gate_rows(spec: ModelSpec, verdicts: Sequence[Verdict]) -> list[tuple[str, str, str, str, int]]:
+    """Per precision: SNR, agreement, loss, and how many artifacts here are held against it."""
+    used = Counter(verdict.precision for verdict in verdicts)
+    rows = []
+    for precision, gate in GATES.items():
+        boxes = f" (IoU ≥ {gate.iou:g})" if spec.task == "detection" else ""
+        rows.append(
+            (
+                precision,
+                f"≥ {gate.snr_db:g} dB",
+                f"≥ {100 * gate.agreement:g}%{boxes}",
+                f"≤ {100 * gate.metric_drop:g} points",
+                used[precision],
+            )
+        )
+    return rows
+
+
+def tool_rows(bundle: Bundle) -> list[Fact]:
+    """Tools that made the artifacts, by name; where versions differ, which artifact has which."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for artifact in bundle.manifest.artifacts:
+        for tool, version in artifact.tools.items():
+            found.setdefault(tool, {}).setdefault(version, []).append(artifact.name)
+    rows = []
+    for tool, versions in sorted(found.items()):
+        detail = "; ".join(f"{v}: {', '.join(names)}" for v, names in versions.items()) if len(versions) > 1 else ""
+        rows.append(Fact(tool, " / ".join(versions), detail))
+    return rows
+
+
+def runner_rows(bundle: Bundle) -> list[Fact]:
+    """Installed versions of what runs the bundle's artifacts here; formats that nothing here runs are left out."""
+    packages = {package for a in bundle.manifest.artifacts for package in FORMATS[a.format].runtime}
+    return [Fact(package, installed_version(package)) for package in sorted(packages)]
+
+
+def installed_version(package: str) -> str:
+    """The version of an installed distribution."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,111 @@
+"""Latency of every artifact on this CPU, as ratios measured in one run.
+
+Rounds are interleaved (one batch of calls per artifact, in turn), so that a change of the machine's speed meets all of
+them; the figure is the median over the rounds, with one thread. An x86 ratio says nothing about a phone.
+"""
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from samesight.contract.bundle import Bundle
+from samesight.contract.documents import Document, Strict
+from samesight.contract.errors import SamesightError
+from samesight.conversion.formats import FORMATS
+from samesight.conversion.formats.interface import Runner
+
+ROUNDS = 15
+BATCH_SECONDS = 0.02
+WARM_UP = 3
+
+
+class Latency(Strict):
+    """One artifact: median milliseconds of one inference, and that over the reference's."""
+
+    name: str
+    median_ms: float
+    ratio: float | None
+
+
+class Latencies(Document):
+    """All artifacts that run here; `reference` is the fp32 ONNX artifact, or the first one without it."""
+
+    schema_version: Literal[1] = 1
+    cpu: str
+    threads: int
+    reference: str
+    artifacts: tuple[Latency, ...]
+
+
+def bench_bundle(
+    bundle: Bundle, names: Sequence[str] | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Latencies:
+    """Time the artifacts of a bundle on its first golden case, packing and dequantization included.
+
+    Raises:
+        SamesightError: no artifact of the bundle runs here.
+    """
+    tensor = bundle.golden_cases()[0].tensor
+    runners: dict[str, Runner] = {}
+    for artifact in [bundle.find(name) for name in names] if names else bundle.manifest.artifacts:
+        row = FORMATS[artifact.format]
+        # The evaluator and Core AI's interpreter are no phone's kernels: their time means nothing.
+        if not row.emulated and not row.lacking(row.runtime):
+            runners[artifact.name] = row.load_module().load(bundle.path(artifact), artifact)
+    if not runners:
+        raise SamesightError(f"{bundle.folder}: no artifact of it runs here; convert --to onnx, tflite or pte")
+    calls = {name: _calls_per_batch(run, tensor) for name, run in runners.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in runners}
+    for done in range(ROUNDS):
+        progress(done, ROUNDS)
+        for name, run in runners.items():
+            started = time.perf_counter()
+            for _ in range(calls[name]):
+                run(tensor)
+            seconds[name].append((time.perf_counter() - started) / calls[name])
+    progress(ROUNDS, ROUNDS)
+    reference = next(
+        (
+            a.name
+            for a in bundle.manifest.artifacts
+            if a.name in runners and (a.format, a.precision) == ("onnx", "fp32")
+        ),
+        next(iter(runners)),
+    )
+    return Latencies(
+        cpu=cpu_name(),
+        threads=1,
+        reference=reference,
+        artifacts=tuple(
+            Latency(
+                name=name,
+                median_ms=1e3 * float(np.median(times)),
+                # The ratio of each round first: both sides of it met the same speed of the machine.
+                ratio=float(np.median(np.array(times) / np.array(seconds[reference]))),
+            )
+            for name, times in seconds.items()
+        ),
+    )
+
+
+def cpu_name() -> str:
+    """The processor's name as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    names = (
+        [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if (info.exists())
+        else []
+    )
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _calls_per_batch(run: Runner, tensor: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> int:
+    for _ in range(WARM_UP):
+        run(tensor)
+    started = time.perf_counter()
+    run(tensor)
+    return max(1, int(BATCH_SECONDS / max(time.perf_counter() - started, 1e-6)))

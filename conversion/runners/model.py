@@ -1,0 +1,87 @@
+"""A model to be called: a bundle's artifact or a run's server model, from an image to answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from samesight.contract.answers import Answer, answers
+from samesight.contract.bundle import Bundle, is_run, open_bundle
+from samesight.contract.errors import SamesightError
+from samesight.contract.image import Picture, load_picture
+from samesight.contract.manifest import Artifact
+from samesight.contract.preprocess import preprocess
+from samesight.contract.spec import ModelSpec, Role
+from samesight.conversion.formats import FORMATS
+
+Image = Path | str | Picture | npt.NDArray[np.uint8]
+PREFERRED = (
+    ("onnx", "fp32"),
+    ("litert", "fp32"),
+    ("executorch", "fp32"),
+    ("exported", "fp32"),
+    ("torchscript", "fp32"),
+)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Callable with an image: a path, a `Picture`, or uint8 [H, W, 3] RGB pixels.
+
+    `run` maps the input tensor uint8 [H, W, C] to raw outputs per role.
+    """
+
+    name: str
+    spec: ModelSpec
+    run: Callable[[npt.NDArray[np.uint8]], dict[Role, npt.NDArray[np.float32]]]
+
+    def __call__(self, image: Image, upright: bool = False) -> list[Answer]:
+        """The answers, best first; boxes in pixels of the stored image (or of the upright one)."""
+        tensor, geometry = preprocess(as_picture(image, self.spec), self.spec.input)
+        return answers(self.run(tensor), self.spec, geometry, upright=upright)
+
+
+def as_picture(image: Image, spec: ModelSpec) -> Picture:
+    """Any accepted image as a picture; files are decoded over the spec's background."""
+    if isinstance(image, Picture):
+        return image
+    if isinstance(image, np.ndarray):
+        return Picture(image)
+    return load_picture(Path(image), spec.input.background)
+
+
+def reference_artifact(bundle: Bundle) -> Artifact | None:
+    """The fp32 artifact that loads fastest here."""
+    return next((a for kind in PREFERRED for a in bundle.manifest.artifacts if (a.format, a.precision) == kind), None)
+
+
+def open_artifact(bundle: Bundle, name: str | None = None) -> Model:
+    """An artifact of a bundle; without a name its fp32 artifact that loads fastest.
+
+    Raises:
+        SamesightError: no such artifact, or nothing here runs it.
+    """
+    artifact = bundle.find(name) if name else reference_artifact(bundle) or bundle.manifest.artifacts[0]
+    row = FORMATS[artifact.format]
+    if lacking := row.lacking(row.runtime):
+        raise SamesightError(f"{artifact.name}: {lacking}, or take another artifact")
+    return Model(artifact.name, bundle.spec, row.load_module().load(bundle.path(artifact), artifact))
+
+
+def open_model(place: Path, artifact: str | None = None) -> Model:
+    """The model at a path: a bundle's artifact, or a run's server model.
+
+    Raises:
+        SamesightError: neither a bundle nor a run, or no such artifact.
+    """
+    if is_run(place):
+        if artifact:
+            raise SamesightError(f"{place}: is a run, which has no artifact {artifact!r}; give a bundle")
+        from samesight.contract.spec import read_spec
+        from samesight.conversion.sources.server_model import load_server
+
+        spec = read_spec(place / "model.json")
+        return Model("server model", spec, load_server(place / "network.pt2", spec).outputs)
+    return open_artifact(open_bundle(place), artifact)

@@ -1,0 +1,116 @@
+"""The server model: the original float program between the contract's preprocessing and answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samesight.contract.answers import Answer, answers, check_outputs
+from samesight.contract.errors import SamesightError
+from samesight.contract.image import Picture
+from samesight.contract.preprocess import preprocess
+from samesight.contract.spec import Input, ModelSpec, Role
+from samesight.conversion.qparams import Float32, UInt8
+from samesight.conversion.quiet import quiet
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.export import ExportedProgram
+
+
+def load_program(path: Path) -> "ExportedProgram":
+    """Load a `.pt2` file.
+
+    Raises:
+        SamesightError: missing, damaged, or saved by a torch that this one does not read.
+    """
+    import torch
+
+    if not path.is_file():
+        raise SamesightError(f"{path}: no such file; `torch.export.save` writes one")
+    try:
+        with quiet():  # a damaged file's traceback would be logged
+            return torch.export.load(str(path))
+    except Exception as error:  # torch raises anything from RuntimeError to UnpicklingError on damaged files
+        reason = first_line(error)
+        raise SamesightError(
+            f"{path}: not an exported program that torch {torch.__version__} reads ({reason}); export it again"
+        ) from None
+
+
+def normalise(tensor: UInt8, spec: Input) -> "Tensor":
+    """The input tensor uint8 [H, W, C] as the original network takes it: float32 [1, C, H, W], contiguous."""
+    import torch
+
+    low, high = spec.value_range
+    pixels = torch.from_numpy(tensor.transpose(2, 0, 1).copy()).to(torch.float32)[None]
+    mean, std = (torch.tensor(values, dtype=torch.float32).reshape(1, -1, 1, 1) for values in (spec.mean, spec.std))
+    return (low + pixels / 255.0 * (high - low) - mean) / std
+
+
+@dataclass(frozen=True)
+class ServerModel:
+    """Answers pictures with the original program in float32; the measure of every artifact."""
+
+    spec: ModelSpec
+    module: Any
+
+    def outputs(self, tensor: UInt8) -> dict[Role, Float32]:
+        """Raw outputs of an input tensor uint8 [H, W, C]: float32, one per role, in the shapes of an artifact's.
+
+        Raises:
+            SamesightError: the network gives another number of outputs than the spec names, or other names.
+        """
+        import torch
+        from torch.utils._pytree import tree_leaves
+
+        from samesight.conversion.preparation.equivalence import slice_roles
+
+        names = self.spec.outputs.tensors
+        with torch.no_grad():
+            made = self.module(normalise(tensor, self.spec.input))
+        found = list(made) if isinstance(made, Mapping) else tree_leaves(made)
+        if len(found) != len(names) or (isinstance(made, Mapping) and set(found) != set(names)):
+            told = ", ".join(map(str, found)) if isinstance(made, Mapping) else f"{len(found)} outputs"
+            raise SamesightError(
+                f"model {self.spec.name}: the network gives {told}, but the spec names {', '.join(names)}; "
+                "correct outputs.tensors in model.json"
+            )
+        tensors = [made[name] for name in names] if isinstance(made, Mapping) else found
+        parts = slice_roles(tensors, self.spec)
+        return {role: np.ascontiguousarray(parts[role].float().numpy()) for role in self.spec.roles}
+
+    def __call__(self, picture: Picture) -> list[Answer]:
+        """The answers of a picture; boxes in pixels of the stored image."""
+        tensor, geometry = preprocess(picture, self.spec.input)
+        return answers(self.outputs(tensor), self.spec, geometry)
+
+
+def load_server(network: Path, spec: ModelSpec) -> ServerModel:
+    """Load a `.pt2` as the server model of a spec, and try it once.
+
+    Raises:
+        SamesightError: the file is damaged, or network and spec contradict each other.
+    """
+    size = spec.input
+    server = ServerModel(spec, load_program(network).module())
+    grey = np.full((size.height, size.width, size.channel_count), 128, np.uint8)
+    try:
+        outputs = server.outputs(grey)
+    except SamesightError:
+        raise
+    except Exception as error:  # guards of torch.export, or an operator that does not fit the size
+        raise SamesightError(
+            f"model {spec.name}: the network does not take a float32 input "
+            f"{[1, size.channel_count, size.height, size.width]} ({first_line(error)}); "
+            "correct input in model.json, or export the network for that input"
+        ) from None
+    check_outputs(outputs, spec)
+    return server
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a message, or the exception's kind."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

@@ -1,0 +1,183 @@
+"""What is to be converted: a run, an exported program, or a person's own function. Free of torch.
+
+All of it can be named and hashed without being loaded, so that a conversion with nothing changed is answered at once.
+"""
+
+import hashlib
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from samesight.contract.bundle import MANIFEST
+from samesight.contract.errors import SamesightError, UsageError
+from samesight.contract.files import file_sha256
+from samesight.contract.spec import ModelSpec, read_spec
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
+CALIBRATION_IMAGES = 100
+NETWORK = "network.pt2"
+RUN_FILES = ("model.json", NETWORK, "run.json", "calibration")
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class TestData:
+    """Where the test split comes from: `samesight.datasets.open_data(source, task, seed).test`."""
+
+    source: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """One model with all that its conversion reads.
+
+    Attributes:
+        title: as the person named it; begins every sentence about it.
+        spec: its contract.
+        network: the exported program (`.pt2`); None for a function, which a worker exports first.
+        function: `module:function`, looked for in `folder` last.
+        folder: the person's folder.
+        calibration: images whose activations give int8 its ranges.
+        ranges: activation ranges that quantization-aware training found; they replace the calibration.
+        data: the test split; None for a model that we did not train.
+    """
+
+    title: str
+    spec: ModelSpec
+    network: Path | None
+    function: str | None
+    folder: Path
+    calibration: tuple[Path, ...]
+    ranges: Path | None = None
+    data: TestData | None = None
+
+
+def open_source(text: str, spec: Path | None = None, calibration: Path | None = None) -> Source:
+    """Find out what `text` names: a run folder, a `.pt2` file, or `module:function`.
+
+    Args:
+        text: as given on the command line.
+        spec: the `model.json` of a `.pt2` or a function.
+        calibration: a folder of images for a `.pt2` or a function.
+
+    Raises:
+        UsageError: an option is missing or does not belong here.
+        SamesightError: no such source, or a file of it is missing or damaged.
+    """
+    path = Path(text)
+    if path.is_dir():
+        if spec or calibration:
+            raise UsageError(
+                f"{text} is a run, which holds its own spec and images; leave out --spec and --calibration"
+            )
+        return _open_run(text, path)
+    function = _FUNCTION.fullmatch(text) and not path.exists()
+    if not function and path.suffix != ".pt2":
+        raise SamesightError(f"{text}: no such source; give a run folder, a .pt2 file or module:function")
+    if not function and not path.is_file():
+        raise SamesightError(f"{text}: no such file; `torch.export.save` writes one")
+    if spec is None or calibration is None:
+        missing = " and ".join(
+            name for name, value in (("--spec FILE", spec), ("--calibration FOLDER", calibration)) if value is None
+        )
+        raise UsageError(f"{text} is not a run, so it needs {missing} as well; docs/contract.md describes the spec")
+    return Source(
+        title=text,
+        spec=read_spec(spec),
+        network=None if function else path,
+        function=text if function else None,
+        folder=Path.cwd(),
+        calibration=_find_images(calibration),
+    )
+
+
+def program_sha256(network: Path) -> str:
+    """The content hash of an exported program, whatever its file was called when it was saved.
+
+    Raises:
+        SamesightError: not an exported program, or cut off.
+    """
+    digest = hashlib.sha256()
+    try:
+        with zipfile.ZipFile(network) as archive:
+            # torch names the archive's one folder after the file that it was first saved to.
+            for name in sorted(archive.namelist(), key=_inside):
+                digest.update(f"{_inside(name)}\0".encode() + hashlib.sha256(archive.read(name)).digest())
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise SamesightError(f"{network}: damaged or not an exported program ({error}); export it again") from None
+    except OSError as error:
+        raise SamesightError(
+            f"{network}: cannot be read ({error.strerror or error}); check it and its rights"
+        ) from None
+    return digest.hexdigest()
+
+
+def images_sha256(images: Sequence[Path]) -> str:
+    """The content hash of images in their order, whatever they are called."""
+    return hashlib.sha256("".join(file_sha256(image) for image in images).encode()).hexdigest()
+
+
+def data_fingerprint(data: TestData | None) -> str:
+    """Changes when the images of a test split in a person's files may have changed: names, sizes, times."""
+    if data is None:
+        return ""
+    kind, _, place = data.source.partition(":")
+    digest = hashlib.sha256(f"{data.source} {data.seed}".encode())
+    for part in (place.split(",") if kind == "coco" else [place]) if place else []:
+        root = Path(part)
+        for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+            if path.is_file():
+                state = path.stat()
+                digest.update(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
+
+
+def _open_run(text: str, folder: Path) -> Source:
+    if (folder / MANIFEST).exists():
+        raise SamesightError(f"{text}: is a bundle, made already; give the run or the network that it was made of")
+    for name in RUN_FILES:
+        if not (folder / name).exists():
+            raise SamesightError(f"{text}: not a finished run (it has no {name}); `samesight train` makes one")
+    ranges = folder / "quantization.json"
+    return Source(
+        title=text,
+        spec=read_spec(folder / "model.json"),
+        network=folder / NETWORK,
+        function=None,
+        folder=Path.cwd(),
+        calibration=_find_images(folder / "calibration"),
+        ranges=ranges if ranges.exists() else None,
+        data=_read_data(folder / "run.json"),
+    )
+
+
+def _read_data(path: Path) -> TestData:
+    try:
+        data = json.loads(path.read_bytes())["data"]
+        return TestData(str(data["source"]), int(data["seed"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise SamesightError(
+            f"{path}: does not say which data and seed the run was trained on; train it again"
+        ) from None
+
+
+def _find_images(folder: Path) -> tuple[Path, ...]:
+    """At most `CALIBRATION_IMAGES` images of a folder and below it, evenly spread over their sorted names."""
+    if not folder.is_dir():
+        raise SamesightError(f"{folder}: no such folder; give one with some {CALIBRATION_IMAGES} images")
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    if not found:
+        raise SamesightError(
+            f"{folder}: holds no image (png, jpg, …); give some {CALIBRATION_IMAGES} that the model will see"
+        )
+    count = min(len(found), CALIBRATION_IMAGES)
+    return tuple(found[i * len(found) // count] for i in range(count))
+
+
+def _inside(name: str) -> str:
+    return name.partition("/")[2]

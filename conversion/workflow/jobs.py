@@ -1,0 +1,59 @@
+"""What a worker is told to make, and the cache's key of each thing that is made."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from samesight.contract.files import file_sha256
+from samesight.conversion.sources.source import Source, data_fingerprint, images_sha256, program_sha256
+from samesight.conversion.workflow.cache import code_version, make_key, tool_versions
+from samesight.conversion.workflow.plan import Target
+from samesight.conversion.workflow.worker import GOLDEN, Job, TargetJob
+
+SHARED_TOOLS = ("torch", "torchao", "numpy", "pillow")
+GOLDEN_TOOLS = ("scikit-learn", "torchvision")
+
+
+def make_job(source: Source, network: Path, targets: Sequence[Target], place: Callable[[str], Path]) -> Job:
+    """The job of making `targets`, each written below the folder `place(name)` under its path in the bundle."""
+    outputs = {target.name: place(target.name) / target.file for target in targets}
+    for output in outputs.values():
+        output.parent.mkdir(parents=True)
+    return Job(
+        spec=source.spec,
+        network=str(network),
+        folder=str(source.folder),
+        calibration=tuple(str(path) for path in source.calibration),
+        ranges=str(source.ranges) if source.ranges else None,
+        targets=tuple(
+            TargetJob(
+                name=target.name,
+                file=target.file,
+                format=target.format.name,
+                precision=target.precision,
+                output=str(outputs[target.name]),
+            )
+            for target in targets
+        ),
+    )
+
+
+def make_keys(source: Source, network: Path, targets: Sequence[Target]) -> dict[str, str]:
+    """The cache's key of the golden cases and of each target: a hash over the content of all that makes it."""
+    shared = {
+        "code": code_version(),
+        "network": program_sha256(network),
+        "spec": source.spec.to_json(),
+        "tools": tool_versions(SHARED_TOOLS),
+    }
+    images = images_sha256(source.calibration)
+    measured = {"calibration": images, "ranges": file_sha256(source.ranges) if source.ranges else ""}
+    keys = {
+        GOLDEN: make_key(
+            {**shared, "data": data_fingerprint(source.data) or images, "own tools": tool_versions(GOLDEN_TOOLS)}
+        )
+    }
+    for target in targets:
+        own = {"format": target.format.name, "precision": target.precision}
+        parts = {**shared, **own, "own tools": tool_versions(target.format.packages)}
+        keys[target.name] = make_key({**parts, **measured} if target.precision == "int8" else parts)
+    return keys

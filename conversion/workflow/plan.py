@@ -1,0 +1,79 @@
+"""Which artifacts one `convert` makes, and which of them share a process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from samesight.contract.errors import UsageError
+from samesight.conversion.formats import FORMATS, PRECISIONS, Format, Precision, find_format
+
+# Formats whose converters run in one process, one after another; the groups run side by side. Measured on two cores
+# with the demo classifier (`samesight bench --conversion`): 24 s of processor time for the first group, where the
+# golden cases (2 s) are made as well, and 27 s for the second. coremltools imports ExecuTorch: these belong together.
+GROUPS = (
+    ("litert", "onnx", "coreai"),
+    ("executorch", "coreml", "executorch-coreml", "torchscript", "lite", "exported"),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One artifact to be made.
+
+    `name` is how people call it (`digits.int8.tflite`), `file` where it stands in the bundle.
+    """
+
+    name: str
+    file: str
+    format: Format
+    precision: Precision
+
+
+def choose(model: str, formats: Sequence[str] = (), precisions: Sequence[str] = ()) -> tuple[Target, ...]:
+    """The artifacts of model `model` in `formats` at `precisions`.
+
+    Formats are names or suffixes (`tflite`, `.pte`). Without any, every format is made at its standard precisions, or
+    at `precisions` where these are given; `all` in either list means all that there are. A format that holds none of
+    the precisions, or whose packages are not installed, is left out unless it was asked for by name.
+
+    Raises:
+        UsageError: an unknown format or precision, or a format by name that holds none of the precisions or is not
+            installed.
+    """
+    named, wanted = ([text for text in texts if text != "all"] for texts in (formats, precisions))
+    for text in wanted:
+        if text not in PRECISIONS:
+            raise UsageError(f"unknown precision {text!r}; choose among {', '.join(PRECISIONS)}")
+    if "all" in formats:
+        named = []
+    rows = list(dict.fromkeys(find_format(text) for text in named)) or list(FORMATS.values())
+    targets = []
+    for row in rows:
+        held = row.precisions if formats or precisions else row.standard
+        chosen = [precision for precision in held if not wanted or "all" in precisions or precision in wanted]
+        lacking = row.lacking(row.packages) if row.extra else None
+        if named and not chosen:
+            raise UsageError(f"{row.title} ({row.suffix}) holds no {' or '.join(wanted)}, only {', '.join(held)}")
+        if named and lacking:
+            raise UsageError(lacking)
+        if not lacking:
+            targets += [_target(model, row, precision) for precision in chosen]
+    return tuple(targets)
+
+
+def left_out(formats: Sequence[str] = ()) -> list[str]:
+    """A sentence about each format that `choose` leaves out because its packages are not installed."""
+    if any(text != "all" for text in formats):
+        return []
+    sentences = (row.lacking(row.packages) for row in FORMATS.values() if row.extra)
+    return [f"left out: {sentence}" for sentence in sentences if sentence]
+
+
+def group(targets: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
+    """The same targets in their groups of `GROUPS`, in the order in which each process makes them; none is empty."""
+    groups = (tuple(target for name in names for target in targets if target.format.name == name) for names in GROUPS)
+    return tuple(targets for targets in groups if targets)
+
+
+def _target(model: str, row: Format, precision: Precision) -> Target:
+    name = f"{model}.{precision}{row.suffix}"
+    return Target(name, f"artifacts/{name}", row, precision)

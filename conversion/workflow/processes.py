@@ -1,0 +1,225 @@
+"""Workers as child processes: started, listened to, and, when one dies, replaced by one that makes what is left."""
+
+import os
+import selectors
+import shutil
+import signal
+import site
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+import samesight
+from samesight.contract.files import write_atomically
+from samesight.conversion.workflow.interrupts import deferred
+from samesight.conversion.workflow.worker import Event, Job
+
+LAST_LINES = 5
+SAID_BYTES = 8000
+Listener = Callable[[Event], None]
+
+
+@dataclass
+class Child:
+    """One job and the process that works on it now.
+
+    `open` are the units that have not ended; `current` the one begun last.
+    """
+
+    job: Job
+    number: int
+    folder: Path
+    open: list[str] = field(default_factory=list)
+    current: str = ""
+    process: "subprocess.Popen[bytes] | None" = None
+    rest: bytes = b""
+    said: bytes = b""
+    starts: int = 0
+    peak_bytes: int = 0
+
+    def start(self, selector: selectors.BaseSelector) -> None:
+        """Start a process for the units that are open, and listen to it."""
+        self.starts += 1
+        path = self.folder / f"worker-{self.number}-{self.starts}.json"
+        write_atomically(path, _reduced(self.job, self.open).to_json().encode())
+        self.current, self.rest, self.said = "", b"", b""
+        with deferred():  # an interrupt in here would leave a process that nobody knows
+            self.process = subprocess.Popen(
+                [
+                    *fixed_addresses(),
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "samesight.conversion.workflow.worker",
+                    str(path),
+                    str(os.getpid()),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,  # not a file: on a full disk, a worker that cannot print dies of it
+                env=_environment(),
+            )
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)
+            selector.register(stream, selectors.EVENT_READ, self)
+
+    def overhear(self) -> bool:
+        """Keep the end of what converters print; False when there will be no more."""
+        assert self.process is not None and self.process.stderr is not None
+        data = self.process.stderr.read()
+        self.said = (self.said + (data or b""))[-SAID_BYTES:]
+        return data != b""
+
+    def read(self, tell: Listener) -> bool:
+        """Pass on the events that are there; False when there will be no more."""
+        assert self.process is not None and self.process.stdout is not None
+        data = self.process.stdout.read()
+        if data is None:
+            return True
+        lines = (self.rest + data).split(b"\n")
+        self.rest = lines.pop()
+        for line in lines:
+            try:
+                event = Event.model_validate_json(line)
+            except ValidationError:
+                continue
+            self._note(event)
+            tell(event.model_copy(update={"name": self.current}) if event.kind == "step" else event)
+        return bool(data)
+
+    def end(self, tell: Listener) -> bool:
+        """After the process has gone: blame the unit that it died of. True when a new process must make the rest."""
+        assert self.process is not None
+        code = self.process.wait()
+        self.overhear()
+        self.close()
+        reason = _death(code, self.said)
+        if not self.open:
+            return False
+        for name in [self.current] if self.current else list(self.open):
+            tell(Event(kind="failed", name=name, text=reason))
+            self.open.remove(name)
+        return bool(self.open)
+
+    def kill(self) -> None:
+        """End the process, if one runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.close()
+
+    def close(self) -> None:
+        """Give back the pipes."""
+        for stream in (self.process.stdout, self.process.stderr) if self.process else ():
+            if stream is not None:
+                stream.close()
+
+    def _note(self, event: Event) -> None:
+        self.peak_bytes = max(self.peak_bytes, event.peak_bytes)
+        if event.kind == "begin":
+            self.current = event.name
+        elif event.kind in ("end", "failed"):
+            self.current = ""
+            if event.name in self.open:
+                self.open.remove(event.name)
+
+
+def run_workers(jobs: Sequence[Job], folder: Path, tell: Listener) -> int:
+    """Run jobs side by side, each in a process of its own, until every unit has ended or failed.
+
+    A process that dies costs the unit that it was making (or all of its units when it had begun none); another takes
+    over the rest. When `tell` raises, all processes are ended.
+
+    Args:
+        jobs: one process each.
+        folder: for job files.
+        tell: called with every event.
+
+    Returns:
+        Memory in bytes: the sum of the workers' peaks.
+    """
+    children = [Child(job, number, folder, list(job.units)) for number, job in enumerate(jobs)]
+    with selectors.DefaultSelector() as selector:
+        try:
+            for child in children:
+                child.start(selector)
+            while selector.get_map():
+                for key, _ in selector.select():
+                    _serve(key, selector, tell)
+        finally:
+            for child in children:
+                child.kill()
+    return sum(child.peak_bytes for child in children)
+
+
+def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, tell: Listener) -> None:
+    """Take in what one pipe of one worker has."""
+    child: Child = key.data
+    assert child.process is not None
+    if key.fd not in selector.get_map():
+        return  # both pipes had something, and the other one ended the child just now
+    if key.fileobj is child.process.stderr:
+        if not child.overhear():
+            selector.unregister(key.fileobj)
+    elif key.fileobj is child.process.stdout and not child.read(tell):
+        for stream in (child.process.stdout, child.process.stderr):
+            if stream is not None and stream in selector.get_map():
+                selector.unregister(stream)
+        if child.end(tell):
+            child.start(selector)
+
+
+def _reduced(job: Job, units: Sequence[str]) -> Job:
+    """The job with the units that are still to be made."""
+    from samesight.conversion.workflow.worker import EXPORT, GOLDEN
+
+    return job.model_copy(
+        update={
+            "function": job.function if EXPORT in units else None,
+            "golden": job.golden if GOLDEN in units else None,
+            "targets": tuple(target for target in job.targets if target.name in units),
+        }
+    )
+
+
+@cache
+def fixed_addresses() -> tuple[str, ...]:
+    """The words before a command that give it the same addresses each time; none where the system does not allow it.
+
+    Core AI's converter names weights by LLVM's hashes, and these by the place in memory where LLVM was loaded.
+    """
+    tool = shutil.which("setarch")
+    if tool is None:
+        return ()
+    words = (tool, "--addr-no-randomize")
+    allowed = subprocess.run([*words, "true"], capture_output=True).returncode == 0
+    return words if allowed else ()
+
+
+def _environment() -> dict[str, str]:
+    """One thread per library, sets in the same order, our packages importable where they are not installed."""
+    environment = dict(os.environ)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        environment[name] = "1"
+    environment["PYTHONHASHSEED"] = "0"
+    root = str(Path(samesight.__file__).parent.parent)
+    if root not in (*site.getsitepackages(), site.getusersitepackages()):
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    return environment
+
+
+def _death(code: int, said: bytes) -> str:
+    if code < 0:
+        cause = f"was killed by {signal.Signals(-code).name}"
+        if code == -signal.SIGKILL:
+            cause += " (out of memory, as a rule)"
+    else:
+        cause = f"ended with code {code}"
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    return f"its converter {cause}; its last lines: {' | '.join(lines[-LAST_LINES:]) or 'none'}"

@@ -1,0 +1,65 @@
+"""server.json: what the server model answers on every image of the test split, and what it scores there.
+
+With it, `verify` compares artifacts image by image (agreement, paired bootstrap) without loading the server model.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from samesight.contract.answers import Answer
+from samesight.contract.documents import Document, Strict, read_document
+
+FILE = "server.json"
+
+
+class _Answer(Strict):
+    index: int
+    score: float
+    box: tuple[float, float, float, float] | None = None
+
+
+class ServerAnswers(Document):
+    """Answers per test image in the order of the split: for classification the first alone, for detection all boxes.
+
+    `fingerprint` tells whether a split that was made again shows the same images, see `fingerprint_of`.
+    """
+
+    schema_version: Literal[1] = 1
+    metric_name: Literal["top1", "map50"]
+    metric: float
+    fingerprint: str
+    images: tuple[tuple[_Answer, ...], ...]
+
+    def answers(self, labels: Sequence[str]) -> list[list[Answer]]:
+        """The answers with their labels."""
+        return [[Answer(labels[a.index], a.index, a.score, a.box) for a in image] for image in self.images]
+
+
+def server_answers(
+    metric_name: Literal["top1", "map50"], metric: float, images: Sequence[Sequence[Answer]], fingerprint: str = ""
+) -> ServerAnswers:
+    """Make the document; of a classification only each image's first answer is kept."""
+    kept = [image[:1] if metric_name == "top1" else image for image in images]
+    return ServerAnswers(
+        metric_name=metric_name,
+        metric=metric,
+        fingerprint=fingerprint,
+        images=tuple(tuple(_Answer(index=a.index, score=a.score, box=a.box) for a in image) for image in kept),
+    )
+
+
+def fingerprint_of(examples: Sequence[Any]) -> str:
+    """SHA-256 over the size and pixels of at most 16 examples, evenly spread."""
+    digest = hashlib.sha256(str(len(examples)).encode())
+    count = min(16, len(examples))
+    for number in range(count):
+        pixels = examples[number * len(examples) // count].pixels
+        digest.update(str(pixels.shape).encode() + pixels.tobytes())
+    return digest.hexdigest()
+
+
+def read_server_answers(bundle: Path) -> ServerAnswers | None:
+    """Read `server.json`; None for a bundle that was made without test data."""
+    return read_document(ServerAnswers, bundle / FILE) if (bundle / FILE).exists() else None

@@ -1,0 +1,267 @@
+"""A child process that converts: `python -m samesight.conversion.workflow.worker JOB.json PARENT`.
+
+It makes the job's artifacts one after another, so that they share imports and one prepared program, and tells what it
+does as JSON lines on its standard output (`Event`). All that converters print goes to standard error instead. When it
+dies, what it had told stays told.
+"""
+
+import importlib
+import os
+import resource
+import shutil
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from samesight.contract.documents import Document, Strict, read_document
+from samesight.contract.errors import SamesightError
+from samesight.contract.files import sha256
+from samesight.contract.image import load_picture
+from samesight.contract.manifest import Artifact
+from samesight.contract.preprocess import preprocess
+from samesight.contract.spec import ModelSpec
+from samesight.conversion.formats import FORMATS, Precision
+from samesight.conversion.formats.interface import Lowering
+from samesight.conversion.qparams import UInt8
+from samesight.conversion.sources.source import TestData
+
+if TYPE_CHECKING:
+    from samesight.conversion.preparation.prepare import Prepared
+    from samesight.conversion.quantization.quantize import Quantized
+
+GOLDEN = "golden cases"
+EXPORT = "exported network"
+FULL_BYTES = 1 << 20
+SAMPLES = 8
+
+
+class TargetJob(Strict):
+    """One artifact to make: written to `output`, called `name`, and `file` in the bundle."""
+
+    name: str
+    file: str
+    format: str
+    precision: Precision
+    output: str
+
+
+class GoldenJob(Strict):
+    """Golden cases (and server.json where there is test data) to be written into the folder `output`."""
+
+    output: str
+    source: str | None
+    seed: int
+
+
+class Job(Document):
+    """What one worker does.
+
+    `function`, where given, is exported to `network` first; nothing else is ever done with a person's code.
+    """
+
+    schema_version: Literal[1] = 1
+    spec: ModelSpec
+    network: str
+    function: str | None = None
+    folder: str = "."
+    calibration: tuple[str, ...] = ()
+    ranges: str | None = None
+    golden: GoldenJob | None = None
+    targets: tuple[TargetJob, ...] = ()
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The names of all that is to be made, in order."""
+        return (
+            *((EXPORT,) if self.function else ()),
+            *((GOLDEN,) if self.golden else ()),
+            *(target.name for target in self.targets),
+        )
+
+
+class Event(Strict):
+    """One line of a worker's story (`waiting` and `cached` are told by the command itself).
+
+    begin, end, failed: of the unit `name`; `text` says why it failed, or what else a person should know. step: `text`
+    says what is done now for the unit begun last. `ranges` is the hash of the activation ranges of an int8 artifact,
+    `peak_bytes` the memory used.
+    `fatal`: what failed this unit will fail all others (the disk is full).
+    """
+
+    kind: Literal["waiting", "cached", "begin", "step", "end", "failed"]
+    name: str = ""
+    text: str = ""
+    seconds: float = 0.0
+    artifact: Artifact | None = None
+    ranges: str | None = None
+    peak_bytes: int = 0
+    fatal: bool = False
+
+
+Tell = Callable[[Event], None]
+
+
+@dataclass
+class Model:
+    """What the units of one job share, each part made when it is first needed."""
+
+    job: Job
+    tell: Tell
+
+    @cached_property
+    def prepared(self) -> "Prepared":
+        """The prepared program, proven equal to the original."""
+        from samesight.conversion.preparation.prepare import prepare
+        from samesight.conversion.sources.server_model import load_program
+
+        self.tell(Event(kind="step", text="preparing"))
+        samples = self._inputs(SAMPLES) if self.job.calibration else None
+        return prepare(load_program(Path(self.job.network)), self.job.spec, samples)
+
+    @cached_property
+    def quantized(self) -> "Quantized":
+        """The one quantized program."""
+        from samesight.conversion.quantization.quantize import quantize, read_ranges
+
+        prepared = self.prepared
+        self.tell(Event(kind="step", text="calibrating"))
+        ranges = read_ranges(Path(self.job.ranges)) if self.job.ranges else None
+        return quantize(prepared, None if ranges else self._inputs(), ranges)
+
+    def _inputs(self, count: int | None = None) -> UInt8:
+        """The input tensors of the first `count` calibration images, or of all: uint8 [n, H, W, C]."""
+        spec = self.job.spec.input
+        pictures = (load_picture(Path(path), spec.background) for path in self.job.calibration[:count])
+        return np.stack([preprocess(picture, spec)[0] for picture in pictures])
+
+
+def run(job: Job, tell: Tell) -> None:
+    """Make every unit of the job; what fails is told, not raised, and the next is begun."""
+    model = Model(job, tell)
+    if job.function:
+        _unit(EXPORT, Path(job.network), tell, lambda: _export(job))
+    if job.golden:
+        golden = job.golden
+        _unit(GOLDEN, Path(golden.output), tell, lambda: _goldens(job, golden))
+    for target in job.targets:
+        _unit(target.name, Path(target.output), tell, partial(_lower, model, target))
+
+
+def _unit(name: str, output: Path, tell: Tell, make: Callable[[], Event]) -> None:
+    tell(Event(kind="begin", name=name))
+    started = time.perf_counter()
+    try:
+        made = make()
+    except SamesightError as error:
+        tell(Event(kind="failed", name=name, text=str(error)))
+    except Exception as error:  # converters raise anything; it costs this unit alone
+        traceback.print_exc()
+        tell(_failure(name, output, error))
+    else:
+        seconds = time.perf_counter() - started
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        tell(made.model_copy(update={"kind": "end", "name": name, "seconds": seconds, "peak_bytes": peak}))
+
+
+def _failure(name: str, output: Path, error: Exception) -> Event:
+    # Several writers turn "no space left" into errors of their own, so the disk itself is asked.
+    if shutil.disk_usage(output.parent).free < FULL_BYTES:
+        text = f"{output}: cannot be written (no space left on device); make room or choose another --out"
+        return Event(kind="failed", name=name, text=text, fatal=True)
+    line = next(iter(str(error).strip().splitlines()), "no message")
+    return Event(kind="failed", name=name, text=f"unexpected {type(error).__name__}: {line[:300]}")
+
+
+def _export(job: Job) -> Event:
+    import torch
+
+    from samesight.conversion.sources.function import export_function
+
+    assert job.function is not None
+    torch.export.save(export_function(job.function, Path(job.folder), job.spec.input), job.network)
+    return Event(kind="end")
+
+
+def _goldens(job: Job, golden: GoldenJob) -> Event:
+    from samesight.conversion.sources.server_model import load_server
+    from samesight.conversion.workflow.golden_cases import write_goldens
+
+    data = TestData(golden.source, golden.seed) if golden.source is not None else None
+    server = load_server(Path(job.network), job.spec)
+    note = write_goldens(Path(golden.output), server, data, [Path(path) for path in job.calibration])
+    return Event(kind="end", text=note)
+
+
+def _lower(model: Model, target: TargetJob) -> Event:
+    quantized = model.quantized if target.precision == "int8" else None
+    job = Lowering(model.job.spec, target.precision, model.prepared, quantized, Path(target.output))
+    lowered = FORMATS[target.format].load_module().convert(job)
+    return Event(
+        kind="end",
+        ranges=sha256(quantized.ranges.to_json().encode()) if quantized else None,
+        artifact=Artifact(
+            name=target.name,
+            file=target.file,
+            format=target.format,
+            precision=target.precision,
+            unit=lowered.unit,
+            runtime=lowered.runtime,
+            runtime_version=lowered.runtime_version,
+            os_minimum=lowered.os_minimum,
+            storage=lowered.storage,
+            input=lowered.input,
+            outputs=lowered.outputs,
+            tools=lowered.tools,
+            delegated=lowered.delegated,
+            bytes=0,
+        ),
+    )
+
+
+def main(path: str, parent: int) -> None:
+    """Run a job file; events go to the standard output of old, everything else to standard error.
+
+    Args:
+        path: of the job.
+        parent: the process whose end ends this one.
+    """
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    job = read_document(Job, Path(path))
+    for target in job.targets:
+        if library := FORMATS[target.format].first:
+            with suppress(ImportError):
+                importlib.import_module(library)
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+
+    def tell(event: Event) -> None:
+        events.write(event.model_dump_json(exclude_defaults=True) + "\n")
+        events.flush()
+
+    import torch
+
+    torch.set_num_threads(1)
+    run(job, tell)
+    # Everything is written and told; taking converters down in order would cost 2 s.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _end_with_parent(parent: int) -> None:
+    """A killed command must not leave its workers behind."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

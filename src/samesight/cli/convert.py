@@ -1,0 +1,152 @@
+"""`samesight convert`: a run, an exported program or a function becomes a bundle."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from samesight.contract.bundle import Bundle
+    from samesight.contract.verdicts import Verdicts
+    from samesight.conversion.workflow.cache import Cache
+    from samesight.conversion.workflow.convert import Listener, Outcome
+
+EPILOG = """\b
+Examples:
+  samesight convert runs/digits --out digits
+  samesight convert runs/digits --out digits --to tflite,pte --precision fp32,int8
+  samesight convert runs/digits --out digits --to all
+  samesight convert my_models:classifier --out mine --spec model.json --calibration photos
+  samesight convert network.pt2 --out mine --spec model.json --calibration photos
+
+Formats: pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, aimodel; precisions: fp32, fp16, int8,
+dynamic-int8, int8-weights, palette6, palette4. Not all of them are made unless you ask: `--to all` does,
+`--to mlpackage` makes every precision of one format.
+Results are kept in ~/.cache/samesight (or $SAMESIGHT_CACHE) by content.
+Exit code 0: all were made and passed. 1: one was not, or missed a gate. 2: the request was wrong."""
+
+
+def _words(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """`a,b` and repeated options alike."""
+    words = tuple(word.strip() for value in values for word in value.split(",") if word.strip())
+    if values and not words:
+        raise click.BadParameter("is empty; leave it out, or name what you want", context, parameter)
+    return words
+
+
+@click.command(epilog=EPILOG)
+@click.argument("source", metavar="RUN|FILE.pt2|MODULE:FUNCTION")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle to make or replace.")
+@click.option("--to", "formats", multiple=True, callback=_words, metavar="FORMATS", help="Only these formats.")
+@click.option("--precision", "precisions", multiple=True, callback=_words, metavar="PRECISIONS", help="Only these.")
+@click.option("--spec", type=click.Path(path_type=Path), help="The model.json of a .pt2 or a function.")
+@click.option("--calibration", type=click.Path(path_type=Path), help="Folder of some 100 images, likewise.")
+@click.option("--cache/--no-cache", default=True, help="Use and keep results of earlier conversions.")
+@click.option("--verify/--no-verify", default=True, help="Measure the artifacts against the server model afterwards.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+def convert(
+    source: str,
+    out: Path,
+    formats: tuple[str, ...],
+    precisions: tuple[str, ...],
+    spec: Path | None,
+    calibration: Path | None,
+    cache: bool,
+    verify: bool,
+    as_json: bool,
+) -> None:
+    """Convert a model to phone formats: a bundle with every artifact, golden cases and verdicts.
+
+    A bundle that stands at --out is replaced when the new one is whole; anything else there is left alone.
+    """
+    from samesight.conversion.workflow.plan import choose
+
+    # A wrong request is answered before anything slower is imported.
+    choose("model", formats, precisions)
+    from samesight.conversion.workflow.cache import Cache, default_root
+    from samesight.conversion.workflow.convert import convert_source
+
+    started = time.perf_counter()
+    store = Cache(default_root()) if cache else None
+    with _live(as_json) as listen:
+        outcome = convert_source(source, out, formats, precisions, spec, calibration, store, listen)
+    seconds = time.perf_counter() - started
+    verdicts = _verdicts(outcome.bundle, store, as_json) if verify else None
+    if as_json:
+        click.echo(json.dumps(_plain(outcome, verdicts, seconds), indent=2))
+    else:
+        _print(outcome, verdicts, seconds)
+    raise SystemExit(1 if outcome.failures or (verdicts is not None and not verdicts.passed) else 0)
+
+
+def _verdicts(bundle: "Bundle", cache: "Cache | None", quiet: bool) -> "Verdicts":
+    """Those that stand in the bundle already, or new ones."""
+    if known := bundle.verdicts():
+        return known
+    from samesight.cli.tables import progress_bar
+    from samesight.conversion.parity.verify import verify_bundle
+
+    with progress_bar("verifying", quiet=quiet) as progress:
+        return verify_bundle(bundle, progress=progress, cache=cache)
+
+
+@contextmanager
+def _live(quiet: bool) -> "Iterator[Listener]":
+    """A table that follows the events in a terminal; a line per result elsewhere; nothing when quiet."""
+    if quiet:
+        yield lambda event: None
+    elif sys.stderr.isatty():
+        from samesight.cli.progress import live_table
+
+        with live_table() as listen:
+            yield listen
+    else:
+        from samesight.cli.progress import result_line
+
+        yield lambda event: click.echo(line, err=True) if (line := result_line(event)) else None
+
+
+def _print(outcome: "Outcome", verdicts: "Verdicts | None", seconds: float) -> None:
+    from samesight.cli.tables import verdict_table
+
+    bundle = outcome.bundle
+    if verdicts:
+        verdict_table(verdicts, bundle.spec)
+    for note in outcome.notes:
+        click.echo(f"note: {note}", err=True)
+    for name, reason in outcome.failures.items():
+        click.echo(f"samesight: {name} could not be made: {reason}", err=True)
+    state = "unchanged" if outcome.unchanged else "written"
+    count = len(bundle.manifest.artifacts)
+    made = f"{count} artifact{'' if count == 1 else 's'}"
+    known = len(set(outcome.cached) & {artifact.name for artifact in bundle.manifest.artifacts})
+    click.echo(
+        f"{bundle.folder}: {state}, {made} ({known} from the cache) in {seconds:.1f} s, "
+        f"peak memory of the converters {outcome.peak_bytes / 2**30:.2f} GiB"
+    )
+
+
+def _plain(outcome: "Outcome", verdicts: "Verdicts | None", seconds: float) -> dict[str, object]:
+    return {
+        "bundle": str(outcome.bundle.folder),
+        "unchanged": outcome.unchanged,
+        "artifacts": [
+            {
+                "name": artifact.name,
+                "bytes": artifact.bytes,
+                "cached": artifact.name in outcome.cached,
+                "seconds": outcome.seconds.get(artifact.name),
+            }
+            for artifact in outcome.bundle.manifest.artifacts
+        ],
+        "failed": [{"name": name, "reason": reason} for name, reason in outcome.failures.items()],
+        "notes": outcome.notes,
+        "passed": verdicts.passed if verdicts else None,
+        "seconds": seconds,
+        "peak_bytes": outcome.peak_bytes,
+    }

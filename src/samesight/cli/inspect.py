@@ -1,0 +1,96 @@
+"""`samesight inspect`: what a run or a bundle holds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+EPILOG = """\b
+Examples:
+  samesight inspect runs/digits
+  samesight inspect demo/digits
+  samesight inspect demo/digits --json | jq .artifacts[].input"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+def inspect(folder: Path, as_json: bool) -> None:
+    """Show the contract and the contents of a run or a bundle."""
+    from samesight.contract.bundle import is_run, open_bundle
+    from samesight.contract.spec import read_spec
+
+    if is_run(folder):
+        spec, run = read_spec(folder / "model.json"), _read_run(folder / "run.json")
+        if as_json:
+            click.echo(json.dumps({"kind": "run", "spec": spec.model_dump(mode="json"), "run": run}, indent=2))
+            return
+        lines = [*_spec_lines(spec), f"data      {run['data']['source']}, seed {run['data']['seed']}"]
+        lines += [f"metric    {name} {_figure(value)}" for name, value in run["metrics"].items()]
+        click.echo("\n".join(lines))
+        return
+    bundle = open_bundle(folder)
+    verdicts = bundle.verdicts()
+    if as_json:
+        plain = {
+            "kind": "bundle",
+            "spec": bundle.spec.model_dump(mode="json"),
+            "manifest_sha256": bundle.manifest_sha256(),
+            "artifacts": [artifact.model_dump(mode="json") for artifact in bundle.manifest.artifacts],
+            "passed": verdicts.passed if verdicts else None,
+        }
+        click.echo(json.dumps(plain, indent=2))
+        return
+    passed = {verdict.name: verdict.passed for verdict in verdicts.artifacts} if verdicts else {}
+    passed |= {verdict.name: False for verdict in verdicts.apps if verdict.passed is False} if verdicts else {}
+    click.echo("\n".join(_spec_lines(bundle.spec)))
+    for artifact in bundle.manifest.artifacts:
+        verdict = {True: "passed", False: "failed", None: "not judged here"}[passed.get(artifact.name)]
+        delegated = "" if artifact.delegated is None else f", {artifact.delegated:.0%} delegated"
+        click.echo(
+            f"\n{artifact.name}  {artifact.bytes / 1000:.0f} KB, {verdict}\n"
+            f"  runs on   {artifact.runtime} {artifact.runtime_version} or later, {artifact.unit}{delegated}\n"
+            f"  input     {_tensor_line(artifact.input)}, packed as {artifact.storage}"
+        )
+        for tensor in artifact.outputs:
+            click.echo(f"  {tensor.role:<9} {_tensor_line(tensor)}")
+        click.echo(f"  made by   {', '.join(f'{name} {version}' for name, version in artifact.tools.items())}")
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    from samesight.contract.errors import SamesightError
+
+    try:
+        run: dict[str, Any] = json.loads(path.read_bytes())
+        known = isinstance(run["metrics"], dict) and {"source", "seed"} <= run["data"].keys()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        known = False
+    if not known:
+        raise SamesightError(f"{path}: damaged, or of another samesight; train the run again")
+    return run
+
+
+def _spec_lines(spec: Any) -> list[str]:
+    given, shown = spec.input, ", ".join(spec.labels[:12])
+    lines = [
+        f"{spec.name}: {spec.task}, {len(spec.labels)} labels ({shown}{', …' if len(spec.labels) > 12 else ''})",
+        f"input     {given.width} x {given.height} {given.channels}, {given.framing.rule}, {given.filter}",
+        f"network   takes (value - {list(given.mean)}) / {list(given.std)} of values in {list(given.value_range)}",
+    ]
+    if spec.detection:
+        rule = spec.detection
+        lines.append(
+            f"boxes     {rule.boxes.coding} in {rule.boxes.unit}, score >= {rule.score_threshold:g}, "
+            f"suppression {rule.suppression} at IoU {rule.iou_threshold:g}, at most {rule.max_detections}"
+        )
+    return lines
+
+
+def _tensor_line(tensor: Any) -> str:
+    scale = "" if tensor.scale is None else f", real = (q - {tensor.zero_point}) * {tensor.scale:.6g}"
+    return f"{tensor.name} {tensor.dtype} {list(tensor.shape)}{f' {tensor.layout}' if tensor.layout else ''}{scale}"
+
+
+def _figure(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,35 @@
+"""`samesight install`: a bundle into the sources of an app, and out again."""
+
+import json
+from pathlib import Path
+
+import click
+
+EPILOG = """\b
+Examples:
+  samesight install demo/digits android_app
+  samesight install demo/digits android_app --undo
+
+Only the artifacts that the app's platform uses are copied, after every file's hash was checked. With one that failed,
+here or in an app, nothing is installed unless you give --force. --undo puts back what the installation replaced."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("app", type=click.Path(path_type=Path))
+@click.option("--undo", "undoing", is_flag=True, help="Take BUNDLE's model out again, back to what was there before.")
+@click.option("--force", is_flag=True, help="Install artifacts too that have no passing verdict.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+def install(bundle: Path, app: Path, undoing: bool, force: bool, as_json: bool) -> None:
+    """Copy BUNDLE into the folder APP of a sample app, which finds it when it is built next."""
+    from samesight.contract.bundle import open_bundle
+    from samesight.conversion.apps.install import install as install_bundle
+    from samesight.conversion.apps.install import undo
+
+    opened = open_bundle(bundle)
+    done = undo(opened.spec.name, app) if undoing else install_bundle(opened, app, force)
+    if as_json:
+        click.echo(json.dumps({"folder": str(done.folder), "artifacts": list(done.artifacts)}))
+    else:
+        has = f"has {', '.join(done.artifacts)}" if done.artifacts else "taken out"
+        click.echo(f"{done.folder}: {has}")

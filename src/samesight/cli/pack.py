@@ -1,0 +1,52 @@
+"""`samesight pack`: one file of a bundle for a phone to open, and back."""
+
+import json
+from pathlib import Path
+
+import click
+
+EPILOG = """\b
+Examples:
+  samesight pack demo/digits --for android
+  samesight pack demo/digits --for ios --out digits-ios.zip
+  samesight pack --unpack digits-ios.zip --out digits
+
+The same bundle always gives the same bytes. With an artifact that failed, here or in an app, nothing is packed unless
+you give --force. --unpack replaces an older bundle at --out."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--for", "platform", default="all", show_default=True, help="android, ios or all: whose artifacts to pack."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write [BUNDLE-PLATFORM.zip].")
+@click.option(
+    "--unpack", "unpacking", is_flag=True, help="BUNDLE is a packed file; check it and make the folder --out."
+)
+@click.option("--force", is_flag=True, help="Pack artifacts too that have no passing verdict.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+def pack(bundle: Path, platform: str, out: Path | None, unpacking: bool, force: bool, as_json: bool) -> None:
+    """Make one deterministic zip of BUNDLE with the artifacts that a platform uses."""
+    from samesight.contract.archive import choose, require_verdicts
+    from samesight.contract.archive import pack as pack_bundle
+    from samesight.contract.archive import unpack as unpack_bundle
+    from samesight.contract.bundle import open_bundle
+    from samesight.contract.errors import UsageError
+
+    if unpacking:
+        if out is None:
+            raise UsageError("--unpack needs --out FOLDER, the bundle to make")
+        unpack_bundle(bundle, out)
+        click.echo(json.dumps({"bundle": str(out)}) if as_json else f"{out}: unpacked and checked")
+        return
+    opened = open_bundle(bundle)
+    chosen = choose(opened, platform)
+    if not force:
+        require_verdicts(opened, chosen)
+    target = out or bundle.with_name(f"{bundle.resolve().name}-{platform}.zip")
+    size = pack_bundle(opened, platform, target)
+    if as_json:
+        click.echo(json.dumps({"file": str(target), "bytes": size, "artifacts": [a.name for a in chosen]}))
+    else:
+        click.echo(f"{target}: {size / 1e6:.2f} MB with {', '.join(a.name for a in chosen)}")

@@ -1,0 +1,146 @@
+"""What people see in the terminal: progress bars and tables (rich), silent where a script reads."""
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from samesight.contract.spec import ModelSpec
+from samesight.contract.verdicts import Verdict, Verdicts
+from samesight.conversion.runners.bench import Latencies
+from samesight.conversion.workflow import interrupts
+
+# Of what goes into a file or another program.
+WIDTH = 160
+# The verdict's column with its lines; "pass (inconclusive)" is rare, and folds.
+VERDICT_WIDTH = 12
+
+
+@contextmanager
+def progress_bar(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error; gives a function (done, total). Silent when quiet or when nobody watches."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not sys.stderr.isatty()) as bars:
+        task = bars.add_task(title, total=None)
+
+        def tell(done: int, total: int) -> None:
+            interrupts.check()
+            bars.update(task, completed=done, total=total)
+
+        yield tell
+
+
+def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
+    """Print one row per artifact, and under the table why a row did not pass."""
+    metric = next((v.metric for v in verdicts.artifacts if v.metric), None)
+    table = Table(title=f"{spec.name}: artifacts against the server model", title_justify="left")
+    rows: list[tuple[str, ...]] = [
+        ("artifact", "SNR dB", "agree", metric.name if metric else "metric", "loses (95 %)", "KB", "of fp32")
+    ]
+    rows += [(verdict.name, *figures_of(verdict)) for verdict in verdicts.artifacts]
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    shown = columns_that_fit(rows, console.width - VERDICT_WIDTH)
+    for number in shown:
+        table.add_column(rows[0][number], justify="right" if number else "left", no_wrap=bool(number), overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    for row, verdict in zip(rows[1:], verdicts.artifacts, strict=True):
+        table.add_row(*(row[number] for number in shown), mark_of(verdict))
+    console.print(table)
+    if len(shown) < len(rows[0]):
+        console.print("a wider terminal, or --json, shows all figures")
+    if metric:
+        console.print(f"server model: {metric.name} {metric.server:.4f} on {metric.images} test images")
+    else:
+        console.print("golden cases only: the bundle has no test split")
+    for verdict in verdicts.artifacts:
+        if not verdict.passed or verdict.inconclusive:
+            console.print(f"{verdict.name}: {verdict.reason}", highlight=False)
+
+
+def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
+    """Print one row per artifact and unit in apps' own code, if there is any, and why a row did not pass."""
+    if not verdicts.apps:
+        return
+    table = Table(title=f"{spec.name}: in the apps' own code", title_justify="left")
+    for column in ("artifact", "app", "device", "unit", "proof"):
+        table.add_column(column, overflow="fold")
+    for column in ("SNR dB", "agree", "ms"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for verdict in verdicts.apps:
+        table.add_row(
+            verdict.name,
+            verdict.app,
+            verdict.device,
+            verdict.unit.upper(),
+            verdict.proof or "-",
+            "exact" if verdict.passed and verdict.snr_db is None else _figure(verdict.snr_db, "{:.1f}"),
+            _figure(verdict.agreement, "{:.1%}"),
+            _figure(verdict.times.steady if verdict.times else None, "{:.2f}") + (" slower" if verdict.slower else ""),
+            "[yellow]not used[/]" if verdict.passed is None else "[green]pass[/]" if verdict.passed else "[red]fail[/]",
+        )
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console.print(table)
+    for verdict in verdicts.apps:
+        if not verdict.passed:
+            console.print(
+                f"{verdict.name} on the {verdict.unit.upper()}: {verdict.reason}", highlight=False, soft_wrap=True
+            )
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def columns_that_fit(rows: Sequence[Sequence[str]], width: int) -> range:
+    """The first columns that a table of this width has room for; what is cut off could not be read. At least one.
+
+    A column takes its longest text, two spaces and a line.
+    """
+    widths = [max(len(row[number]) for row in rows) + 3 for number in range(len(rows[0]))]
+    return range(max(1, sum(total <= width for total in itertools.accumulate(widths))))
+
+
+def figures_of(verdict: Verdict) -> list[str]:
+    """The figures of one row as text, '-' where there is none."""
+    exact = bool(verdict.roles) and verdict.snr_db is None
+    metric = verdict.metric
+    return [
+        "exact" if exact else "-" if verdict.snr_db is None else f"{verdict.snr_db:.1f}",
+        "-" if verdict.agreement is None else f"{verdict.agreement:.1%}",
+        "-" if metric is None else f"{metric.artifact:.4f}",
+        "-" if metric is None else f"{_points(metric.drop)} [{_points(metric.drop_low)}, {_points(metric.drop_high)}]",
+        f"{verdict.bytes / 1000:.0f}",
+        "-" if verdict.bytes_ratio is None else f"{verdict.bytes_ratio:.2f}",
+    ]
+
+
+def _points(share: float) -> str:
+    # Adding zero takes the sign from a negative one.
+    return f"{round(100 * share, 2) + 0.0:+.2f}"
+
+
+def mark_of(verdict: Verdict) -> str:
+    """The verdict in a word, coloured for rich."""
+    if verdict.passed is None:
+        return "[yellow]not run[/]"
+    word = "[green]pass[/]" if verdict.passed else "[red]fail[/]"
+    return f"{word} [yellow](inconclusive)[/]" if verdict.inconclusive else word
+
+
+def latency_table(latencies: Latencies, spec: ModelSpec) -> None:
+    """Print one row per artifact: median and ratio to the reference."""
+    table = Table(title=f"{spec.name}: one inference on {latencies.cpu}, one thread", title_justify="left")
+    table.add_column("artifact", no_wrap=True)
+    table.add_column("median ms", justify="right")
+    table.add_column("ratio", justify="right")
+    for row in latencies.artifacts:
+        table.add_row(row.name, f"{row.median_ms:.3f}", "-" if row.ratio is None else f"{row.ratio:.2f}")
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console.print(table)
+    console.print(f"ratio: to {latencies.reference}, round by round; not a phone's", highlight=False)

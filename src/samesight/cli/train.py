@@ -1,0 +1,134 @@
+"""`samesight train`: images become a run."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+EPILOG = """\b
+Examples:
+  samesight train digits --out runs/digits
+  samesight train scenes --out runs/scenes --epochs 20
+  samesight train folder:photos --model timm:mobilenetv4_conv_small --pretrained
+  samesight train coco:images,annotations.json --size 320x320
+  samesight train digits --devices 4 --strategy ddp --precision bf16-mixed
+  samesight train --resume runs/digits
+  samesight train --from runs/digits --qat --out runs/digits-qat
+
+\b
+Data: digits, scenes (scikit-learn's scanned digits, nothing is downloaded); folder:PATH (one folder per class, or
+train, val and test folders of such); coco:IMAGES,ANNOTATIONS.json; mnist, fashion-mnist, cifar10 (downloaded).
+TensorBoard: `tensorboard --logdir RUN/logs`."""
+
+
+def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    width, _, height = value.lower().partition("x")
+    if not (width.isdigit() and (height or width).isdigit()):
+        raise click.BadParameter(f"{value!r} is no size; write 224 or 320x240 (width x height)")
+    return int(width), int(height or width)
+
+
+def say_loading() -> None:
+    """Importing PyTorch and Lightning takes long enough to wonder what happens."""
+    from samesight.training.checks import leads
+
+    if leads():
+        click.echo("loading PyTorch and Lightning …", err=True)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("data", required=False)
+@click.option("--out", type=click.Path(path_type=Path), help="The run folder to write [runs/NAME]; it must not exist.")
+@click.option("--task", type=click.Choice(["classification", "detection"]), help="[what the data is made for]")
+@click.option("--model", help="`default`, or `timm:NAME` for a backbone of the timm library.")
+@click.option("--pretrained", is_flag=True, default=None, help="Start a timm backbone from its published weights.")
+@click.option("--size", callback=_size, metavar="WxH", help="Of the network's input in pixels [by the data].")
+@click.option("--framing", type=click.Choice(["stretch", "crop", "letterbox"]), help="[crop; letterbox for detection]")
+@click.option("--epochs", type=int, help="Most passes over the training images.")
+@click.option("--patience", type=int, help="Epochs without a better validation metric before stopping; 0: never.")
+@click.option("--batch-size", type=int)
+@click.option("--lr", "learning_rate", type=float, help="Highest learning rate.")
+@click.option("--schedule", type=click.Choice(["onecycle", "cosine", "constant"]))
+@click.option("--weight-decay", type=float)
+@click.option("--dropout", type=float)
+@click.option("--augmentation", type=click.Choice(["none", "glyphs", "photos"]), help="[by the data]")
+@click.option("--limit", type=int, help="Most training images, for a trial.")
+@click.option("--seed", type=int, help="The same seed gives the same weights on one kind of CPU [0].")
+@click.option("--threads", type=int, help="CPU threads [1 for the default nets].")
+@click.option("--loaders", type=int, help="Processes that prepare images.")
+@click.option("--accelerator", help="cpu, gpu, mps … as Lightning's Trainer takes it.")
+@click.option("--devices", help="How many, or which, e.g. 2 or 0,1.")
+@click.option("--num-nodes", type=int)
+@click.option("--strategy", help="ddp, fsdp … as Lightning's Trainer takes it.")
+@click.option("--precision", help="32-true, bf16-mixed … as Lightning's Trainer takes it.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with an interrupted training.")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path), metavar="RUN", help="The run to fine-tune, with --qat."
+)
+@click.option("--qat", is_flag=True, help="Fine-tune through fake quantization, and keep what is better in int8.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+def train(
+    data: str | None,
+    resume: Path | None,
+    source: Path | None,
+    qat: bool,
+    as_json: bool,
+    size: tuple[int, int] | None,
+    **options: Any,
+) -> None:
+    """Train a classifier or a detector on DATA and write a run: weights, contract, metrics, calibration images."""
+    from samesight.contract.errors import UsageError
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if size:
+        given["width"], given["height"] = size
+    if resume:
+        if data or source or qat or given:
+            raise UsageError("--resume goes on with the options of the interrupted run; leave the others out")
+        from samesight.training.run_folder import read_interrupted
+
+        read_interrupted(resume)
+        say_loading()
+        from samesight.training.resuming import resume as go_on
+
+        run = go_on(resume)
+    elif source or qat:
+        if not (source and qat) or data:
+            raise UsageError("--from RUN and --qat go together, without DATA, which the run knows")
+        from samesight.conversion.quiet import quiet
+        from samesight.training.checks import check_source
+
+        check_source(source)
+        say_loading()
+        with quiet():  # importing torchao warns of what nobody here can change
+            from samesight.training.qat import fine_tune
+
+        run = fine_tune(source, **given)
+    else:
+        if data is None:
+            raise UsageError("name the DATA to train on: digits, scenes, folder:PATH or coco:IMAGES,ANNOTATIONS.json")
+        from samesight.training.checks import check_request
+        from samesight.training.config import make_config
+
+        config = make_config(data=data, **given)
+        check_request(config)
+        say_loading()
+        from samesight.training.train import train as begin
+
+        run = begin(config)
+    from samesight.training.checks import leads
+
+    if not leads():
+        return
+    record = json.loads((run / "run.json").read_text())
+    if as_json:
+        click.echo(json.dumps({"run": str(run), "metrics": record["metrics"]}, indent=2))
+        return
+    for name, value in record["metrics"].items():
+        click.echo(f"{name:<20} {value}")
+    bundle = Path("bundles") / run.resolve().name
+    click.echo(f"{run}: written; next: samesight convert {shlex.quote(str(run))} --out {shlex.quote(str(bundle))}")

@@ -1,0 +1,131 @@
+"""`samesight verify`: every artifact against the server model, or somebody's own server code against the contract."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from samesight.contract.verdicts import Verdicts
+
+EPILOG = """\b
+Examples:
+  samesight verify demo/digits
+  samesight verify demo/digits --json | jq .passed
+  samesight verify demo/digits --artifact digits.int8.tflite
+  samesight verify demo/digits --server my_server:answer
+  samesight verify mine --data folder:photos/holdout
+  samesight verify demo/scenes --apps
+  samesight verify demo/scenes --device-results device-parity.json
+
+Exit code 0: every artifact that can run here passed. 1: a gate was missed, or there is no such bundle or data. 2: wrong
+options. With --json, standard output is empty unless there are verdicts.
+docs/parity.md explains the figures and the gates."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--data", metavar="SOURCE", help="Judge on this data instead of the run's own test split.")
+@click.option("--artifact", "names", multiple=True, metavar="NAME", help="Only this artifact; may be repeated.")
+@click.option(
+    "--server",
+    metavar="MODULE:FUNCTION",
+    help="Compare your own server code: a function from an image path to answers, or to (answers, input tensor): "
+    "uint8 for the pixels before normalisation, float for what goes into the network.",
+)
+@click.option("--apps", is_flag=True, help="Run the Android app's own Kotlin code on this computer too.")
+@click.option(
+    "--device-results",
+    "device_results",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Judge what an app's self-test exported on a phone (device-parity.json) and add it to the verdicts.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+def verify(
+    bundle: Path,
+    data: str | None,
+    names: tuple[str, ...],
+    server: str | None,
+    apps: bool,
+    device_results: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure every artifact of BUNDLE against the server model and say whether it may ship.
+
+    Figures: signal-to-noise ratio of each raw output in dB, agreement of answers, and the task metric on the test
+    split with a 95 % interval of what is lost. The verdicts are written to BUNDLE/parity.json, unless
+    --artifact or --data ask for a part or for other data.
+
+    --apps and --device-results add what an app's own code makes of the golden cases, on this computer or on a phone, to
+    the verdicts; artifacts that were judged before are not run again.
+    """
+    from samesight.contract.bundle import open_bundle
+    from samesight.contract.errors import UsageError
+
+    if server is not None and not server.strip():
+        raise UsageError("--server: is empty; name MODULE:FUNCTION")
+    if server and (data or names):
+        raise UsageError("--server compares your code on the golden cases; leave out --data and --artifact")
+    if (apps or device_results) and (data or names or server):
+        raise UsageError(
+            "--apps and --device-results judge the whole bundle; leave out --data, --artifact and --server"
+        )
+    opened = open_bundle(bundle)
+    if server:
+        from samesight.conversion.parity.server_check import compare_server, print_comparison
+
+        comparison = compare_server(opened, server)
+        click.echo(comparison.to_json() if as_json else print_comparison(comparison), nl=not as_json)
+        raise SystemExit(0 if comparison.passed else 1)
+
+    from samesight.cli.tables import app_table, progress_bar, verdict_table
+    from samesight.conversion.apps.android import run_android_app
+    from samesight.conversion.apps.device_results import add_devices, read_device_parity
+    from samesight.conversion.parity.verify import verify_bundle
+    from samesight.conversion.workflow.cache import Cache, default_root
+
+    parities = [read_device_parity(device_results, opened)] if device_results else []
+    if apps:
+        with progress_bar("running the Android app's code", quiet=as_json) as progress:
+            parities.append(run_android_app(opened, progress))
+    verdicts = opened.verdicts() if parities else None
+    if verdicts is None:
+        with progress_bar("verifying", quiet=as_json) as progress:
+            verdicts = verify_bundle(opened, data, names, progress, Cache(default_root()))
+    if parities:
+        verdicts = add_devices(opened, verdicts, parities)
+    if as_json:
+        click.echo(json.dumps(as_plain(verdicts), indent=2))
+    else:
+        verdict_table(verdicts, opened.spec)
+        app_table(verdicts, opened.spec)
+    raise SystemExit(0 if verdicts.passed else 1)
+
+
+def as_plain(verdicts: "Verdicts") -> dict[str, object]:
+    """The verdicts as `--json` prints them: one flat row per artifact."""
+    return {
+        "passed": verdicts.passed,
+        "artifacts": [
+            {
+                "name": v.name,
+                "format": v.format,
+                "precision": v.precision,
+                "unit": v.unit,
+                "runner": v.runner,
+                "snr_db": v.snr_db,
+                "agreement": v.agreement,
+                "metric": v.metric.artifact if v.metric else None,
+                "metric_drop": v.metric.drop if v.metric else None,
+                "metric_drop_interval": [v.metric.drop_low, v.metric.drop_high] if v.metric else None,
+                "inconclusive": v.inconclusive,
+                "bytes": v.bytes,
+                "passed": v.passed,
+                "reason": v.reason,
+            }
+            for v in verdicts.artifacts
+        ],
+        "apps": [verdict.model_dump(mode="json") for verdict in verdicts.apps],
+    }

@@ -1,0 +1,47 @@
+"""What people see in the terminal, and Ctrl-C that a library swallows."""
+
+import contextlib
+import signal
+
+import pytest
+
+from samesight.cli.tables import columns_that_fit, figures_of
+from samesight.contract.verdicts import MetricFigures, Verdict
+from samesight.conversion.workflow import interrupts
+
+ROWS = [("artifact", "SNR dB", "agree"), ("a.fp32.onnx", "120.0", "100.0%")]
+
+
+@pytest.mark.parametrize(("width", "shown"), [(33, 3), (32, 3), (31, 2), (23, 2), (22, 1), (5, 1)])
+def test_columns_are_left_out_whole_the_last_first(width, shown):
+    assert list(columns_that_fit(ROWS, width)) == list(range(shown))
+
+
+@pytest.mark.parametrize(("drop", "shown"), [(-0.00001, "+0.00"), (0.0, "+0.00"), (0.01, "+1.00"), (-0.0023, "-0.23")])
+def test_a_loss_that_rounds_to_nothing_has_no_minus(drop, shown):
+    metric = MetricFigures(
+        name="top1", images=9, server=0.9, artifact=0.9 - drop, drop=drop, drop_low=drop, drop_high=drop
+    )
+    about = {"name": "a", "format": "onnx", "precision": "int8", "unit": "cpu", "runner": "onnxruntime"}
+    verdict = Verdict(**about, passed=True, reason="", cases=1, metric=metric, bytes=1)
+    assert figures_of(verdict)[3] == f"{shown} [{shown}, {shown}]"
+
+
+def test_an_interrupt_that_was_swallowed_is_not_lost():
+    with interrupts.remembered():
+        interrupts.check()
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+    with interrupts.remembered():
+        interrupts.check()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_deferred_interrupt_comes_at_the_end():
+    reached = []
+    with pytest.raises(KeyboardInterrupt), interrupts.deferred():
+        signal.raise_signal(signal.SIGINT)
+        reached.append("the end")
+    assert reached and signal.getsignal(signal.SIGINT) is signal.default_int_handler

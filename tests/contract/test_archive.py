@@ -1,0 +1,118 @@
+import stat
+import zipfile
+
+import pytest
+
+from samesight.contract.archive import choose, pack, unpack
+from samesight.contract.bundle import open_bundle
+from samesight.contract.errors import SamesightError, UsageError
+from samesight.contract.verdicts import Verdict, Verdicts
+from support.bundles import write_bundle
+
+
+def _verdict(name, passed):
+    return Verdict(
+        name=name, format="onnx", precision="fp32", unit="cpu", runner="r", passed=passed, reason="", cases=2, bytes=1
+    )
+
+
+def test_packed_and_unpacked_it_is_the_same_bundle(tmp_path):
+    bundle = write_bundle(tmp_path / "b")
+    pack(bundle, "all", tmp_path / "b.zip")
+    unpack(tmp_path / "b.zip", tmp_path / "c")
+    again = open_bundle(tmp_path / "c")
+    assert again.manifest.artifacts == bundle.manifest.artifacts
+    assert not (tmp_path / "c/server.json").exists()
+    assert len(again.golden_cases()) == 2
+
+
+def test_the_same_bundle_gives_the_same_bytes(tmp_path):
+    for name in "ab":
+        pack(write_bundle(tmp_path / name), "all", tmp_path / f"{name}.zip")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_a_platform_gets_its_own_artifacts_with_their_verdicts(tmp_path):
+    bundle = write_bundle(tmp_path / "b")
+    rows = (_verdict("tiny.fp32.onnx", False), _verdict("tiny.fp16.mlpackage", True))
+    bundle.write_verdicts(Verdicts(manifest_sha256=bundle.manifest_sha256(), passed=False, artifacts=rows))
+    pack(bundle, "ios", tmp_path / "ios.zip")
+    unpack(tmp_path / "ios.zip", tmp_path / "ios")
+    ios = open_bundle(tmp_path / "ios")
+    assert [artifact.name for artifact in ios.manifest.artifacts] == ["tiny.fp16.mlpackage"]
+    assert not (tmp_path / "ios/artifacts/tiny.fp32.onnx").exists()
+    verdicts = ios.verdicts()
+    assert verdicts is not None and verdicts.passed and [v.name for v in verdicts.artifacts] == ["tiny.fp16.mlpackage"]
+    with pytest.raises(SamesightError, match="no artifact for android; convert with litert or executorch"):
+        choose(bundle, "android")
+    with pytest.raises(UsageError, match="no platform 'symbian'; choose among android, ios, all"):
+        choose(bundle, "symbian")
+
+
+def _rewrite(source, target, change):
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for info in old.infolist():
+            change(new, info, old.read(info))
+
+
+def _traversal(new, info, data):
+    new.writestr(info, data)
+    if info.filename == "model.json":
+        new.writestr("../evil", b"x")
+
+
+def _absolute(new, info, data):
+    new.writestr(info, data)
+    if info.filename == "model.json":
+        new.writestr("/tmp/evil", b"x")
+
+
+def _link(new, info, data):
+    if info.filename == "model.json":
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+        data = b"/etc/passwd"
+    new.writestr(info, data)
+
+
+def _unlisted(new, info, data):
+    new.writestr(info, data)
+    if info.filename == "model.json":
+        new.writestr("golden/extra", b"x")
+
+
+def _too_long(new, info, data):
+    new.writestr(info, data + b"\0" * 100 if info.filename == "model.json" else data)
+
+
+def _no_manifest(new, info, data):
+    if info.filename != "manifest.json":
+        new.writestr(info, data)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (_traversal, r"'\.\./evil' leaves the bundle; refused"),
+        (_absolute, "is not a plain path inside the bundle"),
+        (_link, r"model\.json is a link"),
+        (_unlisted, "golden/extra is not listed in its manifest"),
+        (_too_long, r"model\.json is longer than its manifest declares"),
+        (_no_manifest, r"has no manifest\.json"),
+    ],
+)
+def test_a_packed_file_that_is_not_what_it_says_is_refused(tmp_path, change, sentence):
+    pack(write_bundle(tmp_path / "b"), "all", tmp_path / "good.zip")
+    _rewrite(tmp_path / "good.zip", tmp_path / "bad.zip", change)
+    with pytest.raises(SamesightError, match=sentence):
+        unpack(tmp_path / "bad.zip", tmp_path / "c")
+    assert not (tmp_path / "c").exists() and not (tmp_path / "c.new").exists() and not (tmp_path / "evil").exists()
+
+
+def test_a_lying_length_in_the_zip_is_caught_while_reading(tmp_path):
+    pack(write_bundle(tmp_path / "b"), "all", tmp_path / "b.zip")
+    data = bytearray((tmp_path / "b.zip").read_bytes())
+    (tmp_path / "cut.zip").write_bytes(data[: len(data) // 2])
+    with pytest.raises(SamesightError, match="damaged or not a packed bundle"):
+        unpack(tmp_path / "cut.zip", tmp_path / "c")
+    with pytest.raises(SamesightError, match="no such file"):
+        unpack(tmp_path / "none.zip", tmp_path / "c")

@@ -1,0 +1,127 @@
+"""`samesight install`: a bundle into an app's sources and out again, and what is refused."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from samesight.cli.install import install as command
+from samesight.contract.bundle import open_bundle, replacing_bundle, seal
+from samesight.contract.errors import SamesightError, UsageError
+from samesight.contract.golden import write_cases
+from samesight.contract.verdicts import Verdict, Verdicts
+from samesight.conversion.apps.install import find_platform, install, undo
+from support.bundles import SPEC, artifact, case
+
+NAMES = ("tiny.fp32.tflite", "tiny.fp32.pte", "tiny.fp32.onnx")
+FORMATS = {"tflite": "litert", "pte": "executorch", "onnx": "onnx"}
+
+
+@pytest.fixture
+def app(tmp_path):
+    folder = tmp_path / "android_app"
+    (folder / "app").mkdir(parents=True)
+    (folder / "settings.gradle.kts").write_text("")
+    return folder
+
+
+@pytest.fixture
+def make(tmp_path):
+    def bundle(content=b"weights", names=NAMES, passed=True):
+        with replacing_bundle(tmp_path / "tiny") as new:
+            (new / "model.json").write_text(SPEC.to_json())
+            (new / "artifacts").mkdir()
+            for name in names:
+                (new / "artifacts" / name).write_bytes(content)
+            write_cases(new, [case(0), case(1)])
+            (new / "server.json").write_text("{}")
+            seal(new, SPEC, tuple(artifact(name, FORMATS[name.split(".")[-1]]) for name in names), None, "0")
+        made = open_bundle(tmp_path / "tiny")
+        if passed is not None:
+            rows = tuple(
+                Verdict(
+                    name=name,
+                    format=FORMATS[name.split(".")[-1]],
+                    precision="fp32",
+                    unit="cpu",
+                    runner="a runner",
+                    passed=passed,
+                    reason="it is bad",
+                    cases=2,
+                    bytes=7,
+                )
+                for name in names
+            )
+            made.write_verdicts(Verdicts(manifest_sha256=made.manifest_sha256(), passed=passed, artifacts=rows))
+        return made
+
+    return bundle
+
+
+def test_exactly_androids_artifacts_arrive_checked(make, app):
+    done = install(make(), app)
+    assert done.folder == app / "app/src/main/assets/bundles/tiny" and done.artifacts == NAMES[:2]
+    arrived = open_bundle(done.folder)
+    assert sorted(path.name for path in (done.folder / "artifacts").iterdir()) == sorted(NAMES[:2])
+    assert not (done.folder / "server.json").exists() and len(arrived.golden_cases()) == 2
+    assert arrived.verdicts().passed and [v.name for v in arrived.verdicts().artifacts] == list(NAMES[:2])
+
+
+def test_undo_takes_out_or_brings_back(make, app):
+    target = install(make(b"first"), app).folder
+    undo("tiny", app)
+    assert not target.exists()
+    install(make(b"first"), app)
+    install(make(b"second"), app)
+    assert (target / "artifacts" / NAMES[0]).read_bytes() == b"second"
+    assert undo("tiny", app).artifacts == NAMES[:2]
+    assert (target / "artifacts" / NAMES[0]).read_bytes() == b"first" and open_bundle(target)
+    undo("tiny", app)
+    with pytest.raises(SamesightError, match="nothing to undo"):
+        undo("tiny", app)
+
+
+def test_an_earlier_apps_leftover_is_not_brought_back(make, app):
+    install(make(b"first"), app)
+    install(make(b"second"), app)
+    target = app / "app/src/main/assets/bundles/tiny"
+    for path in sorted(target.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    target.rmdir()
+    install(make(b"third"), app)
+    undo("tiny", app)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("passed", "sentence"), [(None, "has no verdicts; run"), (False, r"failed: tiny\.fp32\.tflite \(it is bad\), tiny")]
+)
+def test_without_a_passing_verdict_it_takes_force(make, app, passed, sentence):
+    bundle = make(passed=passed)
+    with pytest.raises(SamesightError, match=sentence):
+        install(bundle, app)
+    assert not (app / "app/src").exists()
+    assert install(bundle, app, force=True).artifacts == NAMES[:2]
+
+
+def test_other_folders_and_bundles_without_android_are_refused(make, app, tmp_path):
+    with pytest.raises(UsageError, match="no folder of an app"):
+        find_platform(tmp_path)
+    with pytest.raises(SamesightError, match="no artifact for android"):
+        install(make(names=NAMES[2:]), app)
+
+
+def test_a_damaged_bundle_never_arrives(make, app):
+    bundle = make()
+    (bundle.folder / "artifacts" / NAMES[0]).write_bytes(b"WEIGHTS")
+    result = CliRunner().invoke(command, [str(bundle.folder), str(app)])
+    assert isinstance(result.exception, SamesightError) and "content was changed" in str(result.exception)
+    assert not (app / "app/src").exists()
+
+
+def test_the_command(make, app):
+    folder = make().folder
+    told = CliRunner().invoke(command, [str(folder), str(app), "--json"])
+    assert json.loads(told.stdout)["artifacts"] == list(NAMES[:2])
+    told = CliRunner().invoke(command, [str(folder), str(app), "--undo"])
+    assert told.exit_code == 0 and "taken out" in told.stdout

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samesight.contract.answers import Answer
+from samesight.conversion.parity.metrics import (
+    average_precision,
+    interval,
+    match_image,
+    metric_spec,
+    sample_weights,
+    top1_hits,
+    weighted_precision,
+)
+
+CLASSES = 3
+
+
+def _boxes(random, count):
+    corner = random.uniform(0, 60, (count, 2))
+    return np.concatenate([corner, corner + random.uniform(12, 40, (count, 2))], axis=1).astype(np.float32)
+
+
+def _images(seed):
+    random = np.random.default_rng(seed)
+    images = []
+    for _ in range(random.integers(1, 8)):
+        count = int(random.integers(0, 5))
+        boxes, labels = _boxes(random, count), random.integers(0, CLASSES, count)
+        near = boxes + random.uniform(-5, 5, boxes.shape).astype(np.float32)
+        found = np.concatenate([near, _boxes(random, int(random.integers(0, 3)))])
+        classes = np.concatenate([labels, random.integers(0, CLASSES, len(found) - count)])
+        # No ties: faster-coco-eval orders them otherwise than pycocotools, which keeps the order of the images.
+        scores = random.uniform(0, 1, len(found))
+        answers = [
+            Answer("", int(c), float(s), tuple(map(float, b))) for c, s, b in zip(classes, scores, found, strict=True)
+        ]
+        images.append((answers, boxes, labels))
+    return images
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_map50_is_that_of_torchmetrics(seed):
+    import torch
+    from torchmetrics.detection import MeanAveragePrecision
+
+    images = _images(seed)
+    # Its own recall levels are float32: 0.8 is above a recall of 4 / 5 there, in COCO's float64 it is not.
+    levels = np.linspace(0, 1, 101).tolist()
+    oracle = MeanAveragePrecision(iou_thresholds=[0.5], rec_thresholds=levels, backend="faster_coco_eval")
+    for answers, boxes, labels in images:
+        ranked = sorted(answers, key=lambda a: -a.score)
+        found = {
+            "boxes": torch.tensor([a.box for a in ranked]).reshape(-1, 4),
+            "scores": torch.tensor([a.score for a in ranked]),
+            "labels": torch.tensor([a.index for a in ranked], dtype=torch.int64),
+        }
+        oracle.update([found], [{"boxes": torch.from_numpy(boxes), "labels": torch.from_numpy(labels)}])
+    expected = max(0.0, float(oracle.compute()["map"]))
+    matches = [match_image(answers, boxes, labels, CLASSES) for answers, boxes, labels in images]
+    assert average_precision(matches) == pytest.approx(expected, abs=1e-6)
+
+
+def test_nothing_found_and_nothing_there():
+    nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
+    assert average_precision([match_image([], *nothing, CLASSES)]) == 0.0
+    assert average_precision([]) == 0.0
+    one = np.array([[0, 0, 9, 9]], np.float32), np.array([1])
+    assert average_precision([match_image([], *one, CLASSES)]) == 0.0
+
+
+def test_top1_looks_at_the_first_answer():
+    answers = [[Answer("b", 1, 0.9), Answer("a", 0, 0.1)], [Answer("a", 0, 0.9)], []]
+    assert top1_hits(answers, [1, 1, 0]) == [1.0, 0.0, 0.0]
+
+
+def test_the_bootstrap_pairs_images():
+    hits = np.array([1.0] * 90 + [0.0] * 10)
+    weights = sample_weights(100)
+    assert weights.shape == (1000, 100) and (weights.sum(axis=1) == 100).all()
+    worse = hits.copy()
+    worse[:4] = 0.0
+    assert interval(weights @ hits / 100, weights @ hits / 100) == (0.0, 0.0)
+    low, high = interval(weights @ hits / 100, weights @ worse / 100)
+    assert 0.0 <= low < 0.04 < high < 0.09
+
+
+def test_a_weighted_metric_is_that_of_repeated_images():
+    matches = [
+        match_image(answers, boxes, labels, CLASSES) for seed in range(4) for answers, boxes, labels in _images(seed)
+    ]
+    random = np.random.default_rng(5)
+    weights = random.integers(0, 3, (20, len(matches))).astype(np.float64)
+    for row, found in zip(weights, weighted_precision(matches, weights), strict=True):
+        repeated = [match for match, times in zip(matches, row, strict=True) for _ in range(int(times))]
+        # Copies of one hit raise the precision in steps, which no recall level may fall between: nearly, not exactly.
+        assert found == pytest.approx(average_precision(repeated), abs=0.01)
+
+
+def test_the_metric_keeps_weak_boxes():
+    from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice
+
+    spec = ModelSpec(
+        name="d",
+        task="detection",
+        input=Input(width=8, height=8, mean=(0, 0, 0), std=(1, 1, 1)),
+        outputs=Outputs(
+            tensors=("a", "b"), roles={"logits": Slice(tensor="a"), "boxes": Slice(tensor="b")}, activation="sigmoid"
+        ),
+        detection=Detection(boxes=BoxCoding(coding="corners"), score_threshold=0.4, max_detections=10),
+        labels=("x",),
+    )
+    rule = metric_spec(spec).detection
+    assert (rule.score_threshold, rule.max_detections) == (0.05, 100)

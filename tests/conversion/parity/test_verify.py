@@ -1,0 +1,182 @@
+"""Figures and verdicts on a made-up classifier: what must pass passes, what must fail fails and says why."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from samesight.contract.answers import Answer, answers
+from samesight.contract.errors import SamesightError
+from samesight.contract.gates import GATES
+from samesight.contract.golden import GoldenCase
+from samesight.contract.image import Picture
+from samesight.contract.preprocess import preprocess
+from samesight.contract.spec import Input, ModelSpec, Outputs, Slice
+from samesight.conversion.parity.judge import judge
+from samesight.conversion.parity.run import TestSplit, artifact_candidate, measure
+from samesight.conversion.parity.snr import Agreement, role_figures
+from samesight.conversion.workflow.server_answers import server_answers
+
+TestSplit.__test__ = False
+SPEC = ModelSpec(
+    name="tiny",
+    task="classification",
+    input=Input(width=8, height=8, mean=(0.5,) * 3, std=(0.25,) * 3),
+    outputs=Outputs(tensors=("logits",), roles={"logits": Slice(tensor="logits")}, activation="softmax"),
+    labels=("a", "b", "c", "d"),
+)
+WEIGHTS = np.random.default_rng(1).normal(size=(8 * 8 * 3, 4)).astype(np.float32) / 100
+
+
+def server(tensor):
+    return {"logits": (tensor.reshape(1, -1).astype(np.float32) - 127) @ WEIGHTS}
+
+
+@pytest.fixture(scope="module")
+def measured():
+    random = np.random.default_rng(0)
+    pictures = [Picture(random.integers(0, 256, (20, 31, 3), dtype=np.uint8)) for _ in range(40)]
+    cases = []
+    for number, picture in enumerate(pictures):
+        tensor, geometry = preprocess(picture, SPEC.input)
+        outputs = server(tensor)
+        cases.append(
+            GoldenCase(f"{number:03d}", picture, None, tensor, outputs, tuple(answers(outputs, SPEC, geometry)))
+        )
+    served = [case.answers for case in cases]
+    examples = [
+        SimpleNamespace(pixels=c.picture.pixels, label=c.answers[0].index if i % 10 else -1)
+        for i, c in enumerate(cases)
+    ]
+    return cases, TestSplit(examples, server_answers("top1", 0.9, served), "made up")
+
+
+def verdict(measured, run, precision="fp32", split=True):
+    cases, test = measured
+    record = measure({"x": artifact_candidate(run)}, SPEC, cases, test if split else None)["x"]
+    return judge(record, SPEC, GATES[precision], cases, test if split else None)
+
+
+def test_the_server_model_itself_is_exact(measured):
+    judged = verdict(measured, server)
+    (logits,) = judged.figures["roles"]
+    assert judged.passed and logits.exact and judged.figures["agreement"] == 1.0
+    metric = judged.figures["metric"]
+    assert (metric.server, metric.artifact, metric.drop, metric.images) == (0.9, 0.9, 0.0, 40)
+    assert judged.reason == "40 golden cases and 40 test images"
+
+
+def test_boxes_without_area_agree_with_themselves():
+    flat = [Answer("a", 0, 0.9, (0.0, 0.0, 0.0, 0.0)), Answer("a", 0, 0.8, (5.0, 5.0, 5.0, 9.0))]
+    same, apart = Agreement(0.5), Agreement(0.5)
+    same.add(flat, flat)
+    apart.add(flat[:1], flat[1:])
+    assert same.share == 1.0 and apart.share == 0.0
+
+
+def test_without_test_data_the_verdict_says_golden_cases_only(measured):
+    judged = verdict(measured, server, split=False)
+    assert judged.passed and judged.figures["metric"] is None and judged.reason == "golden cases only"
+
+
+def noisy(decibel):
+    random = np.random.default_rng(3)
+
+    def run(tensor):
+        logits = server(tensor)["logits"]
+        return {"logits": logits + random.normal(0, 0.73 * 10 ** (-decibel / 20), logits.shape).astype(np.float32)}
+
+    return run
+
+
+def test_noise_is_measured_in_decibels(measured):
+    cases, _ = measured
+    everything = np.concatenate([case.outputs["logits"] for case in cases])
+    deviation = np.sqrt(np.mean((everything - everything.mean(axis=0)) ** 2))
+    shifted = [case.outputs["logits"] + np.float32(deviation / 100) for case in cases]
+    figures = role_figures("logits", [case.outputs["logits"] for case in cases], shifted)
+    assert figures.snr_db == pytest.approx(40.0, abs=0.01)
+    assert figures.worst_db == pytest.approx(40.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("fault", "run"),
+    [
+        ("zeros", lambda t: {"logits": np.zeros((1, 4), np.float32)}),
+        ("constant", lambda t: {"logits": server(np.full((8, 8, 3), 127, np.uint8))["logits"] + np.float32(0.1)}),
+        ("channels swapped", lambda t: server(t[:, :, ::-1])),
+        ("0..1 for 0..255", lambda t: server(t // 255)),
+        ("height and width exchanged", lambda t: server(t.transpose(1, 0, 2))),
+        ("channels-last read as channels-first", lambda t: server(t.reshape(3, 8, 8).transpose(1, 2, 0))),
+        ("outputs rotated", lambda t: {"logits": np.roll(server(t)["logits"], 1, axis=1)}),
+        ("noise of 30 dB", noisy(30)),
+        ("wrong shape", lambda t: {"logits": server(t)["logits"][:, :3]}),
+        ("not a number", lambda t: {"logits": server(t)["logits"] * np.float32("nan")}),
+        ("crash", lambda t: 1 / 0),
+    ],
+)
+def test_a_fault_fails_and_says_why(measured, fault, run):
+    judged = verdict(measured, run)
+    assert not judged.passed
+    assert "dB is below 80 dB" in judged.reason or "did not run" in judged.reason
+
+
+def test_a_constant_output_scores_no_decibel_however_small_the_outputs_are():
+    """An untrained net may put out 2e-9: with an absolute tolerance an all-zero model would pass."""
+    random = np.random.default_rng(0)
+    reference = [random.normal(0, 2e-9, (1, 10)).astype(np.float32) for _ in range(20)]
+    assert role_figures("logits", reference, [np.zeros((1, 10), np.float32)] * 20).snr_db <= 0.0
+    mean = np.mean(reference, axis=0)
+    assert role_figures("logits", reference, [mean] * 20).snr_db <= 0.01
+
+
+def test_an_interval_across_the_gate_is_inconclusive(measured):
+    cases, test = measured
+    wrong = iter(range(10**6))
+
+    def sometimes(tensor):
+        outputs = server(tensor)
+        number = next(wrong) - len(cases)
+        return {"logits": -outputs["logits"]} if number == 5 else outputs
+
+    record = measure({"x": artifact_candidate(sometimes)}, SPEC, cases, test)["x"]
+    gate = dataclasses.replace(GATES["int8"], agreement=0.9, metric_drop=0.03)
+    judged = judge(record, SPEC, gate, cases, test)
+    assert judged.passed and judged.inconclusive
+    assert judged.figures["metric"].drop == pytest.approx(0.025)
+
+
+def test_a_golden_case_that_this_contract_does_not_make_stops_everything(measured):
+    cases, _ = measured
+    other = dataclasses.replace(cases[3], tensor=cases[3].tensor ^ 1)
+    with pytest.raises(SamesightError, match="golden case 003: the contract makes another input tensor"):
+        measure({"x": artifact_candidate(server)}, SPEC, [other], None)
+
+
+def box(label, *corners, score=0.9):
+    return Answer(label, "ab".index(label), score, tuple(map(float, corners)))
+
+
+@pytest.mark.parametrize(
+    ("candidate", "share"),
+    [
+        ([box("a", 0, 0, 10, 10), box("b", 20, 20, 40, 40)], 1.0),
+        ([box("b", 20, 20, 40, 40), box("a", 0, 0, 10, 10)], 1.0),
+        ([box("a", 0, 0, 10, 10)], 2 / 3),
+        ([box("a", 0, 0, 10, 10), box("a", 20, 20, 40, 40)], 0.5),
+        ([box("a", 0, 0, 10, 10), box("b", 25, 25, 45, 45)], 0.5),
+        ([box("a", 0, 0, 10, 10)] * 2 + [box("b", 20, 20, 40, 40)], 0.8),
+        ([], 0.0),
+    ],
+)
+def test_boxes_agree_one_to_one(candidate, share):
+    agreement = Agreement(iou=0.9)
+    agreement.add([box("a", 0, 0, 10, 10), box("b", 20, 20, 40, 40)], candidate)
+    assert agreement.share == pytest.approx(share)
+
+
+def test_no_answer_on_either_side_is_no_evidence():
+    agreement = Agreement(iou=0.9)
+    agreement.add([], [])
+    assert agreement.share is None

@@ -1,0 +1,100 @@
+from importlib import metadata
+
+import pytest
+
+from samesight.contract.errors import UsageError
+from samesight.conversion.formats import FORMATS, PRECISIONS
+from samesight.conversion.workflow.plan import GROUPS, choose, group, left_out
+
+
+def names(targets):
+    return [target.name for target in targets]
+
+
+def test_everything_by_default():
+    made = choose("digits")
+    assert names(made) == [
+        "digits.fp32.pt",
+        "digits.fp32.ptl",
+        "digits.fp32.pt2",
+        "digits.fp32.onnx",
+        "digits.int8.onnx",
+        "digits.fp32.pte",
+        "digits.int8.pte",
+        "digits.fp32.tflite",
+        "digits.fp16.tflite",
+        "digits.int8.tflite",
+        "digits.dynamic-int8.tflite",
+        "digits.fp16.mlpackage",
+        "digits.fp16.aimodel",
+    ]
+    assert {target.file for target in made} == {f"artifacts/{name}" for name in names(made)}
+
+
+def test_all_means_all():
+    everything = choose("m", ["all"])
+    assert everything == choose("m", ["all"], ["all"]) == choose("m", [], ["all"])
+    assert len(everything) == sum(len(row.precisions) for row in FORMATS.values())
+    assert set(choose("m")) < set(everything)
+    assert names(choose("m", ["mlpackage"])) == [
+        f"m.{precision}.mlpackage" for precision in ("fp32", "fp16", "int8", "int8-weights", "palette6", "palette4")
+    ]
+
+
+def test_formats_by_name_or_suffix_each_once():
+    assert names(choose("m", ["tflite", ".pte", "litert"], ["int8"])) == ["m.int8.tflite", "m.int8.pte"]
+
+
+def test_a_precision_alone_leaves_out_formats_that_cannot_hold_it():
+    assert names(choose("m", [], ["fp16"])) == [
+        "m.fp16.tflite",
+        "m.fp16.mlpackage",
+        "m.fp16.coreml.pte",
+        "m.fp16.aimodel",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("formats", "precisions", "sentence"),
+    [
+        (
+            ["tfjs"],
+            [],
+            "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, aimodel",
+        ),
+        ([], ["int4"], f"unknown precision 'int4'; choose among {', '.join(PRECISIONS)}"),
+        (["aimodel"], ["int8"], "Core AI (.aimodel) holds no int8, only fp32, fp16"),
+        (["tflite", "pt"], ["int8", "fp16"], "TorchScript (.pt) holds no int8 or fp16, only fp32"),
+    ],
+)
+def test_what_cannot_be_made_is_one_sentence(formats, precisions, sentence):
+    with pytest.raises(UsageError) as caught:
+        choose("m", formats, precisions)
+    assert str(caught.value) == sentence
+
+
+def test_every_format_is_in_exactly_one_group():
+    assert sorted(name for names in GROUPS for name in names) == sorted(FORMATS)
+
+
+def test_groups_lose_and_repeat_nothing():
+    for precision in (None, *PRECISIONS):
+        made = choose("m", [], [precision] if precision else [])
+        groups = group(made)
+        assert all(groups)
+        assert sorted(names(target for targets in groups for target in targets)) == sorted(names(made))
+
+
+def test_what_is_not_installed_is_left_out_unless_asked_for(monkeypatch):
+    def version(package):
+        raise metadata.PackageNotFoundError(package)
+
+    assert left_out() == []
+    monkeypatch.setattr("samesight.conversion.formats.metadata.version", version)
+    sentence = "Core AI (.aimodel) needs coreai-torch, which is not installed; pip install 'samesight[coreai]'"
+    assert "m.fp16.aimodel" not in names(choose("m")) + names(choose("m", ["all"]))
+    assert left_out() == left_out(["all"]) == [f"left out: {sentence}"]
+    assert left_out(["tflite"]) == []
+    with pytest.raises(UsageError) as caught:
+        choose("m", ["aimodel"])
+    assert str(caught.value) == sentence
