@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from samesight.contract.classification import rank
-from samesight.contract.detection import detect, position_count
 from samesight.contract.errors import SamesightError
 from samesight.contract.preprocess import Geometry
 from samesight.contract.spec import ModelSpec, Role
+from samesight.contract.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Answer:
         label: the class's name.
         index: of `label` in the spec's labels.
         score: a float32 value.
-        box: x1, y1, x2, y2, float32 values in pixels of the stored image (or the upright one); None in classification.
+        box: x1, y1, x2, y2, float32 values in pixels of the stored image (or the upright one); None in a task without.
     """
 
     label: str
@@ -48,18 +47,17 @@ def answers(
         SamesightError: the outputs contradict the spec or are not finite; or a detection without geometry.
     """
     check_outputs(outputs, spec)
-    if spec.task == "classification":
-        best = rank(outputs["logits"][0], spec.outputs.activation, spec.top_k)
-        return [Answer(spec.labels[index], index, score) for index, score in best]
-    if geometry is None:
+    rules = TASKS[spec.task]
+    if rules.has_boxes and geometry is None:
         raise SamesightError(f"model {spec.name}: boxes need the geometry of the image that preprocess returns")
-    found = detect(outputs, spec)
-    boxes = geometry.to_upright(found.boxes) if upright else geometry.to_stored(found.boxes)
+    decoded = rules.decode(outputs, spec)
+    ranked = zip(decoded.indices, decoded.scores, strict=True)
+    if decoded.boxes is None or geometry is None:
+        return [Answer(spec.labels[index], index, score) for index, score in ranked]
+    boxes = geometry.to_upright(decoded.boxes) if upright else geometry.to_stored(decoded.boxes)
     return [
         Answer(spec.labels[index], index, score, (x1, y1, x2, y2))
-        for index, score, (x1, y1, x2, y2) in zip(
-            found.classes.tolist(), found.scores.tolist(), boxes.tolist(), strict=True
-        )
+        for (index, score), (x1, y1, x2, y2) in zip(ranked, boxes.tolist(), strict=True)
     ]
 
 
@@ -89,22 +87,10 @@ def check_shapes(shapes: dict[Role, tuple[int, ...]], spec: ModelSpec) -> None:
     missing = [role for role in spec.roles if role not in shapes]
     if missing:
         raise SamesightError(f"model {spec.name}: no output for the role '{missing[0]}', which the spec's roles name")
-    if spec.task == "classification":
-        _expect("logits", shapes["logits"], (1, spec.class_count), spec, "labels")
-        return
-    positions = shapes["logits"][1] if len(shapes["logits"]) == 3 else 0
-    _expect("logits", shapes["logits"], (1, positions, spec.class_count), spec, "labels or background")
-    _expect("boxes", shapes["boxes"], (1, positions, 4), spec, "roles")
-    if "objectness" in spec.roles:
-        _expect("objectness", shapes["objectness"], (1, positions, 1), spec, "roles")
-    if spec.detection is not None and spec.detection.boxes.strides:
-        expected = position_count(spec.detection.boxes.strides, spec.input)
-        _expect("boxes", shapes["boxes"], (1, expected, 4), spec, "strides or input size")
-
-
-def _expect(role: Role, found: tuple[int, ...], expected: tuple[int, ...], spec: ModelSpec, fields: str) -> None:
-    if tuple(found) != expected:
-        raise SamesightError(
-            f"model {spec.name}: output '{role}' is {list(found)}, but the spec means {list(expected)}; "
-            f"correct {fields} in model.json"
-        )
+    for expected in TASKS[spec.task].expected_shapes(shapes, spec):
+        found = tuple(shapes[expected.role])
+        if found != expected.shape:
+            raise SamesightError(
+                f"model {spec.name}: output '{expected.role}' is {list(found)}, but the spec means "
+                f"{list(expected.shape)}; correct {expected.fields} in model.json"
+            )

@@ -7,19 +7,16 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 from samesight.contract.bundle import MANIFEST, VERDICTS, Bundle, belongs, replacing_bundle
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.files import sha256, write_atomically
-from samesight.contract.manifest import Artifact, Manifest, check_relative, parse_manifest
+from samesight.contract.manifest import Artifact, Manifest, Platform, check_relative, parse_manifest
 from samesight.contract.verdicts import failures
 
-# Which formats a platform's apps load; None: every format.
-PLATFORMS: dict[str, tuple[str, ...] | None] = {
-    "android": ("litert", "executorch"),
-    "ios": ("coreml", "coreai", "executorch"),
-    "all": None,
-}
+# What can be packed: what the apps of one platform load, or everything.
+PLATFORMS = (*get_args(Platform), "all")
 ONLY_HERE = ("server.json",)
 MOMENT = (1980, 1, 1, 0, 0, 0)
 MOST_BYTES = 2**31 - 1
@@ -34,17 +31,17 @@ def choose(bundle: Bundle, platform: str) -> tuple[Artifact, ...]:
     """
     if platform not in PLATFORMS:
         raise UsageError(f"no platform {platform!r}; choose among {', '.join(PLATFORMS)}")
-    formats, chosen = PLATFORMS[platform], _used_by(bundle, platform)
+    chosen = _used_by(bundle, platform)
     if not chosen:
         raise SamesightError(
-            f"{bundle.folder}: has no artifact for {platform}; convert with {' or '.join(formats or ())}"
+            f"{bundle.folder}: has no artifact for {platform}; convert again with one of its formats "
+            "(`samesight convert --help` lists them)"
         )
     return chosen
 
 
 def _used_by(bundle: Bundle, platform: str) -> tuple[Artifact, ...]:
-    formats = PLATFORMS[platform]
-    return tuple(a for a in bundle.manifest.artifacts if formats is None or a.format in formats)
+    return tuple(a for a in bundle.manifest.artifacts if platform == "all" or platform in a.platforms)
 
 
 def reduced_manifest(bundle: Bundle, chosen: tuple[Artifact, ...]) -> Manifest:
@@ -110,7 +107,7 @@ def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
     return files
 
 
-def pack(bundle: Bundle, platform: str, target: Path) -> int:
+def pack_bundle(bundle: Bundle, platform: str, target: Path) -> int:
     """Write `target`, a zip whose bytes depend on the bundle alone; returns its length.
 
     Entries are stored, not compressed, so that a phone can map them into memory, and so that the bytes do not depend
@@ -130,7 +127,7 @@ def pack(bundle: Bundle, platform: str, target: Path) -> int:
     return len(memory.getvalue())
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack_bundle(archive: Path, folder: Path) -> None:
     """Unpack a packed bundle; what its manifest does not vouch for is refused and nothing is left behind.
 
     Raises:

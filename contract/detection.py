@@ -1,13 +1,18 @@
 """Detection: raw heads become boxes in input pixels; class-wise non-maximum suppression."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samesight.contract.activation import Activation, activate, raw_threshold, sigmoid
 from samesight.contract.errors import SamesightError
-from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Role
+from samesight.contract.task_rules import Decoded, ExpectedShape, Shape, TaskRules
+
+if TYPE_CHECKING:
+    from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Role
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +32,52 @@ class Detections:
     positions: NDArray[np.int64]
 
 
-def detect(outputs: dict[Role, NDArray[np.float32]], spec: ModelSpec) -> Detections:
+def check_spec(spec: "ModelSpec") -> None:
+    """Boxes, a coding that fits the input, and a background class among the classes.
+
+    Raises:
+        ValueError: the spec contradicts itself.
+    """
+    if spec.detection is None or "boxes" not in spec.outputs.roles:
+        raise ValueError("a detection needs the field 'detection' and the role 'boxes'")
+    background = spec.detection.background
+    if background is not None and background >= spec.class_count:
+        raise ValueError(f"background class {background} is outside the {spec.class_count} classes")
+    if background is not None and spec.outputs.activation == "sigmoid":
+        raise ValueError("a background class goes with softmax or none, not with sigmoid")
+    for stride in spec.detection.boxes.strides:
+        if spec.input.width % stride or spec.input.height % stride:
+            raise ValueError(f"stride {stride} does not divide the input {spec.input.width} x {spec.input.height}")
+
+
+def expected_shapes(shapes: "Mapping[Role, Shape]", spec: "ModelSpec") -> list[ExpectedShape]:
+    """Logits [1, N, C], boxes [1, N, 4], objectness [1, N, 1]; N is that of the logits, and of the strides' grids."""
+    positions = shapes["logits"][1] if len(shapes["logits"]) == 3 else 0
+    expected = [
+        ExpectedShape("logits", (1, positions, spec.class_count), "labels or background"),
+        ExpectedShape("boxes", (1, positions, 4), "roles"),
+    ]
+    if "objectness" in spec.roles:
+        expected.append(ExpectedShape("objectness", (1, positions, 1), "roles"))
+    count = grid_positions(spec)
+    if count is not None:
+        expected.append(ExpectedShape("boxes", (1, count, 4), "strides or input size"))
+    return expected
+
+
+def grid_positions(spec: "ModelSpec") -> int | None:
+    """How many positions the spec's strides make; None where its boxes stand on no grid."""
+    strides = _rule(spec).boxes.strides
+    return position_count(strides, spec.input) if strides else None
+
+
+def decode_outputs(outputs: "dict[Role, NDArray[np.float32]]", spec: "ModelSpec") -> Decoded:
+    """The boxes that `detect` finds."""
+    found = detect(outputs, spec)
+    return Decoded(found.classes.tolist(), found.scores.tolist(), found.boxes)
+
+
+def detect(outputs: "dict[Role, NDArray[np.float32]]", spec: "ModelSpec") -> Detections:
     """Boxes of one image.
 
     Args:
@@ -53,20 +103,20 @@ def detect(outputs: dict[Role, NDArray[np.float32]], spec: ModelSpec) -> Detecti
     return Detections(boxes[kept], scores, _label_indices(classes[chosen], rule.background), chosen)
 
 
-def reaches_threshold(outputs: dict[Role, NDArray[np.float32]], spec: ModelSpec) -> NDArray[np.bool_]:
+def reaches_threshold(outputs: "dict[Role, NDArray[np.float32]]", spec: "ModelSpec") -> NDArray[np.bool_]:
     """The positions of one image that are candidates before suppression: bool [N]."""
     _, ranking, threshold = _candidates(outputs, spec.outputs.activation, _rule(spec))
     return ranking >= threshold
 
 
-def _rule(spec: ModelSpec) -> Detection:
+def _rule(spec: "ModelSpec") -> "Detection":
     if spec.detection is None:
         raise SamesightError(f"model {spec.name}: its task is {spec.task}, but detection was asked for")
     return spec.detection
 
 
 def _candidates(
-    outputs: dict[Role, NDArray[np.float32]], activation: Activation, rule: Detection
+    outputs: "dict[Role, NDArray[np.float32]]", activation: Activation, rule: "Detection"
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], np.float32]:
     """Per position the best class that is not background, and its ranking value; and the least value to keep."""
     logits, objectness = outputs["logits"][0], outputs.get("objectness")
@@ -90,7 +140,7 @@ def _label_indices(classes: NDArray[np.int64], background: int | None) -> NDArra
 
 
 def decode(
-    raw: NDArray[np.float32], positions: NDArray[np.int64], coding: BoxCoding, spec: Input
+    raw: NDArray[np.float32], positions: NDArray[np.int64], coding: "BoxCoding", spec: "Input"
 ) -> NDArray[np.float32]:
     """Boxes x1, y1, x2, y2 in input pixels from the raw boxes [K, 4] of the given positions; all in float32.
 
@@ -127,7 +177,7 @@ def _positive(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def grid_points(
-    strides: tuple[int, ...], spec: Input
+    strides: tuple[int, ...], spec: "Input"
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Middle x, middle y and stride of every position: grid by grid, each row by row; float32 [N], exact."""
     tables = []
@@ -139,7 +189,7 @@ def grid_points(
     return x, y, size
 
 
-def position_count(strides: tuple[int, ...], spec: Input) -> int:
+def position_count(strides: tuple[int, ...], spec: "Input") -> int:
     """How many positions the grids of these strides have."""
     return sum((spec.width // stride) * (spec.height // stride) for stride in strides)
 
@@ -188,3 +238,13 @@ def iou_matrix(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArr
 
 def _area(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+DETECTION = TaskRules(
+    check_spec=check_spec,
+    expected_shapes=expected_shapes,
+    decode=decode_outputs,
+    position_count=grid_positions,
+    per_position=True,
+    has_boxes=True,
+)

@@ -1,4 +1,6 @@
-"""The one exception that people are meant to read."""
+"""The one exception that people are meant to read, and what other people's code raised in one line."""
+
+LONGEST_LINE = 300
 
 
 class SamesightError(Exception):
@@ -20,3 +22,15 @@ class UsageError(SamesightError):
     """The request itself is wrong: an unknown format, an option that contradicts another (exit code 2)."""
 
     exit_code = 2
+
+
+def first_line(error: BaseException, longest: int = LONGEST_LINE) -> str:
+    """The first line of an error's message that is not empty, or the exception's kind where there is none."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)[:longest]
+
+
+def describe_error(error: BaseException) -> str:
+    """The exception's kind and the first line of its message, where there is one."""
+    kind, line = type(error).__name__, first_line(error)
+    return kind if line == kind else f"{kind}: {line}"

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from samesight.contract.errors import SamesightError
+from samesight.contract.manifest import Unit
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -31,6 +34,19 @@ GATES: dict[str, Gate] = {
     "palette4": Gate(snr_db=13.0, agreement=0.96, iou=0.8, metric_drop=0.01),
 }
 
-# Int8 artifacts of one bundle come from one quantized program: the mean distance of their outputs, in quanta, that is
+# Int8 artifacts of one bundle come from one quantized program: the mean distance of their outputs, in steps, that is
 # still due to the runtimes' rounding.
-QUANTA_APART = 0.5
+STEPS_APART = 0.5
+
+
+def gate_for(precision: str, unit: Unit) -> Gate:
+    """The gate of an artifact of this precision on this unit.
+
+    A GPU or an NPU computes float networks in halves, so fp32 has the gate of fp16 there.
+
+    Raises:
+        SamesightError: a precision of a newer samesight.
+    """
+    if precision not in GATES:
+        raise SamesightError(f"precision {precision!r} has no gate here (known: {', '.join(GATES)}); update samesight")
+    return GATES["fp16" if precision == "fp32" and unit != "cpu" else precision]

@@ -18,6 +18,10 @@ WHITE = (255, 255, 255)
 
 # Raster formats only (no EPS, which Pillow hands to Ghostscript); the first ones cost no import of other decoders.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000")
+# Of files in those formats: what counts as an image in a folder.
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff", ".avif", ".jp2"}
+)
 _ORIENTATION_TAG = 0x0112
 _GREY_MODES = ("1", "L", "LA", "La")
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -90,6 +94,15 @@ def load_picture(source: Path | bytes, background: tuple[int, int, int] = WHITE,
         raise SamesightError(f"{name}: not enough memory to decode it; scale it down first") from None
     except Exception as error:  # Pillow's decoders raise anything from OSError to struct.error on damaged files.
         raise SamesightError(f"{name}: the image is damaged or cut off ({error}); replace it") from None
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The image files in a folder and below it by their suffix, sorted; hidden files left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and not path.name.startswith(".")
+    )
 
 
 def _read(path: Path, name: str) -> bytes:

@@ -7,10 +7,11 @@ from pydantic import AfterValidator, Field, model_validator
 
 from samesight.contract.documents import Document, Int32, Strict, parse_document
 from samesight.contract.spec import Role
-from samesight.contract.tensor_layout import Storage
+from samesight.contract.tensor_layout import TensorLayout
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Unit = Literal["cpu", "gpu", "npu"]
+Platform = Literal["android", "ios"]
 
 
 def check_relative(path: str) -> str:
@@ -69,18 +70,19 @@ class TensorInfo(Strict):
 
 
 class Artifact(Strict):
-    """One file (or, for Core ML, one folder) of one format at one precision for one unit."""
+    """One file (or, for Core ML, one folder) of one format at one precision for one unit; `platforms` load it."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
     file: BundlePath
     format: str
     precision: str
     unit: Unit = "cpu"
+    platforms: tuple[Platform, ...] = ()
     runtime: str
     runtime_version: str
     os_minimum: dict[str, str] = Field(default_factory=dict)
     soc: str | None = None
-    storage: Storage
+    storage: TensorLayout
     input: TensorInfo
     outputs: tuple[TensorInfo, ...]
     tools: dict[str, str]

@@ -9,10 +9,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from samesight.contract.documents import Count, Document, Position, Strict, parse_document, read_document
+from samesight.contract.tasks import TASKS, Task
 
 CHANNEL_COUNTS = {"rgb": 3, "bgr": 3, "grey": 1}
 
-Task = Literal["classification", "detection"]
 Role = Literal["logits", "boxes", "objectness"]
 Level = Annotated[int, Field(ge=0, le=255)]
 Side = Annotated[int, Field(ge=1, le=8192)]
@@ -183,20 +183,7 @@ class ModelSpec(Document):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.task == "classification":
-            if self.detection is not None or set(self.outputs.roles) != {"logits"}:
-                raise ValueError("a classification has the role 'logits' alone and no field 'detection'")
-            return self
-        if self.detection is None or "boxes" not in self.outputs.roles:
-            raise ValueError("a detection needs the field 'detection' and the role 'boxes'")
-        background = self.detection.background
-        if background is not None and background >= self.class_count:
-            raise ValueError(f"background class {background} is outside the {self.class_count} classes")
-        if background is not None and self.outputs.activation == "sigmoid":
-            raise ValueError("a background class goes with softmax or none, not with sigmoid")
-        for stride in self.detection.boxes.strides:
-            if self.input.width % stride or self.input.height % stride:
-                raise ValueError(f"stride {stride} does not divide the input {self.input.width} x {self.input.height}")
+        TASKS[self.task].check_spec(self)
         return self
 
 

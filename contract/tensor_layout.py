@@ -5,10 +5,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Storage = Literal["int8_nhwc", "float32_nhwc", "float32_nchw", "bgra8_nhwc"]
+TensorLayout = Literal["int8_nhwc", "float32_nhwc", "float32_nchw", "bgra8_nhwc"]
 
 
-def pack(tensor: NDArray[np.uint8], storage: Storage) -> NDArray[Any]:
+def pack(tensor: NDArray[np.uint8], storage: TensorLayout) -> NDArray[Any]:
     """The input tensor uint8 [H, W, C] (C of 1 or 3) as an artifact's input, contiguous.
 
     int8_nhwc: int8 [1, H, W, C], pixel - 128 (scale 1, zero point -128).

@@ -41,7 +41,7 @@ class Verdict(Strict):
 
     `passed` is None where nothing here can run the artifact; `reason` says why. `inconclusive`: the interval of the
     metric's drop crosses the gate, so more test images are needed to be sure of `passed`. `quanta_apart`: mean distance
-    of an int8 artifact's outputs from those of the nearest other int8 artifact, in quanta; `largest_quanta_apart` the
+    of an int8 artifact's outputs from those of the nearest other int8 artifact, in steps; `largest_quanta_apart` the
     largest single one.
     """
 

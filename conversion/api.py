@@ -13,14 +13,14 @@ from samesight.conversion.workflow.cache import Cache, default_root
 from samesight.conversion.workflow.convert import convert_source
 
 if TYPE_CHECKING:
-    from samesight.conversion.runners.model import Model
+    from samesight.conversion.runners.model import CallableModel
 
 
 @dataclass(frozen=True)
 class ModelBundle(Bundle):
     """A bundle whose artifacts can be called."""
 
-    def artifact(self, name: str) -> "Model":
+    def artifact(self, name: str) -> "CallableModel":
         """Load an artifact: called with an image (path, picture or RGB pixels), it answers as the server model does.
 
         Raises:

@@ -15,14 +15,14 @@ Integers = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Quantum:
+class QuantParams:
     """The grid of an int8 output: real = (q - zero_point) * scale in float32."""
 
     scale: float
     zero_point: int
 
 
-def in_quanta(outputs: Mapping[Role, Float32], grids: Mapping[Role, Quantum]) -> dict[Role, Integers]:
+def to_steps(outputs: Mapping[Role, Float32], grids: Mapping[Role, QuantParams]) -> dict[Role, Integers]:
     """The outputs whose real values lie on a grid, as its integers q."""
     return {
         role: (np.rint(outputs[role] / np.float32(grid.scale)) + grid.zero_point).astype(np.int32)
@@ -30,12 +30,12 @@ def in_quanta(outputs: Mapping[Role, Float32], grids: Mapping[Role, Quantum]) ->
     }
 
 
-def write_grids(grids: Mapping[Role, Quantum]) -> str:
+def write_qparams(grids: Mapping[Role, QuantParams]) -> str:
     """The grids as JSON, as files embed them."""
     return json.dumps({role: asdict(grid) for role, grid in grids.items()})
 
 
-def read_grids(text: str | None) -> dict[Role, Quantum]:
-    """What `write_grids` wrote; a file without it has no grids."""
+def read_qparams(text: str | None) -> dict[Role, QuantParams]:
+    """What `write_qparams` wrote; a file without it has no grids."""
     stored = json.loads(text or "{}")
-    return {role: Quantum(float(grid["scale"]), int(grid["zero_point"])) for role, grid in stored.items()}
+    return {role: QuantParams(float(grid["scale"]), int(grid["zero_point"])) for role, grid in stored.items()}

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samesight.contract.errors import UsageError
-from samesight.contract.spec import Task
+from samesight.contract.tasks import Task
 from samesight.datasets.example import DataSet, Example
 
 __all__ = ["SOURCES", "DataSet", "Example", "open_data"]
 
 
 @dataclass(frozen=True)
-class Source:
+class DatasetKind:
     """One kind of data: how it is written, what it is for, and how it is opened from what follows the colon."""
 
     form: str
@@ -59,18 +59,20 @@ def _torchvision(name: str) -> Callable[[str, int], DataSet]:
     return opener
 
 
-SOURCES: dict[str, Source] = {
-    "digits": Source("digits", "classification", _digits, "1,797 real scans of handwritten digits, built in"),
-    "scenes": Source("scenes", "detection", _scenes, "those digits on cluttered backgrounds, with boxes, built in"),
-    "folder": Source("folder:PATH", "classification", _folder, "your images, one subfolder per class"),
-    "coco": Source("coco:IMAGES,ANNOTATIONS.json", "detection", _coco, "your images with boxes in one COCO file"),
-    "mnist": Source("mnist", "classification", _torchvision("mnist"), "downloaded once"),
-    "fashion-mnist": Source("fashion-mnist", "classification", _torchvision("fashion-mnist"), "downloaded once"),
-    "cifar10": Source("cifar10", "classification", _torchvision("cifar10"), "downloaded once"),
+SOURCES: dict[str, DatasetKind] = {
+    "digits": DatasetKind("digits", "classification", _digits, "1,797 real scans of handwritten digits, built in"),
+    "scenes": DatasetKind(
+        "scenes", "detection", _scenes, "those digits on cluttered backgrounds, with boxes, built in"
+    ),
+    "folder": DatasetKind("folder:PATH", "classification", _folder, "your images, one subfolder per class"),
+    "coco": DatasetKind("coco:IMAGES,ANNOTATIONS.json", "detection", _coco, "your images with boxes in one COCO file"),
+    "mnist": DatasetKind("mnist", "classification", _torchvision("mnist"), "downloaded once"),
+    "fashion-mnist": DatasetKind("fashion-mnist", "classification", _torchvision("fashion-mnist"), "downloaded once"),
+    "cifar10": DatasetKind("cifar10", "classification", _torchvision("cifar10"), "downloaded once"),
 }
 
 
-def find_source(text: str, task: Task | None = None) -> tuple[Source, str]:
+def find_source(text: str, task: Task | None = None) -> tuple[DatasetKind, str]:
     """The source that a text such as `digits` or `folder:PATH` names, and what follows its colon.
 
     Raises:

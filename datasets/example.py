@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, overload
+from typing import Generic, Protocol, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samesight.contract.errors import SamesightError
-from samesight.contract.spec import Task
+from samesight.contract.tasks import Task
 
 Item = TypeVar("Item")
 Pixels = NDArray[np.uint8]
@@ -51,6 +51,35 @@ class Truth:
     label: int = -1
     boxes: NDArray[np.float32] | None = None
     labels: NDArray[np.int64] | None = None
+
+
+class LabelledImage(Protocol):
+    """One image and what is in it, as a metric needs them (see `Example`)."""
+
+    @property
+    def name(self) -> str:
+        """How people find the image."""
+        ...
+
+    @property
+    def pixels(self) -> Pixels:
+        """uint8 [H, W, 3], RGB, upright."""
+        ...
+
+    @property
+    def label(self) -> int:
+        """Index of the image's class (classification)."""
+        ...
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """float32 [K, 4]: x1, y1, x2, y2 in pixels of the upright image (detection)."""
+        ...
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """int64 [K]: class of each box (detection)."""
+        ...
 
 
 @dataclass(frozen=True)

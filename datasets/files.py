@@ -9,7 +9,6 @@ from samesight.contract.image import load_picture
 from samesight.contract.orientation import Orientation, from_exif
 from samesight.datasets.example import Pixels
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"})
 ORIENTATION_TAG = 0x0112
 
 
@@ -36,15 +35,6 @@ def read_header(path: Path) -> tuple[int, int, Orientation]:
     # Pillow's readers raise anything from OSError to struct.error on damaged headers.
     except Exception:
         raise SamesightError(f"{path}: not an image, or damaged; replace it or leave it out") from None
-
-
-def list_images(folder: Path) -> list[Path]:
-    """The image files in a folder and below it by their suffix, sorted; hidden files left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
-    )
 
 
 def list_folders(folder: Path) -> list[Path]:

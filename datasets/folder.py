@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from samesight.contract.errors import SamesightError
+from samesight.contract.image import list_images
 from samesight.datasets.example import DataSet, Example, Lazy, Truth, split_evenly
-from samesight.datasets.files import list_folders, list_images, load_upright
+from samesight.datasets.files import list_folders, load_upright
 
 SIDE = 128
 PART_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, first_line
 from samesight.datasets.example import DataSet, Example, Lazy, Truth, split_evenly
 
 CACHE = Path("~/.cache/samesight/data")
@@ -35,7 +35,7 @@ def open_torchvision(name: str, seed: int) -> DataSet:
     # torchvision lets out whatever the network, the archive or the disk raised.
     except Exception as error:
         raise SamesightError(
-            f"{name}: could not be downloaded to {folder} ({_first_line(error)}); connect to the internet, "
+            f"{name}: could not be downloaded to {folder} ({first_line(error)}); connect to the internet, "
             "or put torchvision's files there (set SAMESIGHT_DATA for another folder)"
         ) from None
     train, validation, held_back = split_evenly([int(label) for label in learn.targets], seed, name)
@@ -61,7 +61,3 @@ def _part(name: str, data: Any, positions: list[int]) -> Lazy[Example]:
         return Example(f"{name}-{position:05d}", lambda: pixels, Truth(label=int(label)))
 
     return Lazy(len(positions), example)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

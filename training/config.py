@@ -6,11 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from samesight.contract.errors import UsageError
-from samesight.contract.spec import Task
+from samesight.contract.tasks import Task
+from samesight.training.tasks.defaults import DEFAULTS, Framing
 
 Augmentation = Literal["none", "glyphs", "photos"]
 Schedule = Literal["cosine", "onecycle", "constant"]
-Framing = Literal["stretch", "crop", "letterbox"]
 Side = Annotated[int, Field(ge=16, le=4096)]
 
 # Fields that the command line calls otherwise.
@@ -19,7 +19,7 @@ SMALL_SCANS = ("digits", "scenes", "mnist", "fashion-mnist")
 
 
 class TrainingConfig(BaseModel):
-    """What to train, on what, and how. Fields left at None are chosen by the data (see `settle`).
+    """What to train, on what, and how. Fields left at None are chosen by the data (see `resolve`).
 
     data: `digits`, `scenes`, `folder:PATH`, `coco:IMAGES,ANNOTATIONS.json`, `mnist`, `fashion-mnist` or `cifar10`.
     task: what the data is used for; None takes what the data is made for.
@@ -95,8 +95,8 @@ def make_config(**options: object) -> TrainingConfig:
         raise UsageError(f"{option}{what}; see samesight train --help") from None
 
 
-class Settled(BaseModel):
-    """The choices that `settle` made: nothing is None any more."""
+class ResolvedConfig(BaseModel):
+    """The choices that `resolve` made: nothing is None any more."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -113,18 +113,10 @@ class Settled(BaseModel):
     patience: int
 
 
-# Of the small default nets, found on the demo data; one cycle of AdamW.
-EPOCHS: dict[Task, int] = {"classification": 20, "detection": 10}
-BATCH_SIZE: dict[Task, int] = {"classification": 32, "detection": 8}
-LEARNING_RATE: dict[Task, float] = {"classification": 4e-3, "detection": 5e-3}
-PATIENCE: dict[Task, int] = {"classification": 8, "detection": 5}
-WEIGHT_DECAY: dict[Task, float] = {"classification": 0.1, "detection": 0.02}
-DROPOUT: dict[Task, float] = {"classification": 0.2, "detection": 0.0}
-FRAMING: dict[Task, Framing] = {"classification": "crop", "detection": "letterbox"}
 BACKBONE_LEARNING_RATE = 5e-4
 
 
-def settle(config: TrainingConfig, task: Task, side: int) -> Settled:
+def resolve(config: TrainingConfig, task: Task, side: int) -> ResolvedConfig:
     """Fill in what the config leaves open.
 
     Args:
@@ -133,23 +125,27 @@ def settle(config: TrainingConfig, task: Task, side: int) -> Settled:
         side: the input side that suits the data.
 
     Raises:
-        UsageError: a detector's sides are no multiples of 32.
+        UsageError: the sides are no multiples of what the task asks for.
     """
+    defaults = DEFAULTS[task]
     width, height = config.width or side, config.height or side
-    if task == "detection" and (width % 32 or height % 32):
-        raise UsageError(f"--size {width}x{height}: a detector's input sides are multiples of 32; choose such a size")
-    rate = LEARNING_RATE[task] if config.model == "default" else BACKBONE_LEARNING_RATE
+    multiple = defaults.side_multiple
+    if width % multiple or height % multiple:
+        raise UsageError(
+            f"--size {width}x{height}: for {task} the input's sides are multiples of {multiple}; choose such a size"
+        )
+    rate = defaults.learning_rate if config.model == "default" else BACKBONE_LEARNING_RATE
     glyphs = config.data in SMALL_SCANS
-    return Settled(
+    return ResolvedConfig(
         task=task,
         width=width,
         height=height,
-        framing=config.framing or FRAMING[task],
-        epochs=config.epochs or EPOCHS[task],
-        batch_size=config.batch_size or BATCH_SIZE[task],
+        framing=config.framing or defaults.framing,
+        epochs=config.epochs or defaults.epochs,
+        batch_size=config.batch_size or defaults.batch_size,
         learning_rate=config.learning_rate or rate,
-        weight_decay=WEIGHT_DECAY[task] if config.weight_decay is None else config.weight_decay,
-        dropout=DROPOUT[task] if config.dropout is None else config.dropout,
+        weight_decay=defaults.weight_decay if config.weight_decay is None else config.weight_decay,
+        dropout=defaults.dropout if config.dropout is None else config.dropout,
         augmentation=config.augmentation or ("glyphs" if glyphs else "photos"),
-        patience=PATIENCE[task] if config.patience is None else config.patience,
+        patience=defaults.patience if config.patience is None else config.patience,
     )

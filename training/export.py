@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import Input
 
 # Float noise between a network and its export is a few millionths; a real fault is far above this share.
@@ -28,8 +28,9 @@ def export_network(network: nn.Module, spec: Input, path: Path) -> None:
         with torch.no_grad():
             program = torch.export.export(network, (example,))
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise SamesightError(f"the trained network cannot be exported ({reason}); choose another --model") from None
+        raise SamesightError(
+            f"the trained network cannot be exported ({first_line(error)}); choose another --model"
+        ) from None
     with torch.no_grad():
         expected, found = (_flatten(one(example)) for one in (network, program.module()))
     for want, have in zip(expected, found, strict=True):

@@ -5,8 +5,6 @@ calibration found, so that its weights settle on the int8 grid. Then both candid
 run, the converted int8 program: PTQ (calibrated only) and QAT (fine-tuned). The better one by the validation metric
 becomes a new run, whose `quantization.json` holds its ranges: conversion takes these instead of calibrating, and makes
 the very program that was judged.
-
-This module alone knows both training and conversion.
 """
 
 import shutil
@@ -15,40 +13,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from samesight.contract.errors import SamesightError, UsageError
-from samesight.contract.image import load_picture
-from samesight.contract.preprocess import preprocess
+from samesight.contract.errors import UsageError
 from samesight.contract.spec import ModelSpec, read_spec
 from samesight.conversion.preparation.prepare import Prepared, prepare
 from samesight.conversion.quantization.quantize import Ranges, as_network, fine_tuned, prepare_qat, quantize, ranges_of
+from samesight.conversion.sources.calibration import calibration_tensors, find_calibration_images
 from samesight.conversion.sources.server_model import load_program
 from samesight.datasets import open_data
 from samesight.training.callbacks import Report
-from samesight.training.checks import check_source
-from samesight.training.config import TrainingConfig, make_config, settle
+from samesight.training.config import TrainingConfig, make_config, resolve
 from samesight.training.dataset import FramedImages, make_loader
-from samesight.training.lightning_module import MONITOR, Optimiser, Trainee
-from samesight.training.models import Network
-from samesight.training.run_folder import begin_run, check_free, finish_run, partial_folder
-from samesight.training.train import Job, data_record, fit, frame_parts, make_trainee, plain_metrics
+from samesight.training.lightning_module import MONITOR, Optimiser, TrainingModule
+from samesight.training.models.network import Network
+from samesight.training.run_folder import begin_run, check_free, check_source, finish_run, partial_folder
+from samesight.training.tasks.table import TASKS
+from samesight.training.train import TrainingSetup, data_record, fit, frame_parts, plain_metrics
 from samesight.training.trainer import interruptible, make_trainer, set_up
 
 EPOCHS = 3
 PATIENCE = 2
 # Of the first training's learning rate: the weights only have to settle on the grid.
 RATE_SHARE = 0.02
+MOST_CALIBRATION_IMAGES = 2000  # as many as a run may have, see `TrainingConfig.calibration`
 FIXED = ("data", "task", "model", "pretrained", "width", "height", "framing")
 ALONE = {"devices": "1", "num_nodes": 1, "strategy": "auto"}
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Int8Candidate:
     """A float program with its activation ranges, and the metrics of the int8 program that these two give."""
 
     prepared: Prepared
@@ -112,96 +108,91 @@ def tune(config: TrainingConfig, run: Path, report: Report, begun: bool) -> Path
     set_up(config)
     spec = read_spec(source / "model.json")
     data = open_data(config.data, config.task, config.seed)
-    settled = settle(config, data.task, data.side)
-    trainer = make_trainer(config, settled, partial_folder(run), report)
-    images = frame_parts(data, config, settled, spec.input)
+    resolved = resolve(config, data.task, data.side)
+    trainer = make_trainer(config, resolved, partial_folder(run), report)
+    images = frame_parts(data, config, resolved, spec.input)
     report(f"{source}: preparing the phone-ready program and calibrating it")
-    calibration = _calibration(source, spec)
+    images_of_run = find_calibration_images(source / "calibration", MOST_CALIBRATION_IMAGES)
+    calibration = calibration_tensors(images_of_run, spec.input)
     prepared = prepare(load_program(source / "network.pt2"), spec, calibration)
     plain = quantize(prepared, calibration)
     module = Pixels(prepare_qat(prepared, plain.ranges))
-    optimiser = Optimiser(settled.learning_rate, settled.weight_decay, config.schedule)
-    job = Job(config, settled, data, spec, _trainee(module, spec, optimiser, config.seed, images), trainer, images)
+    optimiser = Optimiser(resolved.learning_rate, resolved.weight_decay, config.schedule)
+    setup = TrainingSetup(
+        config, resolved, data, spec, _module_of(module, spec, optimiser, config.seed, images), trainer, images
+    )
     if not begun:
         begin_run(run, config)
-    judge = _judge_of(job, run)
-    ptq = Candidate(prepared, plain.ranges, *judge(plain.folded))
-    fit(job, run)
+    judge = _judge_of(setup, run)
+    ptq = Int8Candidate(prepared, plain.ranges, *judge(plain.folded))
+    fit(setup, run)
     best = torch.load(partial_folder(run) / "checkpoints" / "best.ckpt", weights_only=True)
-    job.trainee.load_state_dict(best["state_dict"])
+    setup.lightning_module.load_state_dict(best["state_dict"])
     tuned = fine_tuned(prepared, module.program.cpu())
     ranges = ranges_of(module.program)
-    qat = Candidate(tuned, ranges, *judge(quantize(tuned, None, ranges).folded))
+    qat = Int8Candidate(tuned, ranges, *judge(quantize(tuned, None, ranges).folded))
     winner, name = (qat, "qat") if is_better(qat, ptq) else (ptq, "ptq")
     _report_winner(name, ptq, qat, report)
-    return _write(job, run, winner, judge, {"winner": name, "ptq": ptq, "qat": qat})
+    return _write(setup, run, winner, judge, {"winner": name, "ptq": ptq, "qat": qat})
 
 
-def is_better(one: Candidate, other: Candidate) -> bool:
+def is_better(one: Int8Candidate, other: Int8Candidate) -> bool:
     """By the validation metric of the int8 program; a classifier's equal accuracies are told apart by the loss."""
     return one.validation[MONITOR] > other.validation[MONITOR]
 
 
-def _calibration(source: Path, spec: ModelSpec) -> NDArray[np.uint8]:
-    """The run's calibration images as input tensors uint8 [n, H, W, C]."""
-    files = sorted((source / "calibration").glob("*.png"))
-    if not files:
-        raise SamesightError(f"{source / 'calibration'}: holds no images; train the run again")
-    return np.stack([preprocess(load_picture(path), spec.input)[0] for path in files])
-
-
-def _trainee(
+def _module_of(
     network: nn.Module, spec: ModelSpec, optimiser: Optimiser, seed: int, images: dict[str, FramedImages]
-) -> Trainee:
+) -> TrainingModule:
     """The program behind the same loss and metrics; it takes pixels as they are, 0..255."""
     taken = spec.input.model_copy(
         update={"value_range": (0.0, 255.0), "mean": (0.0,) * len(spec.input.mean), "std": (1.0,) * len(spec.input.std)}
     )
-    stride = spec.detection.boxes.strides[0] if spec.detection else None
-    whole = Network(network, (0.0,) * 3, (1.0,) * 3, stride)
+    task = TASKS[spec.task]
+    whole = Network(network, (0.0,) * 3, (1.0,) * 3, task.stride(spec))
     # The graph's reshapes are written for contiguous tensors.
-    return make_trainee(whole, spec.model_copy(update={"input": taken}), optimiser, seed, images, channels_last=False)
+    return task.module(whole, spec.model_copy(update={"input": taken}), optimiser, seed, images, False)
 
 
-def _judge_of(job: Job, run: Path) -> Any:
+def _judge_of(setup: TrainingSetup, run: Path) -> Any:
     """A function that gives the validation and test metrics of a program that takes one image at a time."""
     from torchao.quantization.pt2e import allow_exported_model_train_eval
 
     def judge(program: GraphModule) -> tuple[dict[str, float], dict[str, float]]:
         network = Pixels(allow_exported_model_train_eval(program))
-        optimiser = Optimiser(job.settled.learning_rate, 0.0, "constant")
-        trainee = _trainee(network, job.spec, optimiser, job.config.seed, job.images)
+        optimiser = Optimiser(setup.resolved.learning_rate, 0.0, "constant")
+        lightning_module = _module_of(network, setup.spec, optimiser, setup.config.seed, setup.images)
         validation, test = (
             make_loader(
-                job.images[part],
-                job.settled.task,
+                setup.images[part],
+                TASKS[setup.resolved.task].collate,
                 1,
                 shuffle=False,
                 processes=0,
-                seed=job.config.seed,
+                seed=setup.config.seed,
                 single=True,
             )
             for part in ("validation", "test")
         )
-        with interruptible(job.trainer, run):
+        with interruptible(setup.trainer, run):
             return (
-                dict(job.trainer.validate(trainee, validation, verbose=False)[0]),
-                dict(job.trainer.test(trainee, test, verbose=False)[0]),
+                dict(setup.trainer.validate(lightning_module, validation, verbose=False)[0]),
+                dict(setup.trainer.test(lightning_module, test, verbose=False)[0]),
             )
 
     return judge
 
 
-def _report_winner(name: str, ptq: Candidate, qat: Candidate, report: Report) -> None:
+def _report_winner(name: str, ptq: Int8Candidate, qat: Int8Candidate, report: Report) -> None:
     for title, candidate in (("PTQ", ptq), ("QAT", qat)):
         figures = plain_metrics(candidate.validation, candidate.test)
         report(f"int8 {title}: " + "  ".join(f"{key} {value:.4f}" for key, value in figures.items()))
     report(f"{name.upper()} is better on the validation images and is kept")
 
 
-def _write(job: Job, run: Path, winner: Candidate, judge: Any, verdict: dict[str, Any]) -> Path:
+def _write(setup: TrainingSetup, run: Path, winner: Int8Candidate, judge: Any, verdict: dict[str, Any]) -> Path:
     """Complete the new run: the winner's float network and ranges, and both candidates' metrics."""
-    source, partial = cast(Path, job.config.tuned_from), partial_folder(run)
+    source, partial = cast(Path, setup.config.tuned_from), partial_folder(run)
     exported, spec = as_network(winner.prepared)
     torch.export.save(exported, partial / "network.pt2")
     (partial / "quantization.json").write_text(winner.ranges.to_json())
@@ -214,5 +205,5 @@ def _write(job: Job, run: Path, winner: Candidate, judge: Any, verdict: dict[str
         "from": str(source),
         "int8": {name: plain_metrics(verdict[name].validation, verdict[name].test) for name in ("ptq", "qat")},
     }
-    config = job.config.model_dump(mode="json") | job.settled.model_dump(mode="json")
-    return finish_run(partial, run, spec, config, data_record(job), metrics, {"quantization": quantization})
+    config = setup.config.model_dump(mode="json") | setup.resolved.model_dump(mode="json")
+    return finish_run(partial, run, spec, config, data_record(setup), metrics, {"quantization": quantization})

@@ -1,9 +1,9 @@
 """A run on disk: begun as RUN.partial, renamed to RUN when it is complete, never written over."""
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,21 @@ from PIL import Image
 
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.spec import ModelSpec
+from samesight.conversion.workflow.cache import ABSENT, tool_versions
+from samesight.datasets import find_source
 from samesight.datasets.example import Example
-from samesight.training.config import TrainingConfig
+from samesight.training.config import TrainingConfig, resolve
+from samesight.training.model_spec import model_name
 
 SCHEMA_VERSION = 1
 TOOLS = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy", "pillow", "scikit-learn")
 # A photo's calibration copy has no side longer than this: a hundred camera images would otherwise fill gigabytes.
 CALIBRATION_SIDE = 1024
 CONFIG_FILE = "config.json"
+DEFAULT_FOLDER = Path("runs")
+ANY_SIDE = 32
+# Set in the processes that Lightning, torchrun or Slurm start beside the first one; there is one that is not 0.
+RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
 def partial_folder(run: Path) -> Path:
@@ -88,17 +95,6 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def tool_versions() -> dict[str, str]:
-    """Versions of the libraries that a run depends on."""
-    versions = {}
-    for name in TOOLS:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
-
-
 def write_calibration(folder: Path, examples: Sequence[Example], count: int, seed: int) -> None:
     """Write up to `count` training images, drawn by the seed, as lossless PNG: 000.png, 001.png, ...
 
@@ -129,7 +125,7 @@ def finish_run(
         "data": data,
         "config": config,
         "metrics": metrics,
-        "tools": tool_versions(),
+        "tools": {name: v for name, v in tool_versions(TOOLS).items() if v != ABSENT},
     } | (more or {})
     write_json(partial / "run.json", record)
     checkpoints = partial / "checkpoints"
@@ -148,3 +144,45 @@ def check_absent(run: Path) -> None:
     """
     if run.exists():
         raise SamesightError(f"{run} was made by somebody else meanwhile; the finished run is {partial_folder(run)}")
+
+
+def is_rank_zero() -> bool:
+    """Whether this process is the first of a training on several devices, the one that writes."""
+    return all(os.environ.get(name, "0") == "0" for name in RANKS)
+
+
+def run_folder(config: TrainingConfig) -> Path:
+    """The run's folder; runs/NAME where nobody names one."""
+    return config.out or DEFAULT_FOLDER / model_name(config.data)
+
+
+def check_request(config: TrainingConfig) -> Path:
+    """Check data, task, model's form and size, and that the run folder is free.
+
+    Returns:
+        the run folder that will be written.
+
+    Raises:
+        UsageError: the request cannot be served.
+    """
+    source, _ = find_source(config.data, config.task)
+    resolve(config, source.task, ANY_SIDE)
+    run = run_folder(config)
+    if is_rank_zero():
+        check_free(run)
+    return run
+
+
+def check_source(source: Path) -> dict[str, Any]:
+    """The config of a finished run that is to be fine-tuned.
+
+    Raises:
+        SamesightError: it is none.
+    """
+    try:
+        config = json.loads((source / "run.json").read_bytes())["config"]
+        if not isinstance(config, dict):
+            raise ValueError("config is no object")
+    except (OSError, ValueError, KeyError, TypeError):
+        raise SamesightError(f"{source}: not a finished run that samesight train has made; give its folder") from None
+    return config

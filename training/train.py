@@ -14,28 +14,37 @@ from samesight.datasets import open_data
 from samesight.datasets.example import DataSet
 from samesight.training.augmentation import make_augmentation
 from samesight.training.callbacks import Report, silence
-from samesight.training.checks import check_request, leads
-from samesight.training.config import Settled, TrainingConfig, settle
+from samesight.training.config import ResolvedConfig, TrainingConfig, resolve
 from samesight.training.dataset import FramedImages, make_loader
 from samesight.training.export import export_network
-from samesight.training.lightning_module import MONITOR, ClassifierTrainee, DetectorTrainee, Optimiser, Trainee
-from samesight.training.model_spec import make_input, make_spec, model_name
-from samesight.training.models import Network, build_network
-from samesight.training.run_folder import begin_run, finish_run, last_checkpoint, partial_folder, write_calibration
+from samesight.training.lightning_module import MONITOR, Optimiser, TrainingModule
+from samesight.training.model_spec import make_input, model_name
+from samesight.training.models.build import build_network
+from samesight.training.run_folder import (
+    begin_run,
+    check_request,
+    finish_run,
+    is_rank_zero,
+    last_checkpoint,
+    partial_folder,
+    read_interrupted,
+    write_calibration,
+)
+from samesight.training.tasks.table import TASKS
 from samesight.training.trainer import alone, interruptible, make_trainer, set_up
 
 EVALUATION_BATCH = 32
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingSetup:
     """All parts of one training, made from its config."""
 
     config: TrainingConfig
-    settled: Settled
+    resolved: ResolvedConfig
     data: DataSet
     spec: ModelSpec
-    trainee: Trainee
+    lightning_module: TrainingModule
     trainer: pl.Trainer
     images: dict[str, FramedImages]
 
@@ -55,120 +64,127 @@ def train(config: TrainingConfig, report: Report = lambda line: print(line, file
         SamesightError: the data are missing or faulty, or training was interrupted.
     """
     run = check_request(config)
-    job = prepare(config, partial_folder(run), report)
-    if leads():
-        begin_run(run, job.config)
-    return complete(job, run, report)
+    setup = prepare(config, partial_folder(run), report)
+    if is_rank_zero():
+        begin_run(run, setup.config)
+    return complete(setup, run, report)
 
 
-def complete(job: Job, run: Path, report: Report) -> Path:
+def resume(run: Path, report: Report = lambda line: print(line, file=sys.stderr)) -> Path:
+    """Go on with an interrupted training from its last checkpoint, to the same result as without the interruption.
+
+    Raises:
+        UsageError: there is no interrupted training of this run.
+        SamesightError: as `train`.
+    """
+    config = read_interrupted(run)
+    run = run.with_name(run.name.removesuffix(".partial"))
+    if config.tuned_from:
+        from samesight.training.qat import tune
+
+        return tune(config, run, report, begun=True)
+    return complete(prepare(config, partial_folder(run), report), run, report)
+
+
+def complete(setup: TrainingSetup, run: Path, report: Report) -> Path:
     """Train, test, export and give the run its name."""
-    fit(job, run)
-    return _conclude(job, run, report)
+    fit(setup, run)
+    return _conclude(setup, run, report)
 
 
-def prepare(config: TrainingConfig, partial: Path, report: Report) -> Job:
+def prepare(config: TrainingConfig, partial: Path, report: Report) -> TrainingSetup:
     """Open the data, frame the images, build the network; deterministic by the seed. Nothing is written."""
-    if not leads():
+    if not is_rank_zero():
         report = silence
     set_up(config)
     data = open_data(config.data, config.task, config.seed)
     # An interrupted training may be resumed from another folder.
     config = config.model_copy(update={"data": data.source})
-    settled = settle(config, data.task, data.side)
-    trainer = make_trainer(config, settled, partial, report)
+    resolved = resolve(config, data.task, data.side)
+    trainer = make_trainer(config, resolved, partial, report)
     network = build_network(
         config.model,
         data.task,
         len(data.labels),
-        settled.dropout,
+        resolved.dropout,
         config.pretrained,
-        min(settled.width, settled.height),
+        min(resolved.width, resolved.height),
     )
-    given = make_input(settled, network.mean, network.std)
-    spec = make_spec(model_name(config.data), settled, given, data.labels, network.stride)
+    given = make_input(resolved, network.mean, network.std)
+    spec = TASKS[data.task].spec(model_name(config.data), given, data.labels, network.stride)
     report(
         f"{config.data}: {len(data.train)} images to train on, {len(data.validation)} to validate, "
         f"{len(data.test)} to test; {len(data.labels)} classes; "
         f"{sum(p.numel() for p in network.module.parameters()):,} parameters at {given.width} x {given.height}"
     )
-    images = frame_parts(data, config, settled, given)
-    optimiser = Optimiser(settled.learning_rate, settled.weight_decay, config.schedule)
-    trainee = make_trainee(network, spec, optimiser, config.seed, images)
-    return Job(config, settled, data, spec, trainee, trainer, images)
+    images = frame_parts(data, config, resolved, given)
+    optimiser = Optimiser(resolved.learning_rate, resolved.weight_decay, config.schedule)
+    lightning_module = TASKS[data.task].module(network, spec, optimiser, config.seed, images, True)
+    return TrainingSetup(config, resolved, data, spec, lightning_module, trainer, images)
 
 
-def frame_parts(data: DataSet, config: TrainingConfig, settled: Settled, spec: Input) -> dict[str, FramedImages]:
+def frame_parts(
+    data: DataSet, config: TrainingConfig, resolved: ResolvedConfig, spec: Input
+) -> dict[str, FramedImages]:
     """The three parts as the network sees them; only training images are changed at random."""
-    augmentation = make_augmentation(settled.augmentation, data.task, spec.width, spec.height)
+    augmentation = make_augmentation(resolved.augmentation, data.task, spec.width, spec.height)
+    item = TASKS[data.task].item
     return {
-        "train": FramedImages(data.train[: config.limit], spec, data.task, augmentation),
-        "validation": FramedImages(data.validation, spec, data.task),
-        "test": FramedImages(data.test, spec, data.task),
+        "train": FramedImages(data.train[: config.limit], spec, item, augmentation),
+        "validation": FramedImages(data.validation, spec, item),
+        "test": FramedImages(data.test, spec, item),
     }
 
 
-def make_trainee(
-    network: Network,
-    spec: ModelSpec,
-    optimiser: Optimiser,
-    seed: int,
-    images: dict[str, FramedImages],
-    channels_last: bool = True,
-) -> Trainee:
-    """The Lightning module of the spec's task."""
-    if network.stride is None:
-        return ClassifierTrainee(network.module, spec, optimiser, seed, channels_last)
-    return DetectorTrainee(network.module, spec, optimiser, seed, network.stride, images, channels_last)
-
-
-def fit(job: Job, run: Path) -> None:
+def fit(setup: TrainingSetup, run: Path) -> None:
     """Train to the end, from the last checkpoint where there is one.
 
     Raises:
         SamesightError: interrupted.
     """
     checkpoint = last_checkpoint(partial_folder(run))
-    with interruptible(job.trainer, run):
-        job.trainer.fit(
-            job.trainee,
-            loader_of(job, "train"),
-            loader_of(job, "validation"),
+    with interruptible(setup.trainer, run):
+        setup.trainer.fit(
+            setup.lightning_module,
+            loader_of(setup, "train"),
+            loader_of(setup, "validation"),
             ckpt_path=str(checkpoint) if checkpoint.is_file() else None,
         )
 
 
-def loader_of(job: Job, part: str) -> DataLoader[Any]:
+def loader_of(setup: TrainingSetup, part: str) -> DataLoader[Any]:
     """Batches of one part, dealt out over the trainer's devices."""
     learns = part == "train"
     return make_loader(
-        job.images[part],
-        job.settled.task,
-        job.settled.batch_size if learns else max(job.settled.batch_size, EVALUATION_BATCH),
+        setup.images[part],
+        TASKS[setup.resolved.task].collate,
+        setup.resolved.batch_size if learns else max(setup.resolved.batch_size, EVALUATION_BATCH),
         shuffle=learns,
-        processes=_loader_processes(job),
-        seed=job.config.seed,
-        single=job.trainer.world_size == 1,
+        processes=_loader_processes(setup),
+        seed=setup.config.seed,
+        single=setup.trainer.world_size == 1,
     )
 
 
-def _conclude(job: Job, run: Path, report: Report) -> Path:
+def _conclude(setup: TrainingSetup, run: Path, report: Report) -> Path:
     """Test the best checkpoint, export it and complete the run folder."""
-    if not job.trainer.is_global_zero:
+    if not setup.trainer.is_global_zero:
         return run
     partial = partial_folder(run)
     best = str(partial / "checkpoints" / "best.ckpt")
-    trainer = alone(job.trainer, job.config)
+    trainer = alone(setup.trainer, setup.config)
     with interruptible(trainer, run):
-        validation = trainer.validate(job.trainee, loader_of(job, "validation"), best, verbose=False)[0]
-        test = trainer.test(job.trainee, loader_of(job, "test"), best, verbose=False)[0]
+        validation = trainer.validate(setup.lightning_module, loader_of(setup, "validation"), best, verbose=False)[0]
+        test = trainer.test(setup.lightning_module, loader_of(setup, "test"), best, verbose=False)[0]
     metrics = plain_metrics(dict(validation), dict(test))
     report("exporting the best network")
-    export_network(job.trainee.network, job.spec.input, partial / "network.pt2")
-    learned = job.data.train[: job.config.limit]
-    write_calibration(partial / "calibration", learned, job.config.calibration, job.config.seed)
-    config = job.config.model_dump(mode="json") | job.settled.model_dump(mode="json")
-    return finish_run(partial, run, job.spec, config, data_record(job), metrics, {"epochs": job.trainer.current_epoch})
+    export_network(setup.lightning_module.network, setup.spec.input, partial / "network.pt2")
+    learned = setup.data.train[: setup.config.limit]
+    write_calibration(partial / "calibration", learned, setup.config.calibration, setup.config.seed)
+    config = setup.config.model_dump(mode="json") | setup.resolved.model_dump(mode="json")
+    return finish_run(
+        partial, run, setup.spec, config, data_record(setup), metrics, {"epochs": setup.trainer.current_epoch}
+    )
 
 
 def plain_metrics(validation: dict[str, float], test: dict[str, float]) -> dict[str, float]:
@@ -178,14 +194,14 @@ def plain_metrics(validation: dict[str, float], test: dict[str, float]) -> dict[
     return metrics | {name.replace("/", "_"): round(float(value), 6) for name, value in kept.items()}
 
 
-def data_record(job: Job) -> dict[str, Any]:
+def data_record(setup: TrainingSetup) -> dict[str, Any]:
     """What the run was trained on, enough to open it again: source, seed and the number of images in each part."""
-    sizes = {part: len(images) for part, images in job.images.items()}
-    return {"source": job.data.source, "task": job.data.task, "seed": job.config.seed} | sizes
+    sizes = {part: len(images) for part, images in setup.images.items()}
+    return {"source": setup.data.source, "task": setup.data.task, "seed": setup.config.seed} | sizes
 
 
-def _loader_processes(job: Job) -> int:
+def _loader_processes(setup: TrainingSetup) -> int:
     """Loader processes pay only where images are decoded anew each epoch."""
-    if job.config.loaders is not None:
-        return job.config.loaders
-    return 0 if job.images["train"].in_memory else min(4, torch.get_num_threads())
+    if setup.config.loaders is not None:
+        return setup.config.loaders
+    return 0 if setup.images["train"].in_memory else min(4, torch.get_num_threads())

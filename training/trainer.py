@@ -13,9 +13,9 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
-from samesight.contract.errors import Interrupted, UsageError
+from samesight.contract.errors import Interrupted, UsageError, first_line
 from samesight.training.callbacks import Report, make_callbacks
-from samesight.training.config import Settled, TrainingConfig
+from samesight.training.config import ResolvedConfig, TrainingConfig
 
 # Remarks of libraries about hardware, workers and each other that are no news to the person who trains.
 REMARKS = (
@@ -42,13 +42,13 @@ def set_up(config: TrainingConfig) -> None:
     pl.seed_everything(config.seed, workers=True, verbose=False)
 
 
-def make_trainer(config: TrainingConfig, settled: Settled, partial: Path, report: Report) -> pl.Trainer:
+def make_trainer(config: TrainingConfig, resolved: ResolvedConfig, partial: Path, report: Report) -> pl.Trainer:
     """Lightning's Trainer as the config asks.
 
     Raises:
         UsageError: devices, strategy or precision that this machine cannot serve.
     """
-    callbacks = make_callbacks(partial, settled.patience, report)
+    callbacks = make_callbacks(partial, resolved.patience, report)
     try:
         return pl.Trainer(
             accelerator=config.accelerator,
@@ -56,7 +56,7 @@ def make_trainer(config: TrainingConfig, settled: Settled, partial: Path, report
             num_nodes=config.num_nodes,
             strategy=config.strategy,
             precision=config.precision,
-            max_epochs=settled.epochs,
+            max_epochs=resolved.epochs,
             callbacks=callbacks,
             logger=TensorBoardLogger(str(partial), name="logs", version=""),
             deterministic="warn",
@@ -66,9 +66,9 @@ def make_trainer(config: TrainingConfig, settled: Settled, partial: Path, report
             enable_progress_bar=any(isinstance(one, pl.callbacks.ProgressBar) for one in callbacks),
         )
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"Lightning refuses these options ({reason}); see --accelerator, --devices, --strategy and --precision"
+            f"Lightning refuses these options ({first_line(error)}); "
+            "see --accelerator, --devices, --strategy and --precision"
         ) from None
 
 

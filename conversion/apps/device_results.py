@@ -9,11 +9,13 @@ from samesight.contract.bundle import Bundle
 from samesight.contract.device_results import CaseRun, DeviceParity, UnitRun
 from samesight.contract.documents import read_document
 from samesight.contract.errors import SamesightError
-from samesight.contract.gates import GATES, Gate
+from samesight.contract.gates import Gate, gate_for
 from samesight.contract.golden import GoldenCase, StoredAnswer
 from samesight.contract.spec import ModelSpec
-from samesight.contract.verdicts import AppVerdict, Verdicts, failures
-from samesight.conversion.parity.snr import Agreement
+from samesight.contract.tasks import TASKS
+from samesight.contract.verdicts import AppVerdict, Verdicts
+from samesight.conversion.parity.verify import merge_apps
+from samesight.conversion.tasks.agreement import Agreement
 
 
 def read_device_parity(path: Path, bundle: Bundle) -> DeviceParity:
@@ -46,15 +48,6 @@ def judge_device(bundle: Bundle, parity: DeviceParity) -> tuple[AppVerdict, ...]
     return tuple(_judge_run(bundle, parity, run, cases, run.artifact in used) for run in parity.runs)
 
 
-def merge_apps(verdicts: Verdicts, new: Iterable[AppVerdict]) -> Verdicts:
-    """The verdicts with those on apps added; earlier ones on the same app and device give way."""
-    new = tuple(new)
-    devices = {(verdict.app, verdict.device, verdict.system) for verdict in new}
-    kept = tuple(old for old in verdicts.apps if (old.app, old.device, old.system) not in devices)
-    apps = (*kept, *new)
-    return verdicts.model_copy(update={"apps": apps, "passed": not failures(verdicts.artifacts, apps)})
-
-
 def add_devices(bundle: Bundle, verdicts: Verdicts, parities: Iterable[DeviceParity]) -> Verdicts:
     """Judge all results, add them to the verdicts and write these into the bundle."""
     for parity in parities:
@@ -78,9 +71,7 @@ def _judge_run(bundle: Bundle, parity: DeviceParity, run: UnitRun, cases: list[G
     if run.refusal is not None:
         reason = f"not used: {run.refusal}" if used else f"no unit runs it: {run.refusal}"
         return verdict.model_copy(update={"passed": None if used else False, "reason": reason})
-    # A GPU or NPU computes float networks in halves.
-    halved = run.unit != "cpu" and artifact.precision == "fp32"
-    gate = GATES["fp16" if halved else artifact.precision]
+    gate = gate_for(artifact.precision, run.unit)
     found: dict[tuple[str, str], CaseRun] = {(case.id, case.image): case for case in run.cases}
     missed, agreement = _differences(found, cases, bundle.spec, gate)
     missing = [role for role in bundle.spec.roles if role not in run.snr_db]
@@ -115,7 +106,7 @@ def _differences(
     missing: list[str] = []
     other: list[str] = []
     strange: list[str] = []
-    agreement = Agreement(gate.iou)
+    agreement = Agreement(spec.task, gate.iou)
     for case in cases:
         tensor = hashlib.sha256(case.tensor.tobytes()).hexdigest()
         for image in ("rgb", *([case.yuv.layout] if case.yuv else [])):
@@ -139,7 +130,7 @@ def _differences(
 
 def _fits(spec: ModelSpec, answer: StoredAnswer) -> bool:
     known = 0 <= answer.index < len(spec.labels) and answer.label == spec.labels[answer.index]
-    return known and (answer.box is not None) == (spec.task == "detection")
+    return known and (answer.box is not None) == TASKS[spec.task].has_boxes
 
 
 def _first(names: list[str]) -> str:

@@ -1,44 +1,58 @@
 """The formats that a model can be converted to: one table.
 
-Each row names a module that is imported only when it is needed; `interface.py` says what it offers.
-This module imports nothing but the standard library, so that a wrong request is answered at once.
+Each row names a module that is imported only when it is needed; `interface.py` says what it offers. What runs the files
+here stands in `runners`. This module imports no converter, so that a wrong request is answered at once.
 """
 
 import importlib
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from samesight.contract.errors import UsageError
+from samesight.contract.manifest import Platform
+from samesight.conversion.environments import MAIN
+from samesight.conversion.precisions import PrecisionName
 
 if TYPE_CHECKING:
     from samesight.conversion.formats.interface import FormatModule
-
-Precision = Literal["fp32", "fp16", "int8", "dynamic-int8", "int8-weights", "palette6", "palette4"]
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "dynamic-int8", "int8-weights", "palette6", "palette4")
 
 
 @dataclass(frozen=True)
 class Format:
     """One row: how a format is called, what its files end in, what it can hold. One module may serve two suffixes.
 
-    `title` is how people call it in a sentence. `packages` are the distributions that `convert` needs, `runtime` those
-    that `load` needs. `standard` are the precisions that are made when nothing is asked for. `runner` is what runs the
-    files here, where that is not the phone's runtime. `emulated`: what runs them here is no phone's kernels, so that
-    its time means nothing. `extra`: the distribution's extra that installs the packages. `first`: a module that is
-    imported before anything can move its place in memory, because what is written is named by addresses there.
+    Attributes:
+        name: in manifests and tables.
+        title: how people call it in a sentence.
+        module: imported when it is needed; offers `convert`.
+        suffix: what its files end in.
+        precisions: all that it can hold.
+        standard: those that are made when nothing is asked for.
+        packages: distributions that `convert` needs.
+        group: formats of one group are converted in one process, one after another; groups run side by side. Measured
+            on two cores with the demo classifier (`samesight bench --conversion`): 24 s of processor time for the first
+            group, where the golden cases (2 s) are made as well, and 27 s for the second. coremltools imports
+            ExecuTorch: these belong together.
+        order: within the group.
+        platforms: whose apps load it.
+        environment: the row of `ENVIRONMENTS` whose interpreter converts.
+        extra: the distribution's extra that installs the packages.
+        first: a module that is imported before anything can move its place in memory, because what is written is named
+            by addresses there.
     """
 
     name: str
     title: str
     module: str
     suffix: str
-    precisions: tuple[Precision, ...]
-    standard: tuple[Precision, ...]
+    precisions: tuple[PrecisionName, ...]
+    standard: tuple[PrecisionName, ...]
     packages: tuple[str, ...]
-    runtime: tuple[str, ...]
-    runner: str | None = None
-    emulated: bool = False
+    group: int
+    order: int
+    platforms: tuple[Platform, ...] = ()
+    environment: str = MAIN
     extra: str | None = None
     first: str | None = None
 
@@ -46,9 +60,9 @@ class Format:
         """Import the module of this row (slow converters are imported later, inside its functions)."""
         return cast("FormatModule", importlib.import_module(self.module))
 
-    def lacking(self, packages: tuple[str, ...]) -> str | None:
-        """A sentence about the first of these distributions that is not installed; None if all are."""
-        for package in packages:
+    def missing(self) -> str | None:
+        """A sentence about the first distribution that is needed and not installed; None if all are."""
+        for package in self.packages:
             try:
                 metadata.version(package)
             except metadata.PackageNotFoundError:
@@ -58,19 +72,18 @@ class Format:
 
 
 HERE = "samesight.conversion.formats"
-FLOAT: tuple[Precision, ...] = ("fp32",)
-BOTH: tuple[Precision, ...] = ("fp32", "int8")
-TFLITE: tuple[Precision, ...] = ("fp32", "fp16", "int8", "dynamic-int8")
-COREML: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int8-weights", "palette6", "palette4")
-EVALUATOR = "Core ML evaluator"
+FLOAT: tuple[PrecisionName, ...] = ("fp32",)
+BOTH: tuple[PrecisionName, ...] = ("fp32", "int8")
+TFLITE: tuple[PrecisionName, ...] = ("fp32", "fp16", "int8", "dynamic-int8")
+COREML: tuple[PrecisionName, ...] = ("fp32", "fp16", "int8", "int8-weights", "palette6", "palette4")
 
 FORMATS: dict[str, Format] = {
     row.name: row
     for row in (
-        Format("torchscript", "TorchScript", f"{HERE}.torchscript", ".pt", FLOAT, FLOAT, ("torch",), ("torch",)),
-        Format("lite", "TorchScript lite", f"{HERE}.torchscript", ".ptl", FLOAT, FLOAT, ("torch",), ("torch",)),
-        Format("exported", "exported program", f"{HERE}.exported", ".pt2", FLOAT, FLOAT, ("torch",), ("torch",)),
-        Format("onnx", "ONNX", f"{HERE}.onnx", ".onnx", BOTH, BOTH, ("onnx", "onnxscript"), ("onnxruntime",)),
+        Format("torchscript", "TorchScript", f"{HERE}.torchscript", ".pt", FLOAT, FLOAT, ("torch",), group=2, order=4),
+        Format("lite", "TorchScript lite", f"{HERE}.torchscript", ".ptl", FLOAT, FLOAT, ("torch",), group=2, order=5),
+        Format("exported", "exported program", f"{HERE}.exported", ".pt2", FLOAT, FLOAT, ("torch",), group=2, order=6),
+        Format("onnx", "ONNX", f"{HERE}.onnx", ".onnx", BOTH, BOTH, ("onnx", "onnxscript"), group=1, order=2),
         Format(
             "executorch",
             "ExecuTorch",
@@ -79,7 +92,9 @@ FORMATS: dict[str, Format] = {
             BOTH,
             BOTH,
             ("executorch",),
-            ("executorch",),
+            group=2,
+            order=1,
+            platforms=("android", "ios"),
         ),
         Format(
             "litert",
@@ -89,7 +104,9 @@ FORMATS: dict[str, Format] = {
             TFLITE,
             TFLITE,
             ("litert-torch", "ai-edge-quantizer"),
-            ("ai-edge-litert",),
+            group=1,
+            order=1,
+            platforms=("android",),
         ),
         Format(
             "coreml",
@@ -99,9 +116,9 @@ FORMATS: dict[str, Format] = {
             COREML,
             ("fp16",),
             ("coremltools",),
-            ("coremltools",),
-            runner=EVALUATOR,
-            emulated=True,
+            group=2,
+            order=2,
+            platforms=("ios",),
         ),
         Format(
             "executorch-coreml",
@@ -111,9 +128,9 @@ FORMATS: dict[str, Format] = {
             ("fp16", "int8"),
             (),
             ("executorch", "coremltools"),
-            ("executorch", "coremltools"),
-            runner=EVALUATOR,
-            emulated=True,
+            group=2,
+            order=3,
+            platforms=("ios",),
         ),
         Format(
             "coreai",
@@ -123,8 +140,9 @@ FORMATS: dict[str, Format] = {
             ("fp32", "fp16"),
             ("fp16",),
             ("coreai-torch",),
-            ("coreai-core",),
-            emulated=True,
+            group=1,
+            order=3,
+            platforms=("ios",),
             extra="coreai",
             first="coreai._compiler.ir",
         ),

@@ -1,30 +1,20 @@
-"""Core AI (`.aimodel`, iOS and macOS 27): Apple's format beside Core ML, run here by Apple's own CPU runtime.
+"""Core AI (`.aimodel`, iOS and macOS 27): Apple's format beside Core ML.
 
 Input and outputs are float32 at both precisions (image [1,C,H,W], values 0..255, contiguous); in an fp16 file all
 between is float16. The spec stands in the asset's metadata under `samesight.model.json`. coreai-core and coreai-torch
 are pre-releases; here they interpret the program, slowly: their time says nothing about a phone.
 """
 
-import asyncio
 import copy
 import json
-import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from samesight.contract.errors import SamesightError
-from samesight.contract.spec import Role
-from samesight.contract.tensor_layout import Storage, pack
-from samesight.conversion.errors import refusal
-from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
-from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8
-from samesight.conversion.quiet import mute, quiet
-from samesight.conversion.runners.torch import describe_input, describe_outputs
+from samesight.conversion.formats.float_tensors import describe_input, describe_outputs
+from samesight.conversion.formats.interface import Lowered, Lowering
+from samesight.conversion.formats.refusal import refusal
+from samesight.conversion.quiet import quiet
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -34,7 +24,6 @@ if TYPE_CHECKING:
 TITLE = "Core AI"
 SPEC_KEY = "samesight.model.json"
 METADATA = "metadata.json"
-ENTRY = "main"
 
 
 def convert(job: Lowering) -> Lowered:
@@ -101,55 +90,3 @@ def _make_reproducible(asset: Path) -> None:
     notes = json.loads((asset / METADATA).read_text())
     notes.pop("creationDate", None)
     (asset / METADATA).write_text(json.dumps(notes, indent=2, sort_keys=True) + "\n")
-
-
-@dataclass(frozen=True)
-class CoreAIRunner:
-    """A loaded asset. Its runtime is asynchronous: every call runs in the runner's own event loop."""
-
-    loop: asyncio.AbstractEventLoop
-    function: Any
-    storage: Storage
-    roles: tuple[Role, ...]
-    quanta: Mapping[Role, Quantum] = field(default_factory=dict)
-
-    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
-        """Raw outputs of an input tensor uint8 [H, W, C]."""
-        from coreai.runtime import NDArray
-
-        image = NDArray(np.ascontiguousarray(pack(tensor, self.storage)))
-        made = self.loop.run_until_complete(self.function({"image": image}))
-        return {role: np.array(made[role].numpy(), np.float32) for role in self.roles}
-
-    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
-        """Nothing is quantized."""
-        return {}
-
-
-def load(path: Path, tensors: Tensors) -> CoreAIRunner:
-    """Compile an asset for the CPU and load it; what was compiled is removed with the runner.
-
-    Raises:
-        SamesightError: damaged, or of another version.
-    """
-    roles: tuple[Any, ...] = tuple(output.role for output in tensors.outputs)
-    loop = asyncio.new_event_loop()
-    with mute():
-        from coreai.authoring import AIModelAsset
-
-        try:
-            opened = AIModelAsset.load(path).executable()
-            model = loop.run_until_complete(opened.__aenter__())
-            function = model.load_function(ENTRY)
-        except Exception as error:  # the runtime raises RuntimeError, KeyError, OSError or kinds of its own
-            loop.close()
-            line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise SamesightError(f"{path}: Core AI cannot load it ({line}); convert again") from None
-    runner = CoreAIRunner(loop, function, tensors.storage, roles)
-    weakref.finalize(runner, _close, loop, opened)
-    return runner
-
-
-def _close(loop: asyncio.AbstractEventLoop, opened: Any) -> None:
-    loop.run_until_complete(opened.__aexit__(None, None, None))
-    loop.close()

@@ -9,7 +9,7 @@
 | palette6, palette4 | iOS 18 | float16 with weights from tables of 64 or 16 values, a table for 8 or 4 channels |
 
 Compressed weights need iOS 18: iOS 17's operator for signed int8 is mishandled by its runtime (coremltools PR 2677).
-Apple's runtime is for macOS and iOS alone; here `samesight.conversion.runners.coreml`'s evaluator runs the files.
+Apple's runtime is for macOS and iOS alone; here the evaluator in `runners/coreml` runs the files.
 """
 
 import json
@@ -22,25 +22,22 @@ from typing import TYPE_CHECKING, Any
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.manifest import TensorInfo
-from samesight.contract.spec import ModelSpec, Role
-from samesight.contract.tensor_layout import pack
-from samesight.conversion.errors import refusal
-from samesight.conversion.formats import Precision
-from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
-from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8, in_quanta, read_grids, write_grids
+from samesight.contract.spec import ModelSpec
+from samesight.conversion.formats.float_tensors import describe_outputs
+from samesight.conversion.formats.interface import Lowered, Lowering
+from samesight.conversion.formats.refusal import refusal
+from samesight.conversion.precisions import PrecisionName
+from samesight.conversion.qparams import write_qparams
 from samesight.conversion.quiet import quiet
 from samesight.conversion.runners.coreml.import_coremltools import import_coremltools
-from samesight.conversion.runners.torch import describe_outputs
+from samesight.conversion.runners.coreml.package import QPARAMS_KEY, SPEC_KEY
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-    from samesight.conversion.runners.coreml.evaluator import Evaluator
 
 TITLE = "Core ML"
-SPEC_KEY = "samesight.model.json"
 LABELS_KEY = "samesight.labels"
-QUANTA_KEY = "samesight.quanta"
 DATE_KEY = "com.github.apple.coremltools.conversion_date"
 MODEL = Path("Data") / "com.apple.CoreML" / "model.mlmodel"
 # Turns dequantize -> reshape -> quantize into an integer reshape without comparing scales (coremltools 9.0): wrong by
@@ -61,7 +58,7 @@ class System:
 
 IOS17 = System("iOS17", 8, {"ios": "17.0", "macos": "14.0"})
 IOS18 = System("iOS18", 9, {"ios": "18.0", "macos": "15.0"})
-SYSTEMS: dict[Precision, System] = {
+SYSTEMS: dict[PrecisionName, System] = {
     "fp32": IOS17,
     "fp16": IOS17,
     "int8": IOS18,
@@ -70,7 +67,7 @@ SYSTEMS: dict[Precision, System] = {
     "palette4": IOS18,
 }
 # Of each palette: bits, and the output channels that share a table.
-PALETTES: dict[Precision, tuple[int, int]] = {"palette6": (6, 8), "palette4": (4, 4)}
+PALETTES: dict[PrecisionName, tuple[int, int]] = {"palette6": (6, 8), "palette4": (4, 4)}
 
 
 def convert(job: Lowering) -> Lowered:
@@ -93,7 +90,7 @@ def convert(job: Lowering) -> Lowered:
     model.user_defined_metadata[SPEC_KEY] = job.spec.to_json()
     model.user_defined_metadata[LABELS_KEY] = json.dumps(job.spec.labels, ensure_ascii=False)
     if job.integer:
-        model.user_defined_metadata[QUANTA_KEY] = write_grids(job.integer.outputs)
+        model.user_defined_metadata[QPARAMS_KEY] = write_qparams(job.integer.outputs)
     model.save(str(job.output))
     _make_reproducible(job.output)
     outputs = describe_outputs(job.spec, check_package(job.output, job.spec, system.specification))
@@ -135,7 +132,7 @@ def _lower(ct: Any, program: "ExportedProgram", job: Lowering, system: System) -
     )
 
 
-def _compressed(ct: Any, model: Any, precision: Precision) -> Any:
+def _compressed(ct: Any, model: Any, precision: PrecisionName) -> Any:
     """The model with its weights compressed, where the precision says so."""
     from coremltools.optimize import coreml as optimize
 
@@ -153,37 +150,6 @@ def _compressed(ct: Any, model: Any, precision: Precision) -> Any:
         )
         return optimize.palettize_weights(model, optimize.OptimizationConfig(global_config=tables))
     return model
-
-
-@dataclass(frozen=True)
-class CoreMLRunner:
-    """A saved package behind the evaluator: not Apple's kernels, but every value in the dtype that the file stores."""
-
-    evaluator: "Evaluator"
-    roles: tuple[Role, ...]
-    quanta: Mapping[Role, Quantum]
-
-    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
-        """Raw outputs of an input tensor uint8 [H, W, C]."""
-        made = self.evaluator({"image": pack(tensor, "bgra8_nhwc")})
-        return {role: made[role] for role in self.roles}
-
-    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
-        """The outputs that lie on a grid (to half precision), counted in its quanta."""
-        return in_quanta(self(tensor), self.quanta)
-
-
-def load(path: Path, tensors: Tensors) -> CoreMLRunner:
-    """Load a package into the evaluator.
-
-    Raises:
-        SamesightError: damaged, or it has operators that the evaluator does not know.
-    """
-    from samesight.conversion.runners.coreml.evaluator import load_evaluator
-
-    evaluator = load_evaluator(path)
-    roles: tuple[Any, ...] = tuple(output.role for output in tensors.outputs)
-    return CoreMLRunner(evaluator, roles, read_grids(evaluator.metadata.get(QUANTA_KEY)))
 
 
 def check_package(package: Path, spec: ModelSpec, specification: int) -> list[tuple[int, ...]]:

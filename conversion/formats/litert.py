@@ -1,4 +1,4 @@
-"""TFLite files (`.tflite`) through litert_torch, NHWC, without transposes; run by LiteRT's interpreter.
+"""TFLite files (`.tflite`) through litert_torch, NHWC, without transposes.
 
 | precision | input | outputs | made by |
 |---|---|---|---|
@@ -15,8 +15,6 @@ and `labels.txt` stands behind the model, the place of TFLite's associated files
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -24,12 +22,12 @@ import numpy as np
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.manifest import TensorInfo
-from samesight.contract.spec import ModelSpec, Role
-from samesight.contract.tensor_layout import Storage, dequantize, pack
-from samesight.conversion.errors import refusal
-from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
-from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8
+from samesight.contract.spec import ModelSpec
+from samesight.contract.tensor_layout import TensorLayout
+from samesight.conversion.formats.interface import Lowered, Lowering
+from samesight.conversion.formats.refusal import refusal
 from samesight.conversion.quiet import mute, quiet
+from samesight.conversion.runners.litert import SIGNATURE, start
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from samesight.conversion.preparation.prepare import Prepared
 
 TITLE = "TFLite"
-SIGNATURE = "serving_default"
 SMALLEST_QUANTIZED = 1024
 """Dynamic int8 leaves smaller weights alone: the normalisation would lose half of its input's levels."""
 
@@ -148,8 +145,8 @@ def describe(job: Lowering, model: bytes) -> Lowered:
     """
     from importlib.metadata import version
 
-    integer = job.precision == "int8"
-    storage: Storage = "int8_nhwc" if integer else "float32_nhwc"
+    integer = job.integer is not None
+    storage: TensorLayout = "int8_nhwc" if integer else "float32_nhwc"
     with mute():
         from ai_edge_litert import schema_py_generated as schema
 
@@ -210,64 +207,3 @@ def least_version(file: Any) -> str:
             stored = file.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
             return str(stored.rstrip(b"\0").decode("ascii"))
     return "2.0.0"
-
-
-def start(model: bytes) -> Any:
-    """An interpreter on one thread, its tensors allocated."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=model, num_threads=1)
-    interpreter.allocate_tensors()
-    return interpreter
-
-
-@dataclass(frozen=True)
-class LiteRTRunner:
-    """A loaded `.tflite`, called through its signature."""
-
-    call: Any
-    storage: Storage
-    outputs: Sequence[TensorInfo]
-    quanta: Mapping[Role, Quantum]
-
-    def _run(self, tensor: UInt8) -> Mapping[str, Any]:
-        made: Mapping[str, Any] = self.call(image=pack(tensor, self.storage))
-        return made
-
-    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
-        """Raw outputs of an input tensor uint8 [H, W, C], dequantized."""
-        made = self._run(tensor)
-        real: dict[Role, Float32] = {}
-        for info in self.outputs:
-            value = made[str(info.signature)]
-            if info.scale is not None and info.zero_point is not None:
-                value = dequantize(value, info.scale, info.zero_point)
-            real[info.role] = np.array(value, dtype=np.float32)  # type: ignore[index]
-        return real
-
-    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
-        """The stored integers of the quantized outputs."""
-        made = self._run(tensor)
-        return {role: made[role].astype(np.int32) for role in self.quanta}
-
-
-def load(path: Path, tensors: Tensors) -> LiteRTRunner:
-    """Load a file for the CPU.
-
-    Raises:
-        SamesightError: damaged, or made of operators that this runtime lacks.
-    """
-    try:
-        with mute():
-            call = start(path.read_bytes()).get_signature_runner(SIGNATURE)
-    except (ValueError, RuntimeError) as error:
-        line = str(error).strip().splitlines()[0]
-        raise SamesightError(f"{path}: LiteRT cannot load it ({line}); convert again") from None
-    except OSError as error:
-        raise SamesightError(f"{path}: {error.strerror or error}; convert again") from None
-    quanta: dict[Role, Quantum] = {
-        info.role: Quantum(info.scale, info.zero_point)
-        for info in tensors.outputs
-        if info.role != "image" and info.scale is not None and info.zero_point is not None
-    }
-    return LiteRTRunner(call, tensors.storage, tensors.outputs, quanta)

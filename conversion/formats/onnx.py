@@ -1,4 +1,4 @@
-"""ONNX (`.onnx`), one file, through torch's exporter; run by ONNX Runtime on the CPU.
+"""ONNX (`.onnx`), one file, through torch's exporter.
 
 Input and outputs are float32 at both precisions (image [1,C,H,W], values 0..255). In an int8 file the first operator
 quantizes the input exactly, and every output value lies on the grid that the metadata gives. Activations and weights
@@ -8,19 +8,15 @@ saturates on those without.
 The file's metadata holds `model.json` (the spec) and, for int8, `quanta.json` (scale and zero point per output).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from samesight.contract.errors import SamesightError
-from samesight.contract.spec import Role
-from samesight.contract.tensor_layout import Storage, pack
-from samesight.conversion.errors import refusal
-from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
-from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8, in_quanta, read_grids, write_grids
-from samesight.conversion.quiet import mute, quiet
-from samesight.conversion.runners.torch import describe_input, describe_outputs
+from samesight.conversion.formats.float_tensors import describe_input, describe_outputs
+from samesight.conversion.formats.interface import Lowered, Lowering
+from samesight.conversion.formats.refusal import refusal
+from samesight.conversion.qparams import write_qparams
+from samesight.conversion.quiet import quiet
+from samesight.conversion.runners.onnxruntime import QPARAMS_KEY
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
 
 TITLE = "ONNX"
 SPEC = "model.json"
-QUANTA = "quanta.json"
 RUNTIME_OF_IR = {8: "1.10", 9: "1.17", 10: "1.18", 11: "1.20", 12: "1.23"}
 """The first ONNX Runtime that reads each version of the intermediate representation."""
 
@@ -42,7 +37,7 @@ def convert(job: Lowering) -> Lowered:
     strip(model)
     metadata = {SPEC: job.spec.to_json()}
     if job.integer:
-        metadata[QUANTA] = write_grids(job.integer.outputs)
+        metadata[QPARAMS_KEY] = write_qparams(job.integer.outputs)
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
     job.output.write_bytes(model.SerializeToString(deterministic=True))
@@ -95,43 +90,3 @@ def strip(model: Any) -> None:
         tensor.ClearField("doc_string")
     model.ClearField("metadata_props")
     model.ClearField("doc_string")
-
-
-@dataclass(frozen=True)
-class OnnxRunner:
-    """A loaded `.onnx`."""
-
-    session: Any
-    storage: Storage
-    roles: Sequence[Role]
-    quanta: Mapping[Role, Quantum]
-
-    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
-        """Raw outputs of an input tensor uint8 [H, W, C]."""
-        made = self.session.run(list(self.roles), {"image": pack(tensor, self.storage)})
-        return dict(zip(self.roles, made, strict=True))
-
-    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
-        """The outputs that lie on a grid, counted in its quanta."""
-        return in_quanta(self(tensor), self.quanta)
-
-
-def load(path: Path, tensors: Tensors) -> OnnxRunner:
-    """Load a file for the CPU, on one thread.
-
-    Raises:
-        SamesightError: damaged, or of a newer version than this runtime reads.
-    """
-    with mute():
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's errors share no base class of their own
-            line = str(error).strip().splitlines()[0]
-            raise SamesightError(f"{path}: ONNX Runtime cannot load it ({line}); convert again") from None
-    quanta = read_grids(session.get_modelmeta().custom_metadata_map.get(QUANTA))
-    return OnnxRunner(session, tensors.storage, [info.role for info in tensors.outputs if info.role != "image"], quanta)

@@ -4,12 +4,9 @@ Both are traced from the prepared program and hold the spec as the extra file `m
 """
 
 import warnings
-from pathlib import Path
-from typing import Any
 
-from samesight.contract.errors import SamesightError
-from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
-from samesight.conversion.runners.torch import SPEC_FILE, TorchRunner, describe_input, describe_outputs
+from samesight.conversion.formats.float_tensors import SPEC_FILE, describe_input, describe_outputs
+from samesight.conversion.formats.interface import Lowered, Lowering
 
 LITE_SUFFIX = ".ptl"
 
@@ -40,23 +37,3 @@ def convert(job: Lowering) -> Lowered:
         runtime_version="1.13" if lite else "2.0",
         tools={"torch": torch.__version__},
     )
-
-
-def load(path: Path, tensors: Tensors) -> TorchRunner:
-    """Load either kind."""
-    module: Any
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            if path.suffix == LITE_SUFFIX:
-                from torch.jit.mobile import _load_for_lite_interpreter
-
-                module = _load_for_lite_interpreter(str(path))
-            else:
-                import torch
-
-                module = torch.jit.load(str(path), map_location="cpu")
-        except (RuntimeError, ValueError) as error:
-            line = str(error).splitlines()[0]
-            raise SamesightError(f"{path}: torch cannot load it ({line}); convert again") from None
-    return TorchRunner(module, tensors.storage, [output.role for output in tensors.outputs if output.role != "image"])

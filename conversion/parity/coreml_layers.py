@@ -4,17 +4,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from samesight.contract.errors import SamesightError
-from samesight.contract.image import load_picture
-from samesight.contract.preprocess import preprocess
-from samesight.contract.spec import ModelSpec, read_spec
+from samesight.contract.spec import read_spec
 from samesight.contract.verdicts import RoleFigures
 from samesight.conversion.parity.layers import Layer, compare_layers, compare_outputs, first_departure, floor_of
-from samesight.conversion.qparams import UInt8
 from samesight.conversion.quiet import quiet
 from samesight.conversion.runners.coreml.pte_package import load_any
+from samesight.conversion.sources.calibration import calibration_tensors, find_calibration_images
 
 CALIBRATION = "calibration"
 
@@ -93,7 +89,7 @@ def compare_file(file: Path, run: Path, layers: bool, images: int, floor: float 
         raise SamesightError(f"--against {run}: not a run (it has no network.pt2); give the folder that train wrote")
     spec = read_spec(run / "model.json")
     evaluator = load_any(file)
-    tensors = calibration_tensors(run, spec, images)
+    tensors = calibration_tensors(find_calibration_images(run / CALIBRATION)[:images], spec.input)
     server = load_server(network, spec)
     outputs = compare_outputs(evaluator, server, tensors)
     found = None
@@ -102,19 +98,6 @@ def compare_file(file: Path, run: Path, layers: bool, images: int, floor: float 
             prepared = prepare(load_program(network), spec)
         found = compare_layers(evaluator, prepared, tensors)
     return Compared(file, run, len(tensors), floor_of(evaluator) if floor is None else floor, outputs, found)
-
-
-def calibration_tensors(run: Path, spec: ModelSpec, count: int) -> UInt8:
-    """The first calibration images of a run as input tensors uint8 [n, H, W, C].
-
-    Raises:
-        SamesightError: the run has none.
-    """
-    folder = run / CALIBRATION
-    files = sorted(path for path in folder.iterdir() if path.is_file())[:count] if folder.is_dir() else []
-    if not files:
-        raise SamesightError(f"--against {run}: has no images in {CALIBRATION}; train it again, or add some")
-    return np.stack([preprocess(load_picture(path, spec.input.background), spec.input)[0] for path in files])
 
 
 def _decibels(db: float | None) -> str:

@@ -6,15 +6,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from samesight.contract.answers import Answer, answers
+from samesight.contract.answers import answers
 from samesight.contract.golden import GoldenCase
 from samesight.contract.image import Picture
 from samesight.contract.preprocess import geometry, preprocess
 from samesight.contract.spec import Input, ModelSpec
-from samesight.conversion.formats.interface import Runner
-from samesight.conversion.parity.faults import IMAGE_FAULTS, VALUE_FAULTS, answer_faults, network_values, pixels_for
-from samesight.conversion.parity.snr import Agreement, decibel
+from samesight.conversion.normalisation import network_values, pixels_for
+from samesight.conversion.parity.faults import IMAGE_FAULTS, VALUE_FAULTS, answer_faults
 from samesight.conversion.qparams import Float32, UInt8
+from samesight.conversion.runners.interface import LoadedModel
+from samesight.conversion.snr import decibels
+from samesight.conversion.tasks.agreement import Agreement
+from samesight.conversion.tasks.interface import Answers
 
 # Right code reaches these: a float resize with antialias instead of the contract's rounded one gives 46 dB and a mean
 # score difference of 0.0006 and less; one without antialias gives 24 dB and 0.0046 and more.
@@ -48,17 +51,17 @@ def tensor_db(expected: Sequence[Float32], given: Sequence[Float32]) -> float:
     noise = np.concatenate([array.ravel() for array in given]).astype(np.float64) - whole
     if not np.any(noise):
         return 200.0
-    return min(200.0, decibel(float(np.mean((whole - whole.mean()) ** 2)), float(np.mean(noise**2))))
+    return min(200.0, decibels(float(np.mean((whole - whole.mean()) ** 2)), float(np.mean(noise**2))))
 
 
 def likely_cause(
     cases: Sequence[GoldenCase],
-    given: Sequence[Sequence[Answer]],
+    given: Answers,
     tensors: Sequence[npt.NDArray[Any]],
     same_tensor: bool,
     spec: ModelSpec,
     iou: float,
-    reference: Callable[[], Runner | None],
+    reference: Callable[[], LoadedModel | None],
 ) -> str | None:
     """The known fault behind a difference, among those that what was returned does not rule out.
 
@@ -108,11 +111,11 @@ def explain_tensor(
 
 def explain_answers(
     cases: Sequence[GoldenCase],
-    given: Sequence[Sequence[Answer]],
+    given: Answers,
     spec: ModelSpec,
     iou: float,
     before: Iterable[tuple[str, Sequence[Float32]]] = (),
-    run: Runner | None = None,
+    run: LoadedModel | None = None,
 ) -> str | None:
     """The fault that makes the network give the same answers as somebody's code gave.
 
@@ -127,12 +130,12 @@ def explain_answers(
     Returns:
         The fault in words; None when none explains half of the difference.
     """
-    whole = _difference([case.answers for case in cases], given, iou)
+    whole = _difference([case.answers for case in cases], given, spec, iou)
     best, cause = whole / 2, None
-    for name, expected, meant in answer_faults(cases, given, spec):
-        found = _difference(expected, meant, iou)
+    for fault in answer_faults(cases, given, spec):
+        found = _difference(fault.expected, fault.meant, spec, iou)
         if found < best - 1e-6:
-            best, cause = found, name
+            best, cause = found, fault.name
     if run is None or best < whole / 10:
         return cause
     sizes = [(case.picture.width, case.picture.height, case.picture.orientation) for case in cases]
@@ -141,14 +144,14 @@ def explain_answers(
         changed = [
             answers(run(pixels_for(value, spec.input)), spec, way) for value, way in zip(values, ways, strict=True)
         ]
-        found = _difference(changed, given, iou)
+        found = _difference(changed, given, spec, iou)
         if found < best - 1e-6:
             best, cause = found, name
     return cause
 
 
-def _difference(expected: Sequence[Sequence[Answer]], given: Sequence[Sequence[Answer]], iou: float) -> float:
-    agreement = Agreement(iou)
+def _difference(expected: Answers, given: Answers, spec: ModelSpec, iou: float) -> float:
+    agreement = Agreement(spec.task, iou)
     for a, b in zip(expected, given, strict=True):
         agreement.add(a, b)
     return 1.0 - (agreement.share or 0.0) + 0.1 * (agreement.score_difference or 0.0)

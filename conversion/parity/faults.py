@@ -6,36 +6,20 @@ and expect a failed verdict.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 from PIL import Image
 
-from samesight.contract.answers import Answer, answers
-from samesight.contract.detection import detect
+from samesight.contract.answers import Answer
 from samesight.contract.golden import GoldenCase
 from samesight.contract.image import Picture
 from samesight.contract.orientation import UPRIGHT, Orientation
-from samesight.contract.preprocess import Geometry, geometry, preprocess
+from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import Crop, Framing, Input, Letterbox, ModelSpec, Stretch
+from samesight.conversion.normalisation import network_values
 from samesight.conversion.qparams import Float32, UInt8
-
-Answers = Sequence[Sequence[Answer]]
-Box = tuple[float, float, float, float]
-
-
-def network_values(tensor: UInt8, spec: Input) -> Float32:
-    """What the original network takes: (low + p / 255 (high - low) - mean) / std; float32 [H, W, C]."""
-    low, high = spec.value_range
-    values = low + tensor.astype(np.float64) / 255.0 * (high - low)
-    return ((values - np.array(spec.mean)) / np.array(spec.std)).astype(np.float32)
-
-
-def pixels_for(values: Float32, spec: Input) -> UInt8:
-    """The pixel levels that give these network values, rounded and clipped to 0..255; uint8 [H, W, C]."""
-    low, high = spec.value_range
-    levels = (values.astype(np.float64) * np.array(spec.std) + np.array(spec.mean) - low) / (high - low) * 255.0
-    return np.clip(np.round(levels), 0, 255).astype(np.uint8)
+from samesight.conversion.tasks import TASKS
+from samesight.conversion.tasks.interface import AnswerFault, Answers
 
 
 def _tensor(picture: Picture, spec: Input) -> UInt8:
@@ -138,116 +122,22 @@ VALUE_FAULTS: dict[str, Callable[[UInt8, Input], Float32]] = {
 }
 
 
-def answer_faults(
-    cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec
-) -> Iterator[tuple[str, Answers, Answers]]:
-    """Every fault after the network.
+def answer_faults(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
+    """Every fault after the network: those that any task has, then those of this one.
 
     Args:
         cases: golden images with the network's outputs.
         given: what somebody's code answered for each.
         spec: of the model.
-
-    Yields:
-        The fault in words, the right answers as the fault would leave them, and the given ones as the fault means them:
-        both are the same where the fault explains the difference.
     """
     right = [case.answers for case in cases]
     for by, name in ((1, "the labels are one too high"), (-1, "the labels are one too low")):
-        yield name, [[_shifted(answer, by, spec) for answer in image] for image in right], given
-    yield (
-        "the scores are percent, not 0..1",
-        right,
-        [[replace(answer, score=answer.score / 100) for answer in image] for image in given],
-    )
-    yield from _threshold_fault(cases, given, spec)
-    if spec.task == "classification":
-        ordered = [sorted(image, key=lambda answer: -answer.score) for image in given]
-        yield "the answers are not in the order of their scores, best first", right, ordered
-        raw = spec.model_copy(update={"outputs": spec.outputs.model_copy(update={"activation": "none"})})
-        name = f"the scores are the network's raw outputs, without {spec.outputs.activation}"
-        yield name, [answers(case.outputs, raw) for case in cases], given
-    else:
-        yield from _box_faults(cases, given, spec)
+        yield AnswerFault(name, [[_shifted(answer, by, spec) for answer in image] for image in right], given)
+    fractions = [[replace(answer, score=answer.score / 100) for answer in image] for image in given]
+    yield AnswerFault("the scores are percent, not 0..1", right, fractions)
+    yield from TASKS[spec.task].answer_faults(cases, given, spec)
 
 
 def _shifted(answer: Answer, by: int, spec: ModelSpec) -> Answer:
     index = (answer.index + by) % len(spec.labels)
     return replace(answer, index=index, label=spec.labels[index])
-
-
-def _threshold_fault(
-    cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec
-) -> Iterator[tuple[str, Answers, Answers]]:
-    lowest = min((answer.score for image in given for answer in image), default=0.0)
-    if not 0.0 < lowest < 1.0:
-        return
-    name = f"another score threshold is used (the lowest score given is {lowest:.2g}"
-    # What is given was computed in floats of another order: the threshold lies a little below the lowest score.
-    threshold = lowest - min(1e-4, lowest / 2)
-    if spec.detection is None:
-        kept = [[answer for answer in case.answers if answer.score >= threshold] for case in cases]
-        yield f"{name}; the contract has none)", kept, given
-        return
-    changed = spec.model_copy(update={"detection": spec.detection.model_copy(update={"score_threshold": threshold})})
-    found = [answers(case.outputs, changed, _geometry(case, spec)) for case in cases]
-    yield f"{name}; the contract's threshold is {spec.detection.score_threshold:g})", found, given
-
-
-# Where boxes are left, and how they are written; each alone and every pair.
-CODINGS: dict[str, Callable[[Box], Box]] = {
-    "the boxes are x, y, width, height, not two corners": lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]),
-    "the boxes are centre x, centre y, width, height, not two corners": lambda b: (
-        b[0] - b[2] / 2,
-        b[1] - b[3] / 2,
-        b[0] + b[2] / 2,
-        b[1] + b[3] / 2,
-    ),
-    "x and y of the boxes are exchanged": lambda b: (b[1], b[0], b[3], b[2]),
-}
-
-
-def _box_faults(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec) -> Iterator[tuple[str, Answers, Answers]]:
-    placed: list[tuple[str | None, Answers]] = [(None, [case.answers for case in cases])]
-    boxes = [_misplaced(case, spec) for case in cases]
-    for name in boxes[0] if boxes else ():
-        placed.append(
-            (name, [_with_boxes(case.answers, found[name]) for case, found in zip(cases, boxes, strict=True)])
-        )
-    written: list[tuple[str | None, Answers]] = [(None, given)]
-    for name, corners in CODINGS.items():
-        written.append((name, [[replace(a, box=a.box and corners(a.box)) for a in image] for image in given]))
-    pairs = [pair for pair in product(placed, written) if pair[0][0] or pair[1][0]]
-    for (place, expected), (coding, meant) in sorted(pairs, key=lambda pair: bool(pair[0][0]) + bool(pair[1][0])):
-        yield " and ".join(name for name in (place, coding) if name), expected, meant
-
-
-def _misplaced(case: GoldenCase, spec: ModelSpec) -> dict[str, Float32]:
-    """The boxes [K, 4] of a case's answers, in their order, as they are when the way back to the image is wrong."""
-    way, inside = _geometry(case, spec), detect(case.outputs, spec).boxes
-    width, height = way.stored_size
-    size: Float32 = np.array([spec.input.width, spec.input.height] * 2, np.float32)
-    upright_size: Float32 = np.array([way.frame.source_width, way.frame.source_height] * 2, np.float32)
-    stored_size: Float32 = np.array([width, height] * 2, np.float32)
-    upright, stored = way.to_upright(inside), way.to_stored(inside)
-    scaled = inside / size * upright_size
-    turned = way.orientation.to_stored(scaled.astype(np.float64), width, height).astype(np.float32)
-    return {
-        "the boxes are in pixels of the network's input, not mapped back to the image": inside,
-        "the boxes are fractions 0..1 of the image, not pixels": stored / stored_size,
-        "the boxes are fractions 0..1 of the network's input, not pixels of the image": inside / size,
-        "the boxes are in pixels of the upright image, not of the stored one": upright,
-        "the boxes are fractions 0..1 of the upright image, not pixels of the stored one": upright / upright_size,
-        "the boxes are scaled to the image as if it filled the input (border or crop forgotten)": turned,
-        "the boxes are scaled to the upright image as if it filled the input (border or crop forgotten)": scaled,
-    }
-
-
-def _with_boxes(found: Sequence[Answer], boxes: Float32) -> list[Answer]:
-    return [
-        replace(answer, box=(x1, y1, x2, y2)) for answer, (x1, y1, x2, y2) in zip(found, boxes.tolist(), strict=True)
-    ]
-
-
-def _geometry(case: GoldenCase, spec: ModelSpec) -> Geometry:
-    return geometry(case.picture.width, case.picture.height, case.picture.orientation, spec.input)

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from samesight.contract.tensor_layout import Storage, pack
-from samesight.conversion.qparams import Quantum, UInt8
+from samesight.contract.tensor_layout import TensorLayout, pack
+from samesight.conversion.qparams import QuantParams, UInt8
 
 if TYPE_CHECKING:
     from torch.fx import GraphModule
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from samesight.conversion.quantization.quantize import Quantized
 
 FORMATS = ("torch", "pte", "tflite", "onnx")
-NCHW: Storage = "float32_nchw"
+NCHW: TensorLayout = "float32_nchw"
 QUANTIZE = "quantized_decomposed.quantize_per_tensor"
 Values = dict[str, npt.NDArray[np.int32]]
 
@@ -41,12 +41,12 @@ class Tap:
     name: str
     operator: str
     place: str
-    grid: Quantum
+    grid: QuantParams
 
 
 @dataclass(frozen=True)
 class Departure:
-    """How far each two formats are apart at one tap, in quanta: the largest and the mean distance."""
+    """How far each two formats are apart at one tap, in steps: the largest and the mean distance."""
 
     tap: Tap
     largest: dict[tuple[str, str], int]
@@ -73,7 +73,9 @@ def tapped(module: "GraphModule") -> tuple["GraphModule", list[Tap]]:
         dequantize = next(user for user in node.users if "dequantize_per_tensor" in str(user.target))
         with module.graph.inserting_before(end):
             outputs.append(module.graph.call_function(dequantize.target, (node, *grid)))
-        taps.append(Tap(source.name, operator_name(source), place_of(source), Quantum(float(grid[0]), int(grid[1]))))
+        taps.append(
+            Tap(source.name, operator_name(source), place_of(source), QuantParams(float(grid[0]), int(grid[1])))
+        )
     end.args = (tuple(outputs),)
     module.graph.set_codegen(CodeGen())
     module.recompile()
@@ -109,6 +111,7 @@ def run_all(
     from samesight.conversion.formats import litert, onnx
     from samesight.conversion.formats.executorch import xnnpack
     from samesight.conversion.quiet import mute
+    from samesight.conversion.runners.litert import start
 
     names = [f"t{position:03d}" for position in range(len(taps))]
     with tempfile.TemporaryDirectory() as folder, mute(), torch.no_grad():
@@ -126,7 +129,7 @@ def run_all(
                 value.numpy().copy() for value in pte.forward((torch.from_numpy(pack(tensor, NCHW)),))
             ]
         if "tflite" in formats:
-            signature = litert.start(litert.lower(unfolded, prepared, names, quantized=True)).get_signature_runner()
+            signature = start(litert.lower(unfolded, prepared, names, quantized=True)).get_signature_runner()
 
             def tflite(tensor: UInt8) -> list[Any]:
                 integers = signature(image=pack(tensor, "int8_nhwc"))
@@ -148,7 +151,7 @@ def run_all(
     }
 
 
-def as_integers(value: npt.NDArray[Any], grid: Quantum) -> npt.NDArray[np.int32]:
+def as_integers(value: npt.NDArray[Any], grid: QuantParams) -> npt.NDArray[np.int32]:
     """Integers as they are, real values as the integers of their grid."""
     if value.dtype == np.int32:
         return value
@@ -162,11 +165,10 @@ def first(found: Sequence[Departure], one: str, two: str) -> Departure | None:
 
 def main() -> None:
     """Print the table of a run's network."""
-    from samesight.contract.image import load_picture
-    from samesight.contract.preprocess import preprocess
     from samesight.contract.spec import read_spec
     from samesight.conversion.preparation.prepare import prepare
     from samesight.conversion.quantization.quantize import quantize
+    from samesight.conversion.sources.calibration import calibration_tensors, find_calibration_images
     from samesight.conversion.sources.server_model import load_program
 
     parser = argparse.ArgumentParser(
@@ -176,8 +178,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10, help="calibration images to compare on")
     options = parser.parse_args()
     spec = read_spec(options.run / "model.json")
-    pictures = [load_picture(path, spec.input.background) for path in sorted((options.run / "calibration").iterdir())]
-    tensors = np.stack([preprocess(picture, spec.input)[0] for picture in pictures])
+    tensors = calibration_tensors(find_calibration_images(options.run / "calibration"), spec.input)
     prepared = prepare(load_program(options.run / "network.pt2"), spec)
     found = departures(prepared, quantize(prepared, tensors), tensors[: options.images])
     pairs = list(itertools.combinations(FORMATS, 2))

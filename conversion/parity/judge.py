@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from samesight.contract.answers import Answer
-from samesight.contract.detection import reaches_threshold
-from samesight.contract.gates import QUANTA_APART, Gate
+from samesight.contract.gates import STEPS_APART, Gate
 from samesight.contract.golden import GoldenCase
 from samesight.contract.spec import ModelSpec
 from samesight.contract.verdicts import MetricFigures
-from samesight.conversion.parity.metrics import interval, task_metric
 from samesight.conversion.parity.run import Record, TestSplit
-from samesight.conversion.parity.snr import Agreement, role_figures
+from samesight.conversion.snr import role_figures
+from samesight.conversion.tasks import TASKS
+from samesight.conversion.tasks.agreement import Agreement
+from samesight.conversion.tasks.bootstrap import interval, sampled_metric
 
 
 @dataclass(frozen=True)
@@ -32,24 +32,25 @@ def judge(
     record: Record, spec: ModelSpec, gate: Gate, cases: Sequence[GoldenCase], split: TestSplit | None
 ) -> Judgement:
     """Hold one candidate's record against the gates; the reason names every gate that was missed."""
-    if record.broke is not None:
-        return Judgement(False, False, f"it did not run: {record.broke}", {})
+    if record.error is not None:
+        return Judgement(False, False, f"it did not run: {record.error}", {})
+    task = TASKS[spec.task]
     roles = tuple(
         role_figures(
             role,
             [case.outputs[role] for case in cases],
             [outputs[role] for outputs in record.outputs],
-            [reaches_threshold(case.outputs, spec) for case in cases] if spec.task == "detection" else None,
+            [task.answering(case.outputs, spec) for case in cases] if task.answering else None,
         )
         for role in spec.roles
     )
-    agreement = Agreement(gate.iou)
+    agreement = Agreement(spec.task, gate.iou)
     for case, given in zip(cases, record.golden, strict=True):
         agreement.add(case.answers, given)
     metric = None
     if split:
         for served, given in zip(split.server.answers(spec.labels), record.test, strict=True):
-            agreement.add(_confident(served, spec), _confident(given, spec))
+            agreement.add(task.shown_answers(served, spec), task.shown_answers(given, spec))
         metric = _metric(record, spec, split)
     missed = [
         f"{figures.role} {figures.snr_db:.1f} dB is below {gate.snr_db:g} dB"
@@ -76,7 +77,7 @@ def judge(
 def _metric(record: Record, spec: ModelSpec, split: TestSplit) -> MetricFigures:
     """The task metric of server and candidate on the same images, with the interval of what is lost."""
     server, server_samples = split.server_metric(spec)
-    artifact, samples = task_metric(record.test, split.examples, spec)
+    artifact, samples = sampled_metric(record.test, split.examples, spec)
     low, high = interval(server_samples, samples)
     return MetricFigures(
         name=split.server.metric_name,
@@ -89,24 +90,18 @@ def _metric(record: Record, spec: ModelSpec, split: TestSplit) -> MetricFigures:
     )
 
 
-def _confident(given: Sequence[Answer], spec: ModelSpec) -> list[Answer]:
-    if spec.detection is None:
-        return list(given)
-    return [answer for answer in given if answer.score >= spec.detection.score_threshold]
-
-
-def quanta_apart(record: Record, other: Record) -> tuple[float, float] | None:
-    """Mean and largest distance of two int8 artifacts' outputs over the golden cases, in quanta of the first.
+def steps_apart(record: Record, other: Record) -> tuple[float, float] | None:
+    """Mean and largest distance of two int8 artifacts' outputs over the golden cases, in steps of the first.
 
     Returns:
         the greater of the roles' means, and the largest of all; None unless both are quantized and ran.
     """
-    if record.broke or other.broke or not record.quanta or set(record.quanta) != set(other.quanta):
+    if record.error or other.error or not record.qparams or set(record.qparams) != set(other.qparams):
         return None
     means, largest = [], 0.0
-    for role, quantum in record.quanta.items():
+    for role, params in record.qparams.items():
         pairs = zip(record.outputs, other.outputs, strict=True)
-        apart = np.concatenate([np.abs(a[role] - b[role]).ravel() for a, b in pairs]) / np.float32(quantum.scale)
+        apart = np.concatenate([np.abs(a[role] - b[role]).ravel() for a, b in pairs]) / np.float32(params.scale)
         means.append(float(np.mean(apart)))
         largest = max(largest, float(np.max(apart, initial=0.0)))
     return max(means), largest
@@ -114,14 +109,14 @@ def quanta_apart(record: Record, other: Record) -> tuple[float, float] | None:
 
 def beside_others(judgement: Judgement, record: Record, records: dict[str, Record]) -> Judgement:
     """An int8 artifact must be near one other int8 artifact of the bundle: all come from one quantized program."""
-    distances = [quanta_apart(record, other) for other in records.values() if other is not record]
+    distances = [steps_apart(record, other) for other in records.values() if other is not record]
     known = [distance for distance in distances if distance is not None]
     if not known:
         return judgement
     mean_apart, largest = min(known)
     figures = {**judgement.figures, "quanta_apart": mean_apart, "largest_quanta_apart": largest}
-    if mean_apart <= QUANTA_APART:
+    if mean_apart <= STEPS_APART:
         return dataclasses.replace(judgement, figures=figures)
-    missed = f"outputs are {mean_apart:.2f} quanta from every other int8 artifact's, more than {QUANTA_APART:g}"
+    missed = f"outputs are {mean_apart:.2f} steps from every other int8 artifact's, more than {STEPS_APART:g}"
     reason = missed if judgement.passed else f"{judgement.reason}; {missed}"
     return dataclasses.replace(judgement, passed=False, reason=reason, figures=figures)

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from samesight.contract.errors import SamesightError
-from samesight.contract.spec import ModelSpec, Role
-from samesight.contract.tensor_layout import Storage, pack
-from samesight.conversion.parity.snr import decibel, role_figures
+from samesight.contract.tensor_layout import pack
 from samesight.conversion.qparams import Float32, UInt8
 from samesight.conversion.runners.coreml.evaluator import Evaluator
+from samesight.conversion.runners.coreml.package import feed, outputs_by_role
+from samesight.conversion.snr import decibels, role_figures
 
 if TYPE_CHECKING:
     from samesight.contract.verdicts import RoleFigures
@@ -66,42 +64,12 @@ class Tally:
         """Signal to noise; None where nothing differs."""
         if self.noise == 0.0:
             return None
-        return decibel(self.squares - self.total**2 / self.count, self.noise)
+        return decibels(self.squares - self.total**2 / self.count, self.noise)
 
 
 def floor_of(evaluator: Evaluator) -> float:
     """Where a value of this program departs, unless somebody asks for another bound."""
     return FLOOR_QUANTIZED_DB if evaluator.quantized else FLOOR_DB
-
-
-def feed(evaluator: Evaluator, tensor: UInt8) -> dict[str, npt.NDArray[Any]]:
-    """The contract's input tensor (uint8 [H, W, C]) as the one input of a program: an image, or float [1, C, H, W].
-
-    Raises:
-        SamesightError: the program has several inputs.
-    """
-    if len(evaluator.inputs) != 1:
-        names = ", ".join(each.declared.name for each in evaluator.inputs)
-        raise SamesightError(f"{evaluator.path}: has several inputs ({names}); only a network of one image is compared")
-    (only,) = evaluator.inputs
-    storage: Storage = "bgra8_nhwc" if only.image else "float32_nchw"
-    return {only.declared.name: pack(tensor, storage)}
-
-
-def outputs_by_role(evaluator: Evaluator, made: Mapping[str, Float32], spec: ModelSpec) -> dict[Role, Float32]:
-    """A program's outputs as the roles of a spec: by name, or in order where no name fits.
-
-    Raises:
-        SamesightError: another number of outputs than the spec has roles.
-    """
-    if set(spec.roles) <= set(made):
-        return {role: made[role] for role in spec.roles}
-    if len(made) != len(spec.roles):
-        raise SamesightError(
-            f"{evaluator.path}: gives {', '.join(made)}, but the run has {', '.join(spec.roles)}; compare it with the "
-            "run that it was converted from"
-        )
-    return dict(zip(spec.roles, made.values(), strict=True))
 
 
 def compare_outputs(evaluator: Evaluator, server: "ServerModel", tensors: Iterable[UInt8]) -> "list[RoleFigures]":

@@ -12,16 +12,16 @@ import numpy as np
 
 from samesight.contract.answers import Answer
 from samesight.contract.bundle import Bundle
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.golden import GoldenCase
 from samesight.contract.manifest import Artifact
 from samesight.contract.spec import Role
-from samesight.conversion.formats import FORMATS
-from samesight.conversion.formats.interface import Runner
-from samesight.conversion.parity.run import Progress, Record, TestSplit, artifact_candidate, measure
+from samesight.conversion.parity.run import Progress, Record, TestSplit, artifact_candidate, run_candidates
 from samesight.conversion.parity.test_split import find_test_split
-from samesight.conversion.qparams import Float32, read_grids, write_grids
+from samesight.conversion.qparams import Float32, read_qparams, write_qparams
+from samesight.conversion.runners import RUNNERS, runner_of
 from samesight.conversion.runners.bench import cpu_name
+from samesight.conversion.runners.interface import LoadedModel
 from samesight.conversion.workflow.cache import Cache, code_version, make_key, tool_versions
 
 OUTPUTS = "outputs.npz"
@@ -29,10 +29,10 @@ RECORDS = "records.json"
 
 
 @dataclass(frozen=True)
-class Observations:
+class Results:
     """What the artifacts of a bundle gave when they were run here.
 
-    `records` has those that loaded (an artifact may still have broken on the way, see `Record.broke`); `unable` says of
+    `records` has those that loaded (an artifact may still have broken on the way, see `Record.error`); `unable` says of
     the others why not, and whether a runner exists here at all.
     """
 
@@ -42,38 +42,37 @@ class Observations:
     unable: dict[str, tuple[str | None, str]]
 
 
-def observe_bundle(
+def run_artifacts(
     bundle: Bundle,
     data: str | None = None,
     names: Sequence[str] | None = None,
     progress: Progress = lambda done, total: None,
-) -> Observations:
+) -> Results:
     """Run the artifacts of a bundle (all, or those of `names`) over its golden cases and the test split.
 
     Raises:
         SamesightError: the bundle's golden cases or test data contradict it.
     """
     cases, split = bundle.golden_cases(), find_test_split(bundle, data)
-    runners: dict[str, Runner] = {}
+    loaded: dict[str, LoadedModel] = {}
     unable: dict[str, tuple[str | None, str]] = {}
     for artifact in _chosen(bundle, names):
-        row = FORMATS[artifact.format]
-        if lacking := row.lacking(row.runtime):
-            unable[artifact.name] = None, lacking
+        runner = runner_of(artifact.format)
+        if missing := runner.missing():
+            unable[artifact.name] = None, missing
             continue
         try:
-            runners[artifact.name] = row.load_module().load(bundle.path(artifact), artifact)
+            loaded[artifact.name] = runner.load(bundle.path(artifact), artifact)
         except Exception as error:  # whatever a runtime throws is this artifact's verdict
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            unable[artifact.name] = row.runner or artifact.runtime, f"it does not load: {reason}"
-    candidates = {name: artifact_candidate(run) for name, run in runners.items()}
-    records = measure(candidates, bundle.spec, cases, split, progress)
-    for name, run in runners.items():
-        records[name].quanta = run.quanta
-    return Observations(cases, split, records, unable)
+            unable[artifact.name] = runner.title, f"it does not load: {first_line(error)}"
+    candidates = {name: artifact_candidate(run) for name, run in loaded.items()}
+    records = run_candidates(candidates, bundle.spec, cases, split, progress)
+    for name, run in loaded.items():
+        records[name].qparams = run.qparams
+    return Results(cases, split, records, unable)
 
 
-def keep(bundle: Bundle, seen: Observations, cache: Cache) -> None:
+def save_results(bundle: Bundle, seen: Results, cache: Cache) -> None:
     """Put what all artifacts of a bundle gave into the cache; where that cannot be written, it is not kept."""
     stacked = {
         f"{name}/{role}": np.stack([outputs[role] for outputs in record.outputs])
@@ -85,14 +84,14 @@ def keep(bundle: Bundle, seen: Observations, cache: Cache) -> None:
         folder = Path(name)
         np.savez(folder / OUTPUTS, **stacked)  # type: ignore[arg-type]
         (folder / RECORDS).write_text(json.dumps({"records": plain, "unable": seen.unable}), encoding="utf-8")
-        cache.store(_key(bundle), folder, (OUTPUTS, RECORDS), "observations")
+        cache.store(_key(bundle), folder, (OUTPUTS, RECORDS), "results")
 
 
-def recall(bundle: Bundle, cache: Cache) -> Observations | None:
-    """What `keep` put there about this very bundle, by the same code and runtimes on this kind of processor.
+def load_results(bundle: Bundle, cache: Cache) -> Results | None:
+    """What `save_results` put there about this very bundle, by the same code and runtimes on this kind of processor.
 
     Raises:
-        SamesightError: as in `observe_bundle`.
+        SamesightError: as in `run_artifacts`.
     """
     with tempfile.TemporaryDirectory(prefix="samesight-") as name:
         folder = Path(name)
@@ -103,14 +102,14 @@ def recall(bundle: Bundle, cache: Cache) -> Observations | None:
             arrays = dict(stacked)
     records = {name: _record(name, plain, arrays, bundle.spec.labels) for name, plain in kept["records"].items()}
     unable = {name: (runner, reason) for name, (runner, reason) in kept["unable"].items()}
-    return Observations(bundle.golden_cases(), find_test_split(bundle), records, unable)
+    return Results(bundle.golden_cases(), find_test_split(bundle), records, unable)
 
 
 def _key(bundle: Bundle) -> str:
-    runtimes = {package for row in FORMATS.values() for package in row.runtime}
+    runtimes = {package for row in RUNNERS.values() for package in row.packages}
     return make_key(
         {
-            "observations": bundle.manifest_sha256(),
+            "results": bundle.manifest_sha256(),
             "code": code_version(),
             "tools": tool_versions({*runtimes, "numpy", "pillow"}),
             "cpu": cpu_name(),
@@ -122,8 +121,8 @@ def _plain(record: Record) -> dict[str, Any]:
     return {
         "golden": [_bare(answers) for answers in record.golden],
         "test": [_bare(answers) for answers in record.test],
-        "broke": record.broke,
-        "quanta": write_grids(record.quanta),
+        "error": record.error,
+        "qparams": write_qparams(record.qparams),
     }
 
 
@@ -135,8 +134,8 @@ def _record(name: str, plain: dict[str, Any], arrays: dict[str, Float32], labels
         outputs=[{role: array[number] for role, array in stacked.items()} for number in range(count)],
         golden=[_labelled(answers, labels) for answers in plain["golden"]],
         test=[_labelled(answers, labels) for answers in plain["test"]],
-        broke=plain["broke"],
-        quanta=read_grids(plain["quanta"]),
+        error=plain["error"],
+        qparams=read_qparams(plain["qparams"]),
     )
 
 

@@ -2,22 +2,24 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from samesight.contract.answers import Answer, answers
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, describe_error
 from samesight.contract.golden import GoldenCase
 from samesight.contract.image import Picture
 from samesight.contract.orientation import Orientation
 from samesight.contract.preprocess import Geometry, preprocess
 from samesight.contract.spec import ModelSpec, Role
-from samesight.conversion.formats.interface import Runner
-from samesight.conversion.parity.metrics import metric_spec, task_metric
-from samesight.conversion.qparams import Quantum, UInt8
+from samesight.conversion.qparams import QuantParams, UInt8
+from samesight.conversion.runners.interface import LoadedModel
+from samesight.conversion.tasks import TASKS
+from samesight.conversion.tasks.bootstrap import sampled_metric
 from samesight.conversion.workflow.server_answers import ServerAnswers
+from samesight.datasets.example import LabelledImage
 
 Outputs = dict[Role, npt.NDArray[np.float32]]
 Progress = Callable[[int, int], None]
@@ -31,7 +33,7 @@ class Candidate(Protocol):
         ...
 
 
-def artifact_candidate(run: Runner) -> Candidate:
+def artifact_candidate(run: LoadedModel) -> Candidate:
     """An artifact behind the contract's own preprocessing."""
     return lambda picture, tensor, geometry: (run(tensor), geometry)
 
@@ -40,15 +42,15 @@ def artifact_candidate(run: Runner) -> Candidate:
 class TestSplit:
     """Labelled images that no training saw, and the server model's answers on them, image by image."""
 
-    examples: Sequence[Any]
+    examples: Sequence[LabelledImage]
     server: ServerAnswers
     name: str
     _metric: tuple[float, npt.NDArray[np.float64]] | None = None
 
     def server_metric(self, spec: ModelSpec) -> tuple[float, npt.NDArray[np.float64]]:
-        """`task_metric` of the server model, reckoned once."""
+        """`sampled_metric` of the server model, reckoned once."""
         if self._metric is None:
-            self._metric = task_metric(self.server.answers(spec.labels), self.examples, spec)
+            self._metric = sampled_metric(self.server.answers(spec.labels), self.examples, spec)
         return self._metric
 
 
@@ -59,11 +61,11 @@ class Record:
     outputs: list[Outputs] = field(default_factory=list)
     golden: list[list[Answer]] = field(default_factory=list)
     test: list[list[Answer]] = field(default_factory=list)
-    broke: str | None = None
-    quanta: Mapping[Role, Quantum] = field(default_factory=dict)
+    error: str | None = None
+    qparams: Mapping[Role, QuantParams] = field(default_factory=dict)
 
 
-def measure(
+def run_candidates(
     candidates: dict[str, Candidate],
     spec: ModelSpec,
     cases: Sequence[GoldenCase],
@@ -86,18 +88,20 @@ def measure(
                 "model.json was changed, or another version of the contract made the bundle: convert again"
             )
         for name, candidate in candidates.items():
-            _observe(records[name], candidate, case.picture, tensor, geometry, spec, golden=True)
+            _run_one(records[name], candidate, case.picture, tensor, geometry, spec, golden=True)
     for done, example in enumerate(split.examples if split else ()):
         progress(len(cases) + done, total)
         picture = Picture(example.pixels, Orientation(0, False))
         tensor, geometry = preprocess(picture, spec.input)
         for name, candidate in candidates.items():
-            _observe(records[name], candidate, picture, tensor, geometry, metric_spec(spec), golden=False)
+            _run_one(
+                records[name], candidate, picture, tensor, geometry, TASKS[spec.task].ranking_spec(spec), golden=False
+            )
     progress(total, total)
     return records
 
 
-def _observe(
+def _run_one(
     record: Record,
     candidate: Candidate,
     picture: Picture,
@@ -106,13 +110,13 @@ def _observe(
     spec: ModelSpec,
     golden: bool,
 ) -> None:
-    if record.broke is not None:
+    if record.error is not None:
         return
     try:
         outputs, geometry = candidate(picture, tensor, geometry)
         given = answers(outputs, spec, geometry)
     except Exception as error:  # a runtime may fail in any way; it is this artifact's verdict
-        record.broke = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+        record.error = describe_error(error)
         return
     if golden:
         record.outputs.append(outputs)

@@ -20,16 +20,17 @@ from PIL import Image
 from samesight.contract.answers import Answer
 from samesight.contract.bundle import Bundle
 from samesight.contract.documents import Document
-from samesight.contract.errors import SamesightError
-from samesight.contract.gates import GATES
+from samesight.contract.errors import SamesightError, describe_error
+from samesight.contract.gates import gate_for
 from samesight.contract.golden import GoldenCase
 from samesight.contract.spec import Input, ModelSpec
-from samesight.conversion.formats import FORMATS
-from samesight.conversion.formats.interface import Runner
+from samesight.contract.tasks import TASKS
+from samesight.conversion.normalisation import network_values
 from samesight.conversion.parity.diagnosis import SAME_DB, SAME_SCORE, likely_cause, tensor_db
-from samesight.conversion.parity.faults import network_values
-from samesight.conversion.parity.snr import Agreement
+from samesight.conversion.runners import runner_of
+from samesight.conversion.runners.interface import LoadedModel
 from samesight.conversion.runners.model import reference_artifact
+from samesight.conversion.tasks.agreement import Agreement
 
 Array = npt.NDArray[Any]
 Kind = Literal["uint8", "float"]
@@ -72,8 +73,8 @@ def compare(
 ) -> Comparison:
     """Judge what `function` returned for the bundle's golden images: answers and, unless empty, the network's input."""
     spec = bundle.spec
-    gate = GATES["fp32"]
-    agreement = Agreement(gate.iou)
+    gate = gate_for("fp32", "cpu")
+    agreement = Agreement(spec.task, gate.iou)
     for case, found in zip(cases, given, strict=True):
         agreement.add(case.answers, found)
     kind = _kind(tensors, function)
@@ -148,10 +149,10 @@ def _reason(comparison: Comparison) -> str:
     return "the input tensor is right, so the fault lies after it: other weights, or the way from outputs to answers"
 
 
-def reference_runner(bundle: Bundle) -> Runner | None:
+def reference_runner(bundle: Bundle) -> LoadedModel | None:
     """The fp32 artifact that loads fastest here, loaded."""
     artifact = reference_artifact(bundle)
-    return FORMATS[artifact.format].load_module().load(bundle.path(artifact), artifact) if artifact else None
+    return runner_of(artifact.format).load(bundle.path(artifact), artifact) if artifact else None
 
 
 def _run(function: str, cases: Sequence[GoldenCase], spec: ModelSpec) -> tuple[list[list[Answer]], list[Array]]:
@@ -222,18 +223,18 @@ def as_answers(found: Any, spec: ModelSpec, function: str, case: str) -> list[An
     """What was returned for a golden image, as answers.
 
     Raises:
-        SamesightError: it is no list of answers, lacks a box where the task is detection, or a number is not finite.
+        SamesightError: it is no list of answers, lacks a box where the task has boxes, or a number is not finite.
     """
-    read = []
+    read, boxed = [], TASKS[spec.task].has_boxes
     try:
         for answer in found:
-            box = _box(answer["box"]) if spec.task == "detection" else None
+            box = _box(answer["box"]) if boxed else None
             label, score = str(answer["label"]), float(answer["score"])
             if not np.isfinite([score, *(box or ())]).all():
                 raise ValueError("not finite")
             read.append(Answer(label, spec.labels.index(label) if label in spec.labels else -1, score, box))
     except (KeyError, TypeError, ValueError, AttributeError):
-        form = '"label": …, "score": …' + (', "box": [x1, y1, x2, y2]' if spec.task == "detection" else "")
+        form = '"label": …, "score": …' + (', "box": [x1, y1, x2, y2]' if boxed else "")
         raise SamesightError(
             f"{function}: returned {str(found)[:160]!r} for golden/{case}.png; return a list of "
             f"{{{form}}} with finite numbers (best first), or (that list, input tensor)"
@@ -262,7 +263,9 @@ def serve(function: str, folder: Path, images: Path) -> None:
         try:
             returned = called(str(path))
         except (Exception, SystemExit) as error:
-            raise SamesightError(f"{function}: failed on golden/{path.name}: {_told(error)}; mend it") from error
+            raise SamesightError(
+                f"{function}: failed on golden/{path.name}: {describe_error(error)}; mend it"
+            ) from error
         found, tensor = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
         try:
             results[path.stem] = json.loads(json.dumps(found, default=_plain))
@@ -271,7 +274,7 @@ def serve(function: str, folder: Path, images: Path) -> None:
         except Exception as error:  # whatever a type of theirs raises when it is read
             raise SamesightError(
                 f"{function}: returned for golden/{path.name} what is no list of answers or no array of numbers "
-                f"({_told(error)}); return a list, or (that list, input tensor)"
+                f"({describe_error(error)}); return a list, or (that list, input tensor)"
             ) from error
     (images / RESULTS).write_text(json.dumps(results))
     np.savez(images / TENSORS, allow_pickle=False, **tensors)
@@ -290,11 +293,6 @@ def _array(tensor: Any) -> Array:
 
 def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def _told(error: BaseException) -> str:
-    """What a person's code raised, in one line."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 if __name__ == "__main__":

@@ -1,22 +1,21 @@
 """The labelled images on which a bundle is judged: its own test split made again, or other data."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
 
 from samesight.contract.bundle import Bundle
 from samesight.contract.errors import SamesightError
-from samesight.contract.spec import Task
-from samesight.conversion.formats import FORMATS
-from samesight.conversion.parity.metrics import metric_spec, task_metric
-from samesight.conversion.parity.run import TestSplit, artifact_candidate, measure
+from samesight.conversion.parity.run import TestSplit, artifact_candidate, run_candidates
+from samesight.conversion.runners import runner_of
+from samesight.conversion.tasks import TASKS
+from samesight.conversion.tasks.bootstrap import metric_value
 from samesight.conversion.workflow.server_answers import (
     ServerAnswers,
     fingerprint_of,
     read_server_answers,
     server_answers,
 )
-
-METRIC_NAMES: dict[Task, Literal["top1", "map50"]] = {"classification": "top1", "detection": "map50"}
+from samesight.datasets import open_data
+from samesight.datasets.example import LabelledImage
 
 
 def find_test_split(bundle: Bundle, data: str | None = None) -> TestSplit | None:
@@ -30,8 +29,6 @@ def find_test_split(bundle: Bundle, data: str | None = None) -> TestSplit | None
     Raises:
         SamesightError: the data is not what the server model answered, or other data and no `.pt2`.
     """
-    from samesight.datasets import open_data
-
     server, source = read_server_answers(bundle.folder), bundle.manifest.data
     if data is not None and (source is None or data != source.source):
         found = open_data(data, bundle.spec.task, source.seed if source else 0)
@@ -55,16 +52,16 @@ def find_test_split(bundle: Bundle, data: str | None = None) -> TestSplit | None
     return TestSplit(own, server, source.source)
 
 
-def _ask_server(bundle: Bundle, examples: Sequence[Any]) -> ServerAnswers:
+def _ask_server(bundle: Bundle, examples: Sequence[LabelledImage]) -> ServerAnswers:
     program = next((a for a in bundle.manifest.artifacts if a.format == "exported"), None)
     if program is None:
         raise SamesightError(
             f"{bundle.folder}: has no .pt2, through which the server model answers other data; convert --to pt2 too"
         )
-    spec = metric_spec(bundle.spec)
-    candidate = artifact_candidate(FORMATS[program.format].load_module().load(bundle.path(program), program))
-    split = TestSplit(examples, server_answers("top1", 0.0, []), "")
-    record = measure({"server": candidate}, spec, [], split)["server"]
-    if record.broke:
-        raise SamesightError(f"{program.name}: {record.broke}; convert again")
-    return server_answers(METRIC_NAMES[spec.task], task_metric(record.test, examples, spec)[0], record.test)
+    spec = TASKS[bundle.spec.task].ranking_spec(bundle.spec)
+    candidate = artifact_candidate(runner_of(program.format).load(bundle.path(program), program))
+    split = TestSplit(examples, server_answers(spec, 0.0, []), "")
+    record = run_candidates({"server": candidate}, spec, [], split)["server"]
+    if record.error:
+        raise SamesightError(f"{program.name}: {record.error}; convert again")
+    return server_answers(spec, metric_value(record.test, examples, spec), record.test)

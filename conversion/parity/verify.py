@@ -1,34 +1,34 @@
 """Each artifact against the server model: a verdict that cannot pass by accident.
 
-A candidate turns a picture into raw outputs and answers; `measuring` runs candidates over the golden cases and the test
-split, `judging` holds the figures against the gates of the precision.
+A candidate turns a picture into raw outputs and answers; `run.py` runs candidates over the golden cases and the test
+split, `judge.py` holds the figures against the gates of the precision.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from samesight.contract.bundle import Bundle
-from samesight.contract.gates import GATES
+from samesight.contract.gates import gate_for
 from samesight.contract.manifest import Artifact
-from samesight.contract.verdicts import Verdict, Verdicts, failures
-from samesight.conversion.apps.device_results import merge_apps
-from samesight.conversion.formats import FORMATS
+from samesight.contract.verdicts import AppVerdict, Verdict, Verdicts, failures
 from samesight.conversion.parity.judge import Judgement, beside_others, judge
-from samesight.conversion.parity.results import Observations, keep, observe_bundle
+from samesight.conversion.parity.results import Results, run_artifacts, save_results
 from samesight.conversion.parity.run import Progress
+from samesight.conversion.runners import runner_of
 from samesight.conversion.workflow.cache import Cache
 
 
-def judge_bundle(bundle: Bundle, seen: Observations) -> Verdicts:
+def judge_bundle(bundle: Bundle, results: Results) -> Verdicts:
     """The verdicts on all artifacts that were observed, in the manifest's order."""
     verdicts = []
     for artifact in bundle.manifest.artifacts:
-        if artifact.name in seen.records:
-            record, gate = seen.records[artifact.name], GATES[artifact.precision]
-            judgement = beside_others(judge(record, bundle.spec, gate, seen.cases, seen.split), record, seen.records)
-            runner = FORMATS[artifact.format].runner or artifact.runtime
-            verdicts.append(_verdict(bundle, artifact, runner, judgement))
-        elif artifact.name in seen.unable:
-            unable, reason = seen.unable[artifact.name]
+        if artifact.name in results.records:
+            runner = runner_of(artifact.format)
+            record, gate = results.records[artifact.name], gate_for(artifact.precision, runner.unit)
+            judgement = judge(record, bundle.spec, gate, results.cases, results.split)
+            judgement = beside_others(judgement, record, results.records)
+            verdicts.append(_verdict(bundle, artifact, runner.title, judgement))
+        elif artifact.name in results.unable:
+            unable, reason = results.unable[artifact.name]
             verdicts.append(_verdict(bundle, artifact, unable, Judgement(False, False, reason, {})))
     return Verdicts(
         manifest_sha256=bundle.manifest_sha256(),
@@ -51,15 +51,24 @@ def verify_bundle(
     Raises:
         SamesightError: the bundle's golden cases or test data contradict it.
     """
-    seen = observe_bundle(bundle, data, names, progress)
-    result = judge_bundle(bundle, seen)
+    results = run_artifacts(bundle, data, names, progress)
+    verdicts = judge_bundle(bundle, results)
     if not names and data is None:
         if cache:
-            keep(bundle, seen, cache)
+            save_results(bundle, results, cache)
         earlier = bundle.verdicts()
-        result = merge_apps(result, earlier.apps) if earlier else result
-        bundle.write_verdicts(result)
-    return result
+        verdicts = merge_apps(verdicts, earlier.apps) if earlier else verdicts
+        bundle.write_verdicts(verdicts)
+    return verdicts
+
+
+def merge_apps(verdicts: Verdicts, new: Iterable[AppVerdict]) -> Verdicts:
+    """The verdicts with those on apps added; earlier ones on the same app and device give way."""
+    new = tuple(new)
+    devices = {(verdict.app, verdict.device, verdict.system) for verdict in new}
+    kept = tuple(old for old in verdicts.apps if (old.app, old.device, old.system) not in devices)
+    apps = (*kept, *new)
+    return verdicts.model_copy(update={"apps": apps, "passed": not failures(verdicts.artifacts, apps)})
 
 
 def _verdict(bundle: Bundle, artifact: Artifact, runner: str | None, judgement: Judgement) -> Verdict:

@@ -2,7 +2,7 @@
 
 Why: for the int8 `.tflite` the converter stores an all-equal bias as one number, quantizes it with the first channel's
 scale and spreads it over all channels, which each have a scale of their own. The usual prior of a focal loss (all -4.6)
-came out up to 43 quanta wrong. Zero is the same at every scale and is left alone.
+came out up to 43 steps wrong. Zero is the same at every scale and is left alone.
 """
 
 import torch

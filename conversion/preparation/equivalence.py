@@ -8,19 +8,14 @@ import torch
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import ModelSpec, Role
+from samesight.contract.tasks import TASKS
+from samesight.conversion.snr import decibels
 
 LEAST_DECIBELS = 90.0
 """Deep untrained networks amplify float32 rounding to 102 dB; a real fault is below 40 dB."""
 FLOAT32_DECIBELS = 120.0
 RANDOM_IMAGES = 4
 SAMPLE_IMAGES = 8
-
-
-def decibels(signal: float, noise: float) -> float:
-    """10 log10(signal / noise); infinite without noise, minus infinity without signal."""
-    if noise == 0.0:
-        return math.inf
-    return 10.0 * math.log10(signal / noise) if signal > 0.0 else -math.inf
 
 
 def compare(reference: torch.Tensor, other: torch.Tensor) -> tuple[float, float]:
@@ -42,7 +37,7 @@ def slice_roles(outputs: Sequence[torch.Tensor], spec: ModelSpec) -> dict[Role, 
     for role in spec.roles:
         part = spec.outputs.roles[role]
         tensor = by_name[part.tensor]
-        if spec.task == "classification":
+        if not TASKS[spec.task].per_position:
             roles[role] = tensor.flatten(1)[:, part.start : part.stop]
             continue
         axis = part.channel_axis or (1 if tensor.dim() == 4 else 2)

@@ -10,6 +10,7 @@ from torch.fx import GraphModule, Node
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import ModelSpec, Role, Slice
+from samesight.contract.tasks import TASKS
 from samesight.conversion.preparation.graph import add_call, add_tensor, argument, aten, is_tensor, shape_of, tensor_of
 
 POINTWISE = (aten.sigmoid.default, aten.relu.default, aten.hardtanh.default, aten.tanh.default)
@@ -93,7 +94,7 @@ def same_axis(source: tuple[int, ...], target: tuple[int, ...], axis: int) -> in
 
 
 def canonical_output(module: GraphModule, spec: ModelSpec, role: Role, node: Node, before: Node) -> Node:
-    """One role's tensor: [1,C] for a classification, else [1,N,channels].
+    """One role's tensor: [1,C], or [1,N,channels] where the task has positions.
 
     Raises:
         SamesightError: the network's output cannot have the shape that the spec says.
@@ -101,11 +102,11 @@ def canonical_output(module: GraphModule, spec: ModelSpec, role: Role, node: Nod
     part: Slice = spec.outputs.roles[role]
     shape = shape_of(node)
     rank = len(shape)
-    classification = spec.task == "classification"
-    axis = part.channel_axis or (1 if classification or rank == 4 else 2)
-    ranks = (2, 4) if classification else (3, 4)
-    if rank not in ranks or axis >= rank or shape[0] != 1 or (classification and shape[2:] not in ((), (1, 1))):
-        wanted = "[1, classes]" if classification else "[1, positions, channels] or [1, channels, positions]"
+    whole = not TASKS[spec.task].per_position
+    axis = part.channel_axis or (1 if whole or rank == 4 else 2)
+    ranks = (2, 4) if whole else (3, 4)
+    if rank not in ranks or axis >= rank or shape[0] != 1 or (whole and shape[2:] not in ((), (1, 1))):
+        wanted = "[1, classes]" if whole else "[1, positions, channels] or [1, channels, positions]"
         raise SamesightError(
             f"output {part.tensor!r} of the network has shape {list(shape)}, but {role} must be {wanted}; "
             "correct the spec's outputs or the network"
@@ -117,7 +118,7 @@ def canonical_output(module: GraphModule, spec: ModelSpec, role: Role, node: Nod
             f"{stop}; correct the spec's outputs"
         )
     result = cut(module, node, axis, part.start, stop, before)
-    if classification:
+    if whole:
         return result if rank == 2 else reshaped(module, result, [1, stop - part.start], before)
     if rank == 4 and axis == 1:
         result = add_call(module, aten.permute.default, [result, [0, 2, 3, 1]], before, result)
@@ -145,17 +146,18 @@ def check_channels(spec: ModelSpec, shapes: dict[Role, tuple[int, ...]]) -> None
             raise SamesightError(
                 f"{role} has {shape[-1]} channels, but {why} need {channels[role]}; correct the labels or the outputs"
             )
-    if spec.detection is None:
+    rules = TASKS[spec.task]
+    if not rules.per_position:
         return
     positions = {role: shape[1] for role, shape in shapes.items()}
     if len(set(positions.values())) != 1:
         raise SamesightError(
             f"the outputs have different numbers of positions, {positions}; correct the spec's outputs"
         )
-    strides = spec.detection.boxes.strides
-    expected = sum((spec.input.width // s) * (spec.input.height // s) for s in strides)
-    if strides and positions["logits"] != expected:
+    expected = rules.position_count(spec)
+    if expected is not None and positions["logits"] != expected:
+        strides = list(spec.detection.boxes.strides) if spec.detection else []
         raise SamesightError(
-            f"the network has {positions['logits']} positions, but strides {list(strides)} on a "
+            f"the network has {positions['logits']} positions, but strides {strides} on a "
             f"{spec.input.width} x {spec.input.height} input make {expected}; correct the spec's strides or input size"
         )

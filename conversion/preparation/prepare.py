@@ -16,7 +16,7 @@ from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.utils import _pytree as pytree
 
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import ModelSpec, Role
 from samesight.conversion.preparation.batchnorm import fuse_batch_norms
 from samesight.conversion.preparation.canonical import canonical
@@ -89,9 +89,8 @@ def specialise(program: ExportedProgram, spec: ModelSpec) -> ExportedProgram:
         with torch.no_grad():
             return torch.export.export(module, (example_of(spec),), strict=False)
     except Exception as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise SamesightError(
-            f"{spec.name}: the network does not take one float32 input of shape {shape} ({first[:200]}); "
+            f"{spec.name}: the network does not take one float32 input of shape {shape} ({first_line(error)}); "
             "correct the spec's input or export the network with that input"
         ) from error
 

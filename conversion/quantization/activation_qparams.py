@@ -14,13 +14,14 @@ from torchao.quantization.pt2e import FakeQuantizeBase, FixedQParamsFakeQuantize
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import Input, ModelSpec
+from samesight.conversion.normalisation import affine_of
 from samesight.conversion.preparation.graph import place_of
-from samesight.conversion.preparation.normalisation import NORMALISE, affine_of
-from samesight.conversion.qparams import Quantum
+from samesight.conversion.preparation.normalisation import NORMALISE
+from samesight.conversion.qparams import QuantParams
 
 SCHEMA_VERSION = 1
 LOWEST, HIGHEST = -128, 127
-PIXELS = Quantum(1.0, -128)
+PIXELS = QuantParams(1.0, -128)
 """The input: real values 0..255 stored as pixel - 128, exactly."""
 
 
@@ -31,7 +32,7 @@ class Ranges:
     The same table and the same prepared program give the same quantized program bit for bit.
     """
 
-    tensors: dict[str, Quantum]
+    tensors: dict[str, QuantParams]
 
     def to_json(self) -> str:
         """Text for `quantization.json`. A float32 scale is written so that it is read back exactly."""
@@ -49,7 +50,9 @@ def parse_ranges(text: str | bytes, source: str) -> Ranges:
         data: Any = json.loads(text)
         if data["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema {data['schema_version']}")
-        tensors = {name: Quantum(float(row["scale"]), int(row["zero_point"])) for name, row in data["tensors"].items()}
+        tensors = {
+            name: QuantParams(float(row["scale"]), int(row["zero_point"])) for name, row in data["tensors"].items()
+        }
         for name, grid in tensors.items():
             if not (math.isfinite(grid.scale) and grid.scale > 0 and LOWEST <= grid.zero_point <= HIGHEST):
                 raise ValueError(f"{name} has scale {grid.scale} and zero point {grid.zero_point}")
@@ -68,13 +71,13 @@ def read_ranges(path: Path) -> Ranges:
         raise SamesightError(f"{path}: {error.strerror or error}; calibrate anew or restore the file") from None
 
 
-def grid_over(low: float, high: float) -> Quantum:
+def grid_over(low: float, high: float) -> QuantParams:
     """The int8 grid that covers low..high (zero included) with a float32 scale."""
     scale = float(torch.tensor((high - low) / (HIGHEST - LOWEST), dtype=torch.float32))
-    return Quantum(scale, max(LOWEST, min(HIGHEST, round(LOWEST - low / scale))))
+    return QuantParams(scale, max(LOWEST, min(HIGHEST, round(LOWEST - low / scale))))
 
 
-def exact_grids(module: GraphModule, spec: Input) -> dict[str, Quantum]:
+def exact_qparams(module: GraphModule, spec: Input) -> dict[str, QuantParams]:
     """The grids that follow from the spec alone: of the input, and of the normalisation's output."""
     grids = {}
     for node in module.graph.nodes:
@@ -103,18 +106,18 @@ def read_observers(module: GraphModule) -> Ranges:
     tensors = {}
     for source, name in observed(module):
         scale, zero_point = modules[name].calculate_qparams()
-        tensors[source.name] = Quantum(float(scale), int(zero_point))
+        tensors[source.name] = QuantParams(float(scale), int(zero_point))
     return Ranges(tensors)
 
 
-def fix_observers(module: GraphModule, grids: dict[str, Quantum], training: bool = False) -> None:
+def fix_observers(module: GraphModule, grids: dict[str, QuantParams], training: bool = False) -> None:
     """Put fixed grids in the place of observers (or of fake quantizers, in training) of the named values."""
     for source, name in observed(module):
         if source.name in grids:
             module.set_submodule(name, fixed(grids[source.name], training))
 
 
-def fixed(grid: Quantum, training: bool) -> nn.Module:
+def fixed(grid: QuantParams, training: bool) -> nn.Module:
     """An observer or a fake quantizer that never changes its grid."""
     observer = FixedQParamsObserver.with_args(
         scale=grid.scale,

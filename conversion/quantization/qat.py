@@ -15,7 +15,7 @@ import torch
 from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import ModelSpec, Outputs, Slice
 from samesight.conversion.preparation.distinct_biases import make_biases_unequal
 from samesight.conversion.preparation.graph import argument, aten, nodes_of, place_of, shape_of
@@ -24,7 +24,7 @@ from samesight.conversion.preparation.prepare import Prepared, ends_of, example_
 from samesight.conversion.quantization.activation_qparams import (
     Ranges,
     check_ranges,
-    exact_grids,
+    exact_qparams,
     fix_observers,
     read_observers,
 )
@@ -54,7 +54,7 @@ def prepare_qat(prepared: Prepared, ranges: Ranges | None = None) -> GraphModule
     module = prepare_qat_pt2e(module, PhoneQuantizer(training=True))
     if ranges is not None:
         check_ranges(module, ranges, spec)
-    grids = ranges.tensors if ranges is not None else exact_grids(prepared.module, spec.input)
+    grids = ranges.tensors if ranges is not None else exact_qparams(prepared.module, spec.input)
     fix_observers(module, grids, training=True)
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(not name.startswith(f"{NORMALISE}_"))
@@ -89,7 +89,7 @@ def check_batches(module: GraphModule, spec: ModelSpec) -> None:
                 raise ValueError("a batch gives other values")
     except (RuntimeError, ValueError) as error:
         raise SamesightError(
-            f"{spec.name}: this network computes one image at a time ({str(error).splitlines()[0][:200]}) and "
+            f"{spec.name}: this network computes one image at a time ({first_line(error)}) and "
             "cannot be fine-tuned for int8; write its reshapes with the batch size of their input"
         ) from None
 

@@ -16,11 +16,11 @@ from samesight.contract.errors import SamesightError
 from samesight.contract.spec import ModelSpec, Role
 from samesight.conversion.preparation.graph import forget_history
 from samesight.conversion.preparation.prepare import Prepared, example_of, pixels_of
-from samesight.conversion.qparams import Quantum, UInt8
+from samesight.conversion.qparams import QuantParams, UInt8
 from samesight.conversion.quantization.activation_qparams import (
     Ranges,
     check_ranges,
-    exact_grids,
+    exact_qparams,
     fix_observers,
     parse_ranges,
     read_observers,
@@ -43,7 +43,7 @@ class Quantized:
     folded: GraphModule
     unfolded: GraphModule
     ranges: Ranges
-    outputs: dict[Role, Quantum]
+    outputs: dict[Role, QuantParams]
 
     @cached_property
     def exported(self) -> ExportedProgram:
@@ -73,24 +73,24 @@ def quantize(prepared: Prepared, calibration: UInt8 | None, ranges: Ranges | Non
     else:
         if calibration is None or len(calibration) == 0:
             raise SamesightError(f"{spec.name}: int8 needs calibration images; give a folder of them")
-        fix_observers(watched, exact_grids(prepared.module, spec.input))
+        fix_observers(watched, exact_qparams(prepared.module, spec.input))
         with torch.no_grad():
             for picture in calibration:
                 watched(pixels_of(picture[None]))
         ranges = read_observers(watched)
     folded = convert_pt2e(copy.deepcopy(watched), fold_quantize=True)
     unfolded = convert_pt2e(watched, fold_quantize=False)
-    return Quantized(spec, folded, unfolded, ranges, output_grids(folded, spec))
+    return Quantized(spec, folded, unfolded, ranges, output_qparams(folded, spec))
 
 
-def output_grids(folded: GraphModule, spec: ModelSpec) -> dict[Role, Quantum]:
+def output_qparams(folded: GraphModule, spec: ModelSpec) -> dict[Role, QuantParams]:
     """The grid of each output that comes from a dequantization."""
     end: Node = next(iter(reversed(folded.graph.nodes)))
-    grids: dict[Role, Quantum] = {}
+    grids: dict[Role, QuantParams] = {}
     for role, output in zip(spec.roles, end.args[0], strict=True):  # type: ignore[arg-type]
         if isinstance(output, Node) and str(output.target).startswith(DEQUANTIZE):
             _, scale, zero_point = output.args[:3]
-            grids[role] = Quantum(float(scale), int(zero_point))  # type: ignore[arg-type]
+            grids[role] = QuantParams(float(scale), int(zero_point))  # type: ignore[arg-type]
     return grids
 
 

@@ -5,7 +5,7 @@ symmetric), with four differences:
 
 - It needs no import of ExecuTorch, which takes 4 s.
 - Resizing keeps the scale of its input, as TFLite's kernels demand. With a scale of its own for the output of a
-  bilinear resize the `.tflite` clips before it resizes and departs from `.pte` and `.onnx` by up to 25 quanta.
+  bilinear resize the `.tflite` clips before it resizes and departs from `.pte` and `.onnx` by up to 25 steps.
 - ReLU6 stands inside the layer before it, like ReLU, so that the scale covers 0..6 and not what is clipped away.
 - The mean over a whole map has a scale of its own, which is finer: the formats agree better with each other and with
   the float network (docs/int8-agreement.md).

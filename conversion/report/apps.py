@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from samesight.contract.device_results import Proof
 from samesight.contract.verdicts import AppVerdict
 from samesight.conversion.apps.android import THIS_COMPUTER
-from samesight.conversion.report.text import State, decibel, milliseconds, percent, state_of
+from samesight.conversion.report.text import State, format_decibels, milliseconds, percent, state_of
 
 WORDS: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not used"}
 PROOFS: dict[Proof, str] = {
@@ -57,7 +57,7 @@ def _row(verdict: AppVerdict) -> AppRow:
         word=WORDS[state],
         reason=verdict.reason,
         proof=PROOFS[verdict.proof] if verdict.proof else "",
-        snr=decibel(verdict.snr_db) if ran else "",
+        snr=format_decibels(verdict.snr_db) if ran else "",
         agreement="" if verdict.agreement is None else percent(verdict.agreement),
         time=milliseconds(times.steady) if times else "",
         detail=_detail(verdict),

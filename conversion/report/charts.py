@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from samesight.contract.verdicts import Verdict
-from samesight.conversion.report.text import METRIC_TITLES, percent, size
+from samesight.conversion.report.text import metric_title, percent, size
 
 CLUSTER_WIDTH = 52.0
 CLUSTER_HEIGHT = 7.0
@@ -100,8 +100,7 @@ def scatter(verdicts: Sequence[Verdict], width: float = 480.0, height: float = 2
     plot = Plot(width, height, left, top, right, bottom, tuple(x_ticks), tuple(y_ticks))
     texts = [(verdict.precision, verdict.name.rsplit(".", 1)[-1]) for verdict, _ in rows]
     line = at(0, 100 * server)[1]
-    metric_name = METRIC_TITLES.get(rows[0][1].name, rows[0][1].name)
-    return Scatter(plot, points, _tags(points, texts, plot, line), line, metric_name)
+    return Scatter(plot, points, _tags(points, texts, plot, line), line, metric_title(rows[0][1].name))
 
 
 def _clusters(points: Sequence[Point]) -> list[list[int]]:

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from samesight.contract.bundle import Bundle
 from samesight.contract.spec import ModelSpec
 from samesight.contract.verdicts import Verdict, Verdicts
-from samesight.conversion.parity.results import Observations
+from samesight.conversion.parity.results import Results
+from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.report.apps import AppRow, make_app_rows, phones
 from samesight.conversion.report.charts import Scatter, scatter
-from samesight.conversion.report.gallery import Shot, Shown, golden_shots
+from samesight.conversion.report.gallery import Shot, golden_shots
+from samesight.conversion.report.panels import Shown
 from samesight.conversion.report.table import Banner, Row, make_banner, make_rows, make_tiles
+from samesight.conversion.report.tasks import DRAWINGS
+from samesight.conversion.report.tasks.interface import TaskDrawing
 from samesight.conversion.report.test_split import SplitFigures, split_figures
 from samesight.conversion.report.text import (
     Fact,
@@ -23,11 +27,8 @@ from samesight.conversion.report.text import (
 )
 from samesight.conversion.runners.bench import Latencies
 
-# Which artifact stands beside the server model first: what loses most is of most interest.
-FOCUS = ("int8", "dynamic-int8", "int8-weights", "palette6", "palette4", "fp16", "fp32")
 # Longer labels stand above their scores, not beside them.
 SHORT_LABEL = 6
-FIRST_SHOTS = {"classification": 12, "detection": 6}
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Page:
     focus: int | None
     split: SplitFigures | None
     long_labels: bool
+    drawing: TaskDrawing
     gates: list[tuple[str, str, str, str, int]]
     tools: list[Fact]
     runners: list[Fact]
@@ -69,13 +71,13 @@ class Page:
 
 
 def make_page(
-    bundle: Bundle, seen: Observations, verdicts: Verdicts, latencies: Latencies | None, machine: Machine
+    bundle: Bundle, results: Results, verdicts: Verdicts, latencies: Latencies | None, machine: Machine
 ) -> Page:
     """Everything on the page, measured and worded."""
-    spec, split = bundle.spec, seen.split
+    spec, split, drawing = bundle.spec, results.split, DRAWINGS[bundle.spec.task]
     rows, apps = make_rows(bundle, verdicts, latencies), make_app_rows(verdicts.apps)
     metric = next((verdict.metric for verdict in verdicts.artifacts if verdict.metric), None)
-    shown = [_shown(number, verdict, seen) for number, verdict in enumerate(verdicts.artifacts)]
+    shown = [_shown(number, verdict, results) for number, verdict in enumerate(verdicts.artifacts)]
     focus = _focus(verdicts.artifacts, shown)
     return Page(
         spec=spec,
@@ -89,14 +91,15 @@ def make_page(
         metric=metric_title(metric.name) if metric else None,
         latencies=latencies,
         images=metric.images if metric else 0,
-        facts=model_facts(bundle, seen.cases, len(split.examples) if split else None),
+        facts=model_facts(bundle, results.cases, len(split.examples) if split else None, drawing.facts(spec)),
         scatter=scatter(verdicts.artifacts),
-        shots=golden_shots(seen.cases, shown, spec),
-        first_shots=FIRST_SHOTS[spec.task],
+        shots=golden_shots(results.cases, shown, spec),
+        first_shots=drawing.first_shots,
         shown=shown,
         focus=focus,
         split=split_figures(split, shown, focus, verdicts.artifacts, spec) if split else None,
         long_labels=max(len(label) for label in spec.labels) > SHORT_LABEL,
+        drawing=drawing,
         gates=gate_rows(spec, verdicts.artifacts),
         tools=tool_rows(bundle),
         runners=runner_rows(bundle),
@@ -105,12 +108,12 @@ def make_page(
     )
 
 
-def _shown(number: int, verdict: Verdict, seen: Observations) -> Shown:
-    record = seen.records.get(verdict.name)
+def _shown(number: int, verdict: Verdict, results: Results) -> Shown:
+    record = results.records.get(verdict.name)
     if record is None:
-        why_not = seen.unable.get(verdict.name, (None, "it was not run when this page was made"))[1]
+        why_not = results.unable.get(verdict.name, (None, "it was not run when this page was made"))[1]
     else:
-        why_not = f"it did not run: {record.broke}" if record.broke else ""
+        why_not = f"it did not run: {record.error}" if record.error else ""
     return Shown(number, verdict.name, verdict.precision, record, why_not)
 
 
@@ -124,7 +127,7 @@ def _focus(verdicts: Sequence[Verdict], shown: Sequence[Shown]) -> int | None:
             -(verdict.agreement if verdict.agreement is not None else 1.0),
         )
 
-    for precision in FOCUS:
+    for precision in sorted(PRECISIONS, key=lambda name: -PRECISIONS[name].interest):
         numbers = [n for n, artifact in enumerate(shown) if artifact.precision == precision and artifact.ran]
         if numbers:
             return max(numbers, key=lambda number: (*loss(number), -number))

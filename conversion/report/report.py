@@ -16,7 +16,7 @@ from samesight.contract.bundle import REPORT, Bundle
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import write_atomically
 from samesight.contract.verdicts import Verdicts
-from samesight.conversion.parity.results import Observations, observe_bundle, recall
+from samesight.conversion.parity.results import Results, load_results, run_artifacts
 from samesight.conversion.parity.verify import judge_bundle
 from samesight.conversion.report.page import Machine, make_page
 from samesight.conversion.report.text import plural
@@ -73,18 +73,18 @@ def report_bundle(
     foreign = [row.name for row in latencies.artifacts if row.name not in names] if latencies else []
     if foreign:
         raise SamesightError(f"{bundle.folder}: has no artifact {foreign[0]!r}, which the latencies name; time it anew")
-    seen = recall(bundle, cache) if cache else None
-    if seen is None:
-        seen = observe_bundle(bundle, progress=lambda done, total: progress("running the artifacts", done, total))
+    results = load_results(bundle, cache) if cache else None
+    if results is None:
+        results = run_artifacts(bundle, progress=lambda done, total: progress("running the artifacts", done, total))
     verdicts = bundle.verdicts()
     if verdicts is None:
         progress("judging", 0, 1)
-        verdicts = judge_bundle(bundle, seen)
+        verdicts = judge_bundle(bundle, results)
         bundle.write_verdicts(verdicts)
-    running = [name for name, record in seen.records.items() if record.broke is None]
+    running = [name for name, record in results.records.items() if record.error is None]
     if latencies is None and measure_latency and running:
         latencies = bench_bundle(bundle, running, lambda done, total: progress("timing", done, total))
-    data = render(bundle, seen, verdicts, latencies, this_machine()).encode()
+    data = render(bundle, results, verdicts, latencies, this_machine()).encode()
     path = bundle.folder / REPORT if out is None else out
     write_atomically(path, data)
     ran = [verdict for verdict in verdicts.artifacts if verdict.passed is not None]
@@ -97,9 +97,7 @@ def report_bundle(
     )
 
 
-def render(
-    bundle: Bundle, seen: Observations, verdicts: Verdicts, latencies: Latencies | None, machine: Machine
-) -> str:
+def render(bundle: Bundle, results: Results, verdicts: Verdicts, latencies: Latencies | None, machine: Machine) -> str:
     """The page as HTML text."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -111,7 +109,7 @@ def render(
     environment.filters.update(n=_coordinate, plural=plural, breakable=_breakable)
     prefix = f"{bundle.spec.name}."
     environment.filters["short"] = lambda name: name.removeprefix(prefix)
-    page = make_page(bundle, seen, verdicts, latencies, machine)
+    page = make_page(bundle, results, verdicts, latencies, machine)
     return environment.get_template("report.html.j2").render(page=page)
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from samesight.contract.bundle import Bundle
-from samesight.contract.gates import GATES, Gate
+from samesight.contract.gates import Gate, gate_for
 from samesight.contract.manifest import Artifact
 from samesight.contract.spec import ModelSpec
+from samesight.contract.tasks import TASKS
 from samesight.contract.verdicts import MetricFigures, RoleFigures, Verdict, Verdicts
 from samesight.conversion.formats import FORMATS
 from samesight.conversion.report.apps import AppRow
@@ -15,7 +16,7 @@ from samesight.conversion.report.text import (
     TIMES,
     Fact,
     State,
-    decibel,
+    format_decibels,
     metric_title,
     milliseconds,
     percent,
@@ -24,6 +25,7 @@ from samesight.conversion.report.text import (
     size,
     state_of,
 )
+from samesight.conversion.runners import runner_of, runners_of
 from samesight.conversion.runners.bench import Latencies
 
 WORDS: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not run here"}
@@ -130,7 +132,7 @@ class Banner:
 
 def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -> list[Row]:
     """One row per verdict, in their order; all drawings of a column share one scale."""
-    position = loss_scale([(v.metric, GATES[v.precision]) for v in verdicts.artifacts if v.metric])
+    position = loss_scale([(v.metric, gate_for(v.precision, v.unit)) for v in verdicts.artifacts if v.metric])
     largest = max((verdict.bytes for verdict in verdicts.artifacts), default=1) or 1
     return [
         Row(
@@ -143,12 +145,13 @@ def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -
             state=state_of(verdict.passed),
             inconclusive=verdict.inconclusive,
             reason=verdict.reason,
-            snr=tuple(_snr(role, GATES[verdict.precision]) for role in verdict.roles),
+            snr=tuple(_snr(role, gate_for(verdict.precision, verdict.unit)) for role in verdict.roles),
             agreement="" if verdict.agreement is None else percent(verdict.agreement),
             agreement_details=_agreement_details(verdict, bundle.spec),
-            agreement_gate=f"{100 * GATES[verdict.precision].agreement:g}%",
-            agreement_passed=verdict.agreement is None or verdict.agreement >= GATES[verdict.precision].agreement,
-            loss=_loss(verdict.metric, GATES[verdict.precision], position) if verdict.metric else None,
+            agreement_gate=f"{100 * gate_for(verdict.precision, verdict.unit).agreement:g}%",
+            agreement_passed=verdict.agreement is None
+            or verdict.agreement >= gate_for(verdict.precision, verdict.unit).agreement,
+            loss=_loss(verdict.metric, gate_for(verdict.precision, verdict.unit), position) if verdict.metric else None,
             size=Bar(
                 size(verdict.bytes),
                 ""
@@ -261,13 +264,13 @@ def _loss(metric: MetricFigures, gate: Gate, position: Callable[[float], float])
 def _snr(figures: RoleFigures, gate: Gate) -> Snr:
     details = []
     if figures.worst_db is not None:
-        details.append(f"worst {decibel(figures.worst_db)}")
+        details.append(f"worst {format_decibels(figures.worst_db)}")
     if figures.answering_db is not None:
-        details.append(f"answering {decibel(figures.answering_db)}")
+        details.append(f"answering {format_decibels(figures.answering_db)}")
     ratio = FULL_SCALE_DB if figures.snr_db is None else figures.snr_db
     return Snr(
         role=figures.role,
-        text=decibel(figures.snr_db),
+        text=format_decibels(figures.snr_db),
         detail=" · ".join(details),
         gate_text=f"{gate.snr_db:g}",
         passed=ratio >= gate.snr_db,
@@ -278,7 +281,7 @@ def _snr(figures: RoleFigures, gate: Gate) -> Snr:
 
 def _agreement_details(verdict: Verdict, spec: ModelSpec) -> tuple[str, ...]:
     details = []
-    if spec.task == "detection" and verdict.mean_iou is not None:
+    if TASKS[spec.task].has_boxes and verdict.mean_iou is not None:
         details.append(f"mean IoU {verdict.mean_iou:.3f}")
     if verdict.score_difference is not None and verdict.score_difference >= 5e-5:
         details.append(f"score ± {verdict.score_difference:.4f}")
@@ -286,8 +289,10 @@ def _agreement_details(verdict: Verdict, spec: ModelSpec) -> tuple[str, ...]:
 
 
 def _unit(artifact: Artifact) -> str:
-    """Every runner of this system runs on its CPU, whatever unit an artifact was made for."""
-    return "on a CPU" if artifact.unit == "cpu" else f"on a CPU; made for {artifact.unit.upper()}"
+    """What the runner computes on, whatever unit an artifact was made for."""
+    unit = runner_of(artifact.format).unit if runners_of(artifact.format) else artifact.unit
+    made_for = "" if artifact.unit == unit else f"; made for {artifact.unit.upper()}"
+    return f"on a {unit.upper()}{made_for}"
 
 
 def _latency(name: str, latencies: Latencies) -> Bar | None:

@@ -9,15 +9,15 @@ from typing import Literal
 from samesight.contract.bundle import Bundle
 from samesight.contract.gates import GATES
 from samesight.contract.golden import GoldenCase
-from samesight.contract.spec import BoxCoding, Crop, Input, Letterbox, ModelSpec
+from samesight.contract.spec import Crop, Input, Letterbox, ModelSpec
+from samesight.contract.tasks import TASKS
 from samesight.contract.verdicts import Verdict
-from samesight.conversion.formats import FORMATS
+from samesight.conversion.runners import runners_of
+from samesight.conversion.tasks import METRIC_TITLES
 
 State = Literal["pass", "fail", "not-run"]
-METRIC_TITLES = {"top1": "top-1", "map50": "mAP50"}
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
-CODINGS = {"distances": "distances from grid points", "corners": "corners", "center_size": "centre and size"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def size(count: int) -> str:
     return f"{count / 1e3:.0f} KB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
-def decibel(value: float | None) -> str:
+def format_decibels(value: float | None) -> str:
     """A ratio; None is an exact copy."""
     return "exact" if value is None else f"{value:.1f}".replace("-", MINUS)
 
@@ -73,8 +73,10 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def model_facts(bundle: Bundle, cases: Sequence[GoldenCase], images: int | None) -> list[Fact]:
-    """What the model is, what it was made from and what it is judged on."""
+def model_facts(
+    bundle: Bundle, cases: Sequence[GoldenCase], images: int | None, more: Sequence[Fact] = ()
+) -> list[Fact]:
+    """What the model is, what it was made from and what it is judged on; `more` are those of its task."""
     spec, data = bundle.spec, bundle.manifest.data
     facts = [
         Fact("Task", spec.task),
@@ -86,13 +88,7 @@ def model_facts(bundle: Bundle, cases: Sequence[GoldenCase], images: int | None)
         Fact("Values", _values(spec.input), "artifacts take 0..255: this step is inside them"),
         Fact("Outputs", ", ".join(spec.roles), f"activation after the network: {spec.outputs.activation}"),
     ]
-    if spec.detection is not None:
-        rule = spec.detection
-        suppression = (
-            f"class-wise suppression at IoU {rule.iou_threshold:g}" if rule.suppression == "class_wise" else "none"
-        )
-        detail = f"{suppression}, at most {rule.max_detections}; {_boxes(rule.boxes)}"
-        facts.append(Fact("Boxes", f"score ≥ {rule.score_threshold:g}", detail))
+    facts += more
     if data is None:
         facts.append(Fact("Data", "golden cases only", "the bundle was made without a test split"))
     else:
@@ -130,12 +126,6 @@ def _same_once(values: Sequence[float]) -> str:
     return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
 
 
-def _boxes(coding: BoxCoding) -> str:
-    unit = "cells" if coding.unit == "stride" else "fractions" if coding.unit == "fraction" else "pixels"
-    strides = f", stride {', '.join(map(str, coding.strides))}" if coding.strides else ""
-    return f"{CODINGS[coding.coding]} in {unit}{strides}"
-
-
 def _golden_fact(cases: Sequence[GoldenCase]) -> Fact:
     turned = sum(case.picture.orientation.exif != 1 for case in cases)
     frames = sum(case.yuv is not None for case in cases)
@@ -148,7 +138,7 @@ def gate_rows(spec: ModelSpec, verdicts: Sequence[Verdict]) -> list[tuple[str, s
     used = Counter(verdict.precision for verdict in verdicts)
     rows = []
     for precision, gate in GATES.items():
-        boxes = f" (IoU ≥ {gate.iou:g})" if spec.task == "detection" else ""
+        boxes = f" (IoU ≥ {gate.iou:g})" if TASKS[spec.task].has_boxes else ""
         rows.append(
             (
                 precision,
@@ -176,7 +166,9 @@ def tool_rows(bundle: Bundle) -> list[Fact]:
 
 def runner_rows(bundle: Bundle) -> list[Fact]:
     """Installed versions of what runs the bundle's artifacts here; formats that nothing here runs are left out."""
-    packages = {package for a in bundle.manifest.artifacts for package in FORMATS[a.format].runtime}
+    packages = {
+        package for a in bundle.manifest.artifacts for runner in runners_of(a.format) for package in runner.packages
+    }
     return [Fact(package, installed_version(package)) for package in sorted(packages)]
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from samesight.contract.bundle import Bundle
 from samesight.contract.documents import Document, Strict
 from samesight.contract.errors import SamesightError
-from samesight.conversion.formats import FORMATS
-from samesight.conversion.formats.interface import Runner
+from samesight.conversion.runners import runner_of
+from samesight.conversion.runners.interface import LoadedModel
 
 ROUNDS = 15
 BATCH_SECONDS = 0.02
@@ -50,31 +50,26 @@ def bench_bundle(
         SamesightError: no artifact of the bundle runs here.
     """
     tensor = bundle.golden_cases()[0].tensor
-    runners: dict[str, Runner] = {}
+    loaded: dict[str, LoadedModel] = {}
     for artifact in [bundle.find(name) for name in names] if names else bundle.manifest.artifacts:
-        row = FORMATS[artifact.format]
-        # The evaluator and Core AI's interpreter are no phone's kernels: their time means nothing.
-        if not row.emulated and not row.lacking(row.runtime):
-            runners[artifact.name] = row.load_module().load(bundle.path(artifact), artifact)
-    if not runners:
+        runner = runner_of(artifact.format)
+        if runner.timed and not runner.missing():
+            loaded[artifact.name] = runner.load(bundle.path(artifact), artifact)
+    if not loaded:
         raise SamesightError(f"{bundle.folder}: no artifact of it runs here; convert --to onnx, tflite or pte")
-    calls = {name: _calls_per_batch(run, tensor) for name, run in runners.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in runners}
+    calls = {name: _calls_per_batch(run, tensor) for name, run in loaded.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in loaded}
     for done in range(ROUNDS):
         progress(done, ROUNDS)
-        for name, run in runners.items():
+        for name, run in loaded.items():
             started = time.perf_counter()
             for _ in range(calls[name]):
                 run(tensor)
             seconds[name].append((time.perf_counter() - started) / calls[name])
     progress(ROUNDS, ROUNDS)
     reference = next(
-        (
-            a.name
-            for a in bundle.manifest.artifacts
-            if a.name in runners and (a.format, a.precision) == ("onnx", "fp32")
-        ),
-        next(iter(runners)),
+        (a.name for a in bundle.manifest.artifacts if a.name in loaded and (a.format, a.precision) == ("onnx", "fp32")),
+        next(iter(loaded)),
     )
     return Latencies(
         cpu=cpu_name(),
@@ -103,7 +98,7 @@ def cpu_name() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _calls_per_batch(run: Runner, tensor: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> int:
+def _calls_per_batch(run: LoadedModel, tensor: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> int:
     for _ in range(WARM_UP):
         run(tensor)
     started = time.perf_counter()

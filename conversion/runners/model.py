@@ -14,7 +14,7 @@ from samesight.contract.image import Picture, load_picture
 from samesight.contract.manifest import Artifact
 from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import ModelSpec, Role
-from samesight.conversion.formats import FORMATS
+from samesight.conversion.runners import runner_of
 
 Image = Path | str | Picture | npt.NDArray[np.uint8]
 PREFERRED = (
@@ -27,7 +27,7 @@ PREFERRED = (
 
 
 @dataclass(frozen=True)
-class Model:
+class CallableModel:
     """Callable with an image: a path, a `Picture`, or uint8 [H, W, 3] RGB pixels.
 
     `run` maps the input tensor uint8 [H, W, C] to raw outputs per role.
@@ -57,20 +57,20 @@ def reference_artifact(bundle: Bundle) -> Artifact | None:
     return next((a for kind in PREFERRED for a in bundle.manifest.artifacts if (a.format, a.precision) == kind), None)
 
 
-def open_artifact(bundle: Bundle, name: str | None = None) -> Model:
+def open_artifact(bundle: Bundle, name: str | None = None) -> CallableModel:
     """An artifact of a bundle; without a name its fp32 artifact that loads fastest.
 
     Raises:
         SamesightError: no such artifact, or nothing here runs it.
     """
     artifact = bundle.find(name) if name else reference_artifact(bundle) or bundle.manifest.artifacts[0]
-    row = FORMATS[artifact.format]
-    if lacking := row.lacking(row.runtime):
-        raise SamesightError(f"{artifact.name}: {lacking}, or take another artifact")
-    return Model(artifact.name, bundle.spec, row.load_module().load(bundle.path(artifact), artifact))
+    runner = runner_of(artifact.format)
+    if missing := runner.missing():
+        raise SamesightError(f"{artifact.name}: {missing}, or take another artifact")
+    return CallableModel(artifact.name, bundle.spec, runner.load(bundle.path(artifact), artifact))
 
 
-def open_model(place: Path, artifact: str | None = None) -> Model:
+def open_model(place: Path, artifact: str | None = None) -> CallableModel:
     """The model at a path: a bundle's artifact, or a run's server model.
 
     Raises:
@@ -83,5 +83,5 @@ def open_model(place: Path, artifact: str | None = None) -> Model:
         from samesight.conversion.sources.server_model import load_server
 
         spec = read_spec(place / "model.json")
-        return Model("server model", spec, load_server(place / "network.pt2", spec).outputs)
+        return CallableModel("server model", spec, load_server(place / "network.pt2", spec).outputs)
     return open_artifact(open_bundle(place), artifact)

@@ -1,27 +1,29 @@
-"""What the formats that torch itself runs have in common: their tensors, and calling a loaded module."""
+"""PyTorch on the CPU, one thread: TorchScript, the same for the lite interpreter, and exported programs."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from samesight.contract.manifest import TensorInfo
-from samesight.contract.spec import ModelSpec, Role
-from samesight.contract.tensor_layout import Storage, pack
-from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8
-
-SPEC_FILE = "model.json"
+from samesight.contract.errors import SamesightError, first_line
+from samesight.contract.spec import Role
+from samesight.contract.tensor_layout import TensorLayout, pack
+from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8
+from samesight.conversion.quiet import quiet
+from samesight.conversion.runners.interface import Tensors
 
 
 @dataclass(frozen=True)
-class TorchRunner:
+class TorchModel:
     """A module that takes the packed input tensor and gives one tensor, or one per role."""
 
     module: Callable[[Any], Any]
-    storage: Storage
+    storage: TensorLayout
     roles: Sequence[Role]
-    quanta: Mapping[Role, Quantum] = field(default_factory=dict)
+    qparams: Mapping[Role, QuantParams] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Let torch run on one thread in this process, as every other runtime here does.
@@ -38,8 +40,8 @@ class TorchRunner:
         import torch
 
         with torch.no_grad():
-            made = self.module(torch.from_numpy(pack(tensor, self.storage)))
-        outputs = made if isinstance(made, (tuple, list)) else (made,)
+            returned = self.module(torch.from_numpy(pack(tensor, self.storage)))
+        outputs = returned if isinstance(returned, (tuple, list)) else (returned,)
         return {role: np.array(output.numpy()) for role, output in zip(self.roles, outputs, strict=True)}
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
@@ -47,15 +49,44 @@ class TorchRunner:
         return {}
 
 
-def describe_input(spec: ModelSpec) -> TensorInfo:
-    """The input: float32 [1, C, H, W]."""
-    shape = (1, spec.input.channel_count, spec.input.height, spec.input.width)
-    return TensorInfo(name="image", role="image", shape=shape, dtype="float32", layout="nchw")
+def load(path: Path, tensors: Tensors) -> TorchModel:
+    """Load a file; its suffix says which kind it is.
+
+    Raises:
+        SamesightError: damaged, or of a torch that this one does not read.
+    """
+    try:
+        module = LOADERS[path.suffix](path)
+    except Exception as error:  # torch raises anything from RuntimeError to UnpicklingError on damaged files
+        raise SamesightError(f"{path}: torch cannot load it ({first_line(error)}); convert again") from None
+    return TorchModel(module, tensors.storage, [output.role for output in tensors.outputs if output.role != "image"])
 
 
-def describe_outputs(spec: ModelSpec, shapes: Sequence[Sequence[int]]) -> tuple[TensorInfo, ...]:
-    """The outputs: float32, one per role in the spec's order."""
-    return tuple(
-        TensorInfo(name=role, role=role, shape=tuple(shape), dtype="float32")
-        for role, shape in zip(spec.roles, shapes, strict=True)
-    )
+def _load_exported(path: Path) -> Any:
+    import torch
+
+    with quiet():  # a damaged file's traceback would be logged
+        return torch.export.load(str(path)).module()
+
+
+def _load_torchscript(path: Path) -> Any:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says on every call that TorchScript is deprecated
+        return torch.jit.load(str(path), map_location="cpu")
+
+
+def _load_lite(path: Path) -> Any:
+    from torch.jit.mobile import _load_for_lite_interpreter
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _load_for_lite_interpreter(str(path))
+
+
+LOADERS: dict[str, Callable[[Path], Any]] = {
+    ".pt": _load_torchscript,
+    ".ptl": _load_lite,
+    ".pt2": _load_exported,
+}

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, describe_error
 from samesight.contract.spec import Input
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def export_function(function: str, folder: Path, spec: Input) -> "ExportedProgra
         return torch.export.export(network, (example,))
     except Exception as error:  # whatever the person's forward or torch's tracing raises
         raise SamesightError(
-            f"{function}: torch.export cannot follow it on an input {list(example.shape)}: {_told(error)}; "
+            f"{function}: torch.export cannot follow it on an input {list(example.shape)}: {describe_error(error)}; "
             "make its forward free of Python that depends on values, and its size that of the spec's input"
         ) from None
 
@@ -51,7 +51,7 @@ def call_function(function: str, folder: Path) -> "Module":
     except SamesightError:
         raise
     except (Exception, SystemExit) as error:
-        raise SamesightError(f"{function}: fails when it is called: {_told(error)}; mend it") from None
+        raise SamesightError(f"{function}: fails when it is called: {describe_error(error)}; mend it") from None
     if not isinstance(made, torch.nn.Module):
         raise SamesightError(f"{function}: returns {type(made).__name__}, not a torch.nn.Module; return the network")
     return made
@@ -72,7 +72,7 @@ def load_function(function: str, folder: Path) -> Callable[..., Any]:
     except SamesightError:
         raise
     except (Exception, SystemExit) as error:
-        raise SamesightError(f"{function}: cannot be loaded from {folder}: {_told(error)}; mend it") from None
+        raise SamesightError(f"{function}: cannot be loaded from {folder}: {describe_error(error)}; mend it") from None
     if not callable(found):
         raise SamesightError(f"{function}: is {type(found).__name__}, not a function; name a function")
     return cast(Callable[..., Any], found)
@@ -112,9 +112,3 @@ def _refuse_clash(function: str, package: str, folder: Path) -> None:
             f"{function}: {theirs} has the name of samesight's own package {package!r}; rename it, "
             "or export the network with torch.export.save and convert the .pt2"
         )
-
-
-def _told(error: BaseException) -> str:
-    """What a person's code raised: its kind and first line."""
-    line = next(iter(str(error).strip().splitlines()), "")
-    return f"{type(error).__name__}: {line}" if line else type(error).__name__

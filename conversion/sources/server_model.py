@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samesight.contract.answers import Answer, answers, check_outputs
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.image import Picture
 from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import Input, ModelSpec, Role
+from samesight.conversion.normalisation import network_values
 from samesight.conversion.qparams import Float32, UInt8
 from samesight.conversion.quiet import quiet
 
@@ -34,9 +35,9 @@ def load_program(path: Path) -> "ExportedProgram":
         with quiet():  # a damaged file's traceback would be logged
             return torch.export.load(str(path))
     except Exception as error:  # torch raises anything from RuntimeError to UnpicklingError on damaged files
-        reason = first_line(error)
         raise SamesightError(
-            f"{path}: not an exported program that torch {torch.__version__} reads ({reason}); export it again"
+            f"{path}: not an exported program that torch {torch.__version__} reads ({first_line(error)}); "
+            "export it again"
         ) from None
 
 
@@ -44,10 +45,8 @@ def normalise(tensor: UInt8, spec: Input) -> "Tensor":
     """The input tensor uint8 [H, W, C] as the original network takes it: float32 [1, C, H, W], contiguous."""
     import torch
 
-    low, high = spec.value_range
-    pixels = torch.from_numpy(tensor.transpose(2, 0, 1).copy()).to(torch.float32)[None]
-    mean, std = (torch.tensor(values, dtype=torch.float32).reshape(1, -1, 1, 1) for values in (spec.mean, spec.std))
-    return (low + pixels / 255.0 * (high - low) - mean) / std
+    values = network_values(tensor, spec).transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(values))[None]
 
 
 @dataclass(frozen=True)
@@ -109,8 +108,3 @@ def load_server(network: Path, spec: ModelSpec) -> ServerModel:
         ) from None
     check_outputs(outputs, spec)
     return server
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of a message, or the exception's kind."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

@@ -16,9 +16,8 @@ from samesight.contract.bundle import MANIFEST
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.files import file_sha256
 from samesight.contract.spec import ModelSpec, read_spec
+from samesight.conversion.sources.calibration import find_calibration_images
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
-CALIBRATION_IMAGES = 100
 NETWORK = "network.pt2"
 RUN_FILES = ("model.json", NETWORK, "run.json", "calibration")
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -33,7 +32,7 @@ class TestData:
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """One model with all that its conversion reads.
 
     Attributes:
@@ -57,7 +56,7 @@ class Source:
     data: TestData | None = None
 
 
-def open_source(text: str, spec: Path | None = None, calibration: Path | None = None) -> Source:
+def open_source(text: str, spec: Path | None = None, calibration: Path | None = None) -> ModelSource:
     """Find out what `text` names: a run folder, a `.pt2` file, or `module:function`.
 
     Args:
@@ -86,13 +85,13 @@ def open_source(text: str, spec: Path | None = None, calibration: Path | None = 
             name for name, value in (("--spec FILE", spec), ("--calibration FOLDER", calibration)) if value is None
         )
         raise UsageError(f"{text} is not a run, so it needs {missing} as well; docs/contract.md describes the spec")
-    return Source(
+    return ModelSource(
         title=text,
         spec=read_spec(spec),
         network=None if function else path,
         function=text if function else None,
         folder=Path.cwd(),
-        calibration=_find_images(calibration),
+        calibration=find_calibration_images(calibration),
     )
 
 
@@ -137,20 +136,20 @@ def data_fingerprint(data: TestData | None) -> str:
     return digest.hexdigest()
 
 
-def _open_run(text: str, folder: Path) -> Source:
+def _open_run(text: str, folder: Path) -> ModelSource:
     if (folder / MANIFEST).exists():
         raise SamesightError(f"{text}: is a bundle, made already; give the run or the network that it was made of")
     for name in RUN_FILES:
         if not (folder / name).exists():
             raise SamesightError(f"{text}: not a finished run (it has no {name}); `samesight train` makes one")
     ranges = folder / "quantization.json"
-    return Source(
+    return ModelSource(
         title=text,
         spec=read_spec(folder / "model.json"),
         network=folder / NETWORK,
         function=None,
         folder=Path.cwd(),
-        calibration=_find_images(folder / "calibration"),
+        calibration=find_calibration_images(folder / "calibration"),
         ranges=ranges if ranges.exists() else None,
         data=_read_data(folder / "run.json"),
     )
@@ -164,19 +163,6 @@ def _read_data(path: Path) -> TestData:
         raise SamesightError(
             f"{path}: does not say which data and seed the run was trained on; train it again"
         ) from None
-
-
-def _find_images(folder: Path) -> tuple[Path, ...]:
-    """At most `CALIBRATION_IMAGES` images of a folder and below it, evenly spread over their sorted names."""
-    if not folder.is_dir():
-        raise SamesightError(f"{folder}: no such folder; give one with some {CALIBRATION_IMAGES} images")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-    if not found:
-        raise SamesightError(
-            f"{folder}: holds no image (png, jpg, …); give some {CALIBRATION_IMAGES} that the model will see"
-        )
-    count = min(len(found), CALIBRATION_IMAGES)
-    return tuple(found[i * len(found) // count] for i in range(count))
 
 
 def _inside(name: str) -> str:

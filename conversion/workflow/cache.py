@@ -22,6 +22,7 @@ import samesight
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import sha256, unwritable
 
+ABSENT = "absent"
 NOTE = "entry.json"
 FILES = "files"
 LIMIT = 4 << 30
@@ -42,13 +43,13 @@ def make_key(parts: object) -> str:
 
 
 def tool_versions(packages: Iterable[str]) -> dict[str, str]:
-    """Installed versions of distributions; 'absent' for one that is not installed."""
+    """Installed versions of distributions; `ABSENT` for one that is not installed."""
     versions = {}
     for package in sorted(set(packages)):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            versions[package] = "absent"
+            versions[package] = ABSENT
     return versions
 
 

@@ -10,7 +10,7 @@ from samesight.contract.bundle import MANIFEST, Bundle, open_bundle, replacing_b
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import file_sha256
 from samesight.contract.manifest import Artifact, DataSource
-from samesight.conversion.sources.source import Source, open_source
+from samesight.conversion.sources.source import ModelSource, open_source
 from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.jobs import make_job, make_keys
 from samesight.conversion.workflow.plan import Target, choose, group, left_out
@@ -20,7 +20,7 @@ from samesight.conversion.workflow.worker import EXPORT, GOLDEN, Event, GoldenJo
 
 WORK = "work"
 
-Listener = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 
 
 @dataclass
@@ -54,7 +54,7 @@ def convert_source(
     spec: Path | None = None,
     calibration: Path | None = None,
     cache: Cache | None = None,
-    listen: Listener = lambda event: None,
+    on_event: OnEvent = lambda event: None,
 ) -> Outcome:
     """Convert, and put the bundle in its place; an artifact that cannot be made is left out and named in the outcome.
 
@@ -66,7 +66,7 @@ def convert_source(
         spec: the `model.json` of a `.pt2` or function.
         calibration: a folder of images for a `.pt2` or function.
         cache: where results of earlier conversions may be found, and these kept; None for neither.
-        listen: hears of every artifact: waiting, cached, begun, its steps, ended, failed.
+        on_event: hears of every artifact: waiting, cached, begun, its steps, ended, failed.
 
     Raises:
         UsageError: the request contradicts itself.
@@ -75,7 +75,7 @@ def convert_source(
     opened = open_source(str(source), spec, calibration)
     targets = choose(opened.spec.name, formats, precisions)
     folder = Path(out)
-    work = _Conversion(opened, targets, cache, listen, notes=left_out(formats))
+    work = _Conversion(opened, targets, cache, on_event, notes=left_out(formats))
     unchanged = False
     try:
         with replacing_bundle(folder) as new:
@@ -110,10 +110,10 @@ def _is_same(folder: Path, new: Path) -> bool:
 class _Conversion:
     """One filling of a new bundle's folder."""
 
-    source: Source
+    source: ModelSource
     targets: tuple[Target, ...]
     cache: Cache | None
-    listen: Listener
+    on_event: OnEvent
     new: Path = Path()
     keys: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class _Conversion:
         work.mkdir()
         (new / "artifacts").mkdir()
         for name in (GOLDEN, *(target.name for target in self.targets)):
-            self.listen(Event(kind="waiting", name=name))
+            self.on_event(Event(kind="waiting", name=name))
         network = self.source.network or self._export(work)
         self.keys = make_keys(self.source, network, self.targets)
         missing = [name for name in self.keys if not self._fetch(name)]
@@ -157,7 +157,7 @@ class _Conversion:
         if name != GOLDEN:
             self._keep(name, Artifact.model_validate(note["artifact"]), note["ranges"])
         self.cached.append(name)
-        self.listen(Event(kind="cached", name=name))
+        self.on_event(Event(kind="cached", name=name))
         return True
 
     def _jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
@@ -186,7 +186,7 @@ class _Conversion:
         elif event.kind == "end" and event.name != EXPORT:
             self.seconds[event.name] = event.seconds
             self._adopt(event)
-        self.listen(event)
+        self.on_event(event)
 
     def _adopt(self, event: Event) -> None:
         """Keep what a worker has made: in the cache, and in the bundle."""

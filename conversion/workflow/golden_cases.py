@@ -18,10 +18,11 @@ from samesight.contract.preprocess import preprocess
 from samesight.contract.random_images import Generator
 from samesight.contract.spec import ModelSpec
 from samesight.contract.yuv import Layout, Matrix, Range, rgb_to_yuv420, yuv420_from_bytes, yuv420_to_rgb
-from samesight.conversion.parity.metrics import average_precision, match_image, mean, metric_spec, top1_hits
 from samesight.conversion.qparams import UInt8
 from samesight.conversion.sources.server_model import ServerModel
 from samesight.conversion.sources.source import TestData
+from samesight.conversion.tasks import TASKS
+from samesight.conversion.tasks.bootstrap import metric_value
 from samesight.conversion.workflow.server_answers import FILE, ServerAnswers, fingerprint_of, server_answers
 from samesight.datasets import Example, open_data
 
@@ -59,16 +60,9 @@ def make_cases(server: ServerModel, images: Sequence[Callable[[], UInt8]]) -> li
 
 def answer_split(server: ServerModel, examples: Sequence[Example]) -> ServerAnswers:
     """The server model's answers on labelled images, and its metric there."""
-    spec = metric_spec(server.spec)
+    spec = TASKS[server.spec.task].ranking_spec(server.spec)
     given = [answer_upright(server, spec, example.pixels) for example in examples]
-    seen = fingerprint_of(examples)
-    if spec.task == "classification":
-        return server_answers("top1", mean(top1_hits(given, [example.label for example in examples])), given, seen)
-    matches = [
-        match_image(found, example.boxes, example.labels, len(spec.labels))
-        for found, example in zip(given, examples, strict=True)
-    ]
-    return server_answers("map50", average_precision(matches), given, seen)
+    return server_answers(spec, metric_value(given, examples, spec), given, fingerprint_of(examples))
 
 
 def answer_upright(server: ServerModel, spec: ModelSpec, pixels: UInt8) -> list[Answer]:

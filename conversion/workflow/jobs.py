@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from samesight.contract.files import file_sha256
-from samesight.conversion.sources.source import Source, data_fingerprint, images_sha256, program_sha256
+from samesight.conversion.environments import MAIN
+from samesight.conversion.precisions import PRECISIONS
+from samesight.conversion.sources.source import ModelSource, data_fingerprint, images_sha256, program_sha256
 from samesight.conversion.workflow.cache import code_version, make_key, tool_versions
 from samesight.conversion.workflow.plan import Target
 from samesight.conversion.workflow.worker import GOLDEN, Job, TargetJob
@@ -13,13 +15,14 @@ SHARED_TOOLS = ("torch", "torchao", "numpy", "pillow")
 GOLDEN_TOOLS = ("scikit-learn", "torchvision")
 
 
-def make_job(source: Source, network: Path, targets: Sequence[Target], place: Callable[[str], Path]) -> Job:
+def make_job(source: ModelSource, network: Path, targets: Sequence[Target], place: Callable[[str], Path]) -> Job:
     """The job of making `targets`, each written below the folder `place(name)` under its path in the bundle."""
     outputs = {target.name: place(target.name) / target.file for target in targets}
     for output in outputs.values():
         output.parent.mkdir(parents=True)
     return Job(
         spec=source.spec,
+        environment=targets[0].format.environment if targets else MAIN,
         network=str(network),
         folder=str(source.folder),
         calibration=tuple(str(path) for path in source.calibration),
@@ -37,7 +40,7 @@ def make_job(source: Source, network: Path, targets: Sequence[Target], place: Ca
     )
 
 
-def make_keys(source: Source, network: Path, targets: Sequence[Target]) -> dict[str, str]:
+def make_keys(source: ModelSource, network: Path, targets: Sequence[Target]) -> dict[str, str]:
     """The cache's key of the golden cases and of each target: a hash over the content of all that makes it."""
     shared = {
         "code": code_version(),
@@ -46,7 +49,7 @@ def make_keys(source: Source, network: Path, targets: Sequence[Target]) -> dict[
         "tools": tool_versions(SHARED_TOOLS),
     }
     images = images_sha256(source.calibration)
-    measured = {"calibration": images, "ranges": file_sha256(source.ranges) if source.ranges else ""}
+    calibrated = {"calibration": images, "ranges": file_sha256(source.ranges) if source.ranges else ""}
     keys = {
         GOLDEN: make_key(
             {**shared, "data": data_fingerprint(source.data) or images, "own tools": tool_versions(GOLDEN_TOOLS)}
@@ -55,5 +58,5 @@ def make_keys(source: Source, network: Path, targets: Sequence[Target]) -> dict[
     for target in targets:
         own = {"format": target.format.name, "precision": target.precision}
         parts = {**shared, **own, "own tools": tool_versions(target.format.packages)}
-        keys[target.name] = make_key({**parts, **measured} if target.precision == "int8" else parts)
+        keys[target.name] = make_key({**parts, **calibrated} if PRECISIONS[target.precision].calibrated else parts)
     return keys

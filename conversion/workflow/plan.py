@@ -4,15 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from samesight.contract.errors import UsageError
-from samesight.conversion.formats import FORMATS, PRECISIONS, Format, Precision, find_format
-
-# Formats whose converters run in one process, one after another; the groups run side by side. Measured on two cores
-# with the demo classifier (`samesight bench --conversion`): 24 s of processor time for the first group, where the
-# golden cases (2 s) are made as well, and 27 s for the second. coremltools imports ExecuTorch: these belong together.
-GROUPS = (
-    ("litert", "onnx", "coreai"),
-    ("executorch", "coreml", "executorch-coreml", "torchscript", "lite", "exported"),
-)
+from samesight.conversion.formats import FORMATS, Format, find_format
+from samesight.conversion.precisions import PRECISIONS, PrecisionName
 
 
 @dataclass(frozen=True)
@@ -25,7 +18,7 @@ class Target:
     name: str
     file: str
     format: Format
-    precision: Precision
+    precision: PrecisionName
 
 
 def choose(model: str, formats: Sequence[str] = (), precisions: Sequence[str] = ()) -> tuple[Target, ...]:
@@ -50,12 +43,12 @@ def choose(model: str, formats: Sequence[str] = (), precisions: Sequence[str] = 
     for row in rows:
         held = row.precisions if formats or precisions else row.standard
         chosen = [precision for precision in held if not wanted or "all" in precisions or precision in wanted]
-        lacking = row.lacking(row.packages) if row.extra else None
+        missing = row.missing() if row.extra else None
         if named and not chosen:
             raise UsageError(f"{row.title} ({row.suffix}) holds no {' or '.join(wanted)}, only {', '.join(held)}")
-        if named and lacking:
-            raise UsageError(lacking)
-        if not lacking:
+        if named and missing:
+            raise UsageError(missing)
+        if not missing:
             targets += [_target(model, row, precision) for precision in chosen]
     return tuple(targets)
 
@@ -64,16 +57,18 @@ def left_out(formats: Sequence[str] = ()) -> list[str]:
     """A sentence about each format that `choose` leaves out because its packages are not installed."""
     if any(text != "all" for text in formats):
         return []
-    sentences = (row.lacking(row.packages) for row in FORMATS.values() if row.extra)
+    sentences = (row.missing() for row in FORMATS.values() if row.extra)
     return [f"left out: {sentence}" for sentence in sentences if sentence]
 
 
 def group(targets: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
-    """The same targets in their groups of `GROUPS`, in the order in which each process makes them; none is empty."""
-    groups = (tuple(target for name in names for target in targets if target.format.name == name) for names in GROUPS)
-    return tuple(targets for targets in groups if targets)
+    """The same targets, one group per environment and `Format.group`, in the order in which each process makes them."""
+    groups: dict[tuple[str, int], list[Target]] = {}
+    for target in sorted(targets, key=lambda target: (target.format.environment, target.format.group)):
+        groups.setdefault((target.format.environment, target.format.group), []).append(target)
+    return tuple(tuple(sorted(members, key=lambda target: target.format.order)) for members in groups.values())
 
 
-def _target(model: str, row: Format, precision: Precision) -> Target:
+def _target(model: str, row: Format, precision: PrecisionName) -> Target:
     name = f"{model}.{precision}{row.suffix}"
     return Target(name, f"artifacts/{name}", row, precision)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import site
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,19 +15,20 @@ from pydantic import ValidationError
 
 import samesight
 from samesight.contract.files import write_atomically
+from samesight.conversion.environments import ENVIRONMENTS
 from samesight.conversion.workflow.interrupts import deferred
 from samesight.conversion.workflow.worker import Event, Job
 
 LAST_LINES = 5
 SAID_BYTES = 8000
-Listener = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 
 
 @dataclass
 class Child:
     """One job and the process that works on it now.
 
-    `open` are the units that have not ended; `current` the one begun last.
+    `open` are the items that have not ended; `current` the one begun last.
     """
 
     job: Job
@@ -43,7 +43,7 @@ class Child:
     peak_bytes: int = 0
 
     def start(self, selector: selectors.BaseSelector) -> None:
-        """Start a process for the units that are open, and listen to it."""
+        """Start a process for the items that are open, and read what it says."""
         self.starts += 1
         path = self.folder / f"worker-{self.number}-{self.starts}.json"
         write_atomically(path, _reduced(self.job, self.open).to_json().encode())
@@ -52,7 +52,7 @@ class Child:
             self.process = subprocess.Popen(
                 [
                     *fixed_addresses(),
-                    sys.executable,
+                    ENVIRONMENTS[self.job.environment].interpreter(),
                     "-P",
                     "-m",
                     "samesight.conversion.workflow.worker",
@@ -69,14 +69,14 @@ class Child:
             os.set_blocking(stream.fileno(), False)
             selector.register(stream, selectors.EVENT_READ, self)
 
-    def overhear(self) -> bool:
+    def read_stderr(self) -> bool:
         """Keep the end of what converters print; False when there will be no more."""
         assert self.process is not None and self.process.stderr is not None
         data = self.process.stderr.read()
         self.said = (self.said + (data or b""))[-SAID_BYTES:]
         return data != b""
 
-    def read(self, tell: Listener) -> bool:
+    def read(self, on_event: OnEvent) -> bool:
         """Pass on the events that are there; False when there will be no more."""
         assert self.process is not None and self.process.stdout is not None
         data = self.process.stdout.read()
@@ -90,20 +90,20 @@ class Child:
             except ValidationError:
                 continue
             self._note(event)
-            tell(event.model_copy(update={"name": self.current}) if event.kind == "step" else event)
+            on_event(event.model_copy(update={"name": self.current}) if event.kind == "step" else event)
         return bool(data)
 
-    def end(self, tell: Listener) -> bool:
-        """After the process has gone: blame the unit that it died of. True when a new process must make the rest."""
+    def end(self, on_event: OnEvent) -> bool:
+        """After the process has gone: blame the item that it died of. True when a new process must make the rest."""
         assert self.process is not None
         code = self.process.wait()
-        self.overhear()
+        self.read_stderr()
         self.close()
         reason = _death(code, self.said)
         if not self.open:
             return False
         for name in [self.current] if self.current else list(self.open):
-            tell(Event(kind="failed", name=name, text=reason))
+            on_event(Event(kind="failed", name=name, text=reason))
             self.open.remove(name)
         return bool(self.open)
 
@@ -130,60 +130,60 @@ class Child:
                 self.open.remove(event.name)
 
 
-def run_workers(jobs: Sequence[Job], folder: Path, tell: Listener) -> int:
-    """Run jobs side by side, each in a process of its own, until every unit has ended or failed.
+def run_workers(jobs: Sequence[Job], folder: Path, on_event: OnEvent) -> int:
+    """Run jobs side by side, each in a process of its own, until every item has ended or failed.
 
-    A process that dies costs the unit that it was making (or all of its units when it had begun none); another takes
-    over the rest. When `tell` raises, all processes are ended.
+    A process that dies costs the item that it was making (or all of its items when it had begun none); another takes
+    over the rest. When `on_event` raises, all processes are ended.
 
     Args:
         jobs: one process each.
         folder: for job files.
-        tell: called with every event.
+        on_event: called with every event.
 
     Returns:
         Memory in bytes: the sum of the workers' peaks.
     """
-    children = [Child(job, number, folder, list(job.units)) for number, job in enumerate(jobs)]
+    children = [Child(job, number, folder, list(job.items)) for number, job in enumerate(jobs)]
     with selectors.DefaultSelector() as selector:
         try:
             for child in children:
                 child.start(selector)
             while selector.get_map():
                 for key, _ in selector.select():
-                    _serve(key, selector, tell)
+                    _serve(key, selector, on_event)
         finally:
             for child in children:
                 child.kill()
     return sum(child.peak_bytes for child in children)
 
 
-def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, tell: Listener) -> None:
+def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, on_event: OnEvent) -> None:
     """Take in what one pipe of one worker has."""
     child: Child = key.data
     assert child.process is not None
     if key.fd not in selector.get_map():
         return  # both pipes had something, and the other one ended the child just now
     if key.fileobj is child.process.stderr:
-        if not child.overhear():
+        if not child.read_stderr():
             selector.unregister(key.fileobj)
-    elif key.fileobj is child.process.stdout and not child.read(tell):
+    elif key.fileobj is child.process.stdout and not child.read(on_event):
         for stream in (child.process.stdout, child.process.stderr):
             if stream is not None and stream in selector.get_map():
                 selector.unregister(stream)
-        if child.end(tell):
+        if child.end(on_event):
             child.start(selector)
 
 
-def _reduced(job: Job, units: Sequence[str]) -> Job:
-    """The job with the units that are still to be made."""
+def _reduced(job: Job, items: Sequence[str]) -> Job:
+    """The job with the items that are still to be made."""
     from samesight.conversion.workflow.worker import EXPORT, GOLDEN
 
     return job.model_copy(
         update={
-            "function": job.function if EXPORT in units else None,
-            "golden": job.golden if GOLDEN in units else None,
-            "targets": tuple(target for target in job.targets if target.name in units),
+            "function": job.function if EXPORT in items else None,
+            "golden": job.golden if GOLDEN in items else None,
+            "targets": tuple(target for target in job.targets if target.name in items),
         }
     )
 

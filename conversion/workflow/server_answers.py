@@ -6,10 +6,13 @@ With it, `verify` compares artifacts image by image (agreement, paired bootstrap
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from samesight.contract.answers import Answer
 from samesight.contract.documents import Document, Strict, read_document
+from samesight.contract.spec import ModelSpec
+from samesight.conversion.tasks import TASKS
+from samesight.datasets.example import LabelledImage
 
 FILE = "server.json"
 
@@ -21,13 +24,13 @@ class _Answer(Strict):
 
 
 class ServerAnswers(Document):
-    """Answers per test image in the order of the split: for classification the first alone, for detection all boxes.
+    """Answers per test image in the order of the split, those that the task keeps (see `TaskParity.kept_answers`).
 
     `fingerprint` tells whether a split that was made again shows the same images, see `fingerprint_of`.
     """
 
     schema_version: Literal[1] = 1
-    metric_name: Literal["top1", "map50"]
+    metric_name: str
     metric: float
     fingerprint: str
     images: tuple[tuple[_Answer, ...], ...]
@@ -38,19 +41,20 @@ class ServerAnswers(Document):
 
 
 def server_answers(
-    metric_name: Literal["top1", "map50"], metric: float, images: Sequence[Sequence[Answer]], fingerprint: str = ""
+    spec: ModelSpec, metric: float, images: Sequence[Sequence[Answer]], fingerprint: str = ""
 ) -> ServerAnswers:
-    """Make the document; of a classification only each image's first answer is kept."""
-    kept = [image[:1] if metric_name == "top1" else image for image in images]
+    """Make the document, with those of each image's answers that the task keeps."""
+    task = TASKS[spec.task]
+    kept = [task.kept_answers(image) for image in images]
     return ServerAnswers(
-        metric_name=metric_name,
+        metric_name=task.metric_name,
         metric=metric,
         fingerprint=fingerprint,
         images=tuple(tuple(_Answer(index=a.index, score=a.score, box=a.box) for a in image) for image in kept),
     )
 
 
-def fingerprint_of(examples: Sequence[Any]) -> str:
+def fingerprint_of(examples: Sequence[LabelledImage]) -> str:
     """SHA-256 over the size and pixels of at most 16 examples, evenly spread."""
     digest = hashlib.sha256(str(len(examples)).encode())
     count = min(16, len(examples))

@@ -20,18 +20,17 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from samesight.contract.documents import Document, Strict, read_document
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, describe_error
 from samesight.contract.files import sha256
-from samesight.contract.image import load_picture
 from samesight.contract.manifest import Artifact
-from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import ModelSpec
-from samesight.conversion.formats import FORMATS, Precision
+from samesight.conversion.environments import MAIN
+from samesight.conversion.formats import FORMATS
 from samesight.conversion.formats.interface import Lowering
+from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.qparams import UInt8
+from samesight.conversion.sources.calibration import calibration_tensors
 from samesight.conversion.sources.source import TestData
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class TargetJob(Strict):
     name: str
     file: str
     format: str
-    precision: Precision
+    precision: PrecisionName
     output: str
 
 
@@ -66,10 +65,12 @@ class Job(Document):
     """What one worker does.
 
     `function`, where given, is exported to `network` first; nothing else is ever done with a person's code.
+    `environment` is the row of `ENVIRONMENTS` that it runs in.
     """
 
     schema_version: Literal[1] = 1
     spec: ModelSpec
+    environment: str = MAIN
     network: str
     function: str | None = None
     folder: str = "."
@@ -79,7 +80,7 @@ class Job(Document):
     targets: tuple[TargetJob, ...] = ()
 
     @property
-    def units(self) -> tuple[str, ...]:
+    def items(self) -> tuple[str, ...]:
         """The names of all that is to be made, in order."""
         return (
             *((EXPORT,) if self.function else ()),
@@ -91,10 +92,10 @@ class Job(Document):
 class Event(Strict):
     """One line of a worker's story (`waiting` and `cached` are told by the command itself).
 
-    begin, end, failed: of the unit `name`; `text` says why it failed, or what else a person should know. step: `text`
-    says what is done now for the unit begun last. `ranges` is the hash of the activation ranges of an int8 artifact,
+    begin, end, failed: of the item `name`; `text` says why it failed, or what else a person should know. step: `text`
+    says what is done now for the item begun last. `ranges` is the hash of the activation ranges of an int8 artifact,
     `peak_bytes` the memory used.
-    `fatal`: what failed this unit will fail all others (the disk is full).
+    `fatal`: what failed this item will fail all others (the disk is full).
     """
 
     kind: Literal["waiting", "cached", "begin", "step", "end", "failed"]
@@ -107,15 +108,15 @@ class Event(Strict):
     fatal: bool = False
 
 
-Tell = Callable[[Event], None]
+Emit = Callable[[Event], None]
 
 
 @dataclass
-class Model:
-    """What the units of one job share, each part made when it is first needed."""
+class Programs:
+    """The programs that the items of one job are made from, each prepared when it is first needed."""
 
     job: Job
-    tell: Tell
+    emit: Emit
 
     @cached_property
     def prepared(self) -> "Prepared":
@@ -123,7 +124,7 @@ class Model:
         from samesight.conversion.preparation.prepare import prepare
         from samesight.conversion.sources.server_model import load_program
 
-        self.tell(Event(kind="step", text="preparing"))
+        self.emit(Event(kind="step", text="preparing"))
         samples = self._inputs(SAMPLES) if self.job.calibration else None
         return prepare(load_program(Path(self.job.network)), self.job.spec, samples)
 
@@ -133,43 +134,42 @@ class Model:
         from samesight.conversion.quantization.quantize import quantize, read_ranges
 
         prepared = self.prepared
-        self.tell(Event(kind="step", text="calibrating"))
+        self.emit(Event(kind="step", text="calibrating"))
         ranges = read_ranges(Path(self.job.ranges)) if self.job.ranges else None
         return quantize(prepared, None if ranges else self._inputs(), ranges)
 
     def _inputs(self, count: int | None = None) -> UInt8:
         """The input tensors of the first `count` calibration images, or of all: uint8 [n, H, W, C]."""
         spec = self.job.spec.input
-        pictures = (load_picture(Path(path), spec.background) for path in self.job.calibration[:count])
-        return np.stack([preprocess(picture, spec)[0] for picture in pictures])
+        return calibration_tensors([Path(path) for path in self.job.calibration[:count]], spec)
 
 
-def run(job: Job, tell: Tell) -> None:
-    """Make every unit of the job; what fails is told, not raised, and the next is begun."""
-    model = Model(job, tell)
+def run(job: Job, emit: Emit) -> None:
+    """Make every item of the job; what fails is an event, not raised, and the next is begun."""
+    programs = Programs(job, emit)
     if job.function:
-        _unit(EXPORT, Path(job.network), tell, lambda: _export(job))
+        _make_item(EXPORT, Path(job.network), emit, lambda: _export(job))
     if job.golden:
         golden = job.golden
-        _unit(GOLDEN, Path(golden.output), tell, lambda: _goldens(job, golden))
+        _make_item(GOLDEN, Path(golden.output), emit, lambda: _goldens(job, golden))
     for target in job.targets:
-        _unit(target.name, Path(target.output), tell, partial(_lower, model, target))
+        _make_item(target.name, Path(target.output), emit, partial(_lower, programs, target))
 
 
-def _unit(name: str, output: Path, tell: Tell, make: Callable[[], Event]) -> None:
-    tell(Event(kind="begin", name=name))
+def _make_item(name: str, output: Path, emit: Emit, make: Callable[[], Event]) -> None:
+    emit(Event(kind="begin", name=name))
     started = time.perf_counter()
     try:
         made = make()
     except SamesightError as error:
-        tell(Event(kind="failed", name=name, text=str(error)))
-    except Exception as error:  # converters raise anything; it costs this unit alone
+        emit(Event(kind="failed", name=name, text=str(error)))
+    except Exception as error:  # converters raise anything; it costs this item alone
         traceback.print_exc()
-        tell(_failure(name, output, error))
+        emit(_failure(name, output, error))
     else:
         seconds = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        tell(made.model_copy(update={"kind": "end", "name": name, "seconds": seconds, "peak_bytes": peak}))
+        emit(made.model_copy(update={"kind": "end", "name": name, "seconds": seconds, "peak_bytes": peak}))
 
 
 def _failure(name: str, output: Path, error: Exception) -> Event:
@@ -177,8 +177,7 @@ def _failure(name: str, output: Path, error: Exception) -> Event:
     if shutil.disk_usage(output.parent).free < FULL_BYTES:
         text = f"{output}: cannot be written (no space left on device); make room or choose another --out"
         return Event(kind="failed", name=name, text=text, fatal=True)
-    line = next(iter(str(error).strip().splitlines()), "no message")
-    return Event(kind="failed", name=name, text=f"unexpected {type(error).__name__}: {line[:300]}")
+    return Event(kind="failed", name=name, text=f"unexpected {describe_error(error)}")
 
 
 def _export(job: Job) -> Event:
@@ -201,9 +200,9 @@ def _goldens(job: Job, golden: GoldenJob) -> Event:
     return Event(kind="end", text=note)
 
 
-def _lower(model: Model, target: TargetJob) -> Event:
-    quantized = model.quantized if target.precision == "int8" else None
-    job = Lowering(model.job.spec, target.precision, model.prepared, quantized, Path(target.output))
+def _lower(programs: Programs, target: TargetJob) -> Event:
+    quantized = programs.quantized if PRECISIONS[target.precision].calibrated else None
+    job = Lowering(programs.job.spec, target.precision, programs.prepared, quantized, Path(target.output))
     lowered = FORMATS[target.format].load_module().convert(job)
     return Event(
         kind="end",
@@ -214,6 +213,7 @@ def _lower(model: Model, target: TargetJob) -> Event:
             format=target.format,
             precision=target.precision,
             unit=lowered.unit,
+            platforms=FORMATS[target.format].platforms,
             runtime=lowered.runtime,
             runtime_version=lowered.runtime_version,
             os_minimum=lowered.os_minimum,
@@ -243,14 +243,14 @@ def main(path: str, parent: int) -> None:
                 importlib.import_module(library)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
 
-    def tell(event: Event) -> None:
+    def emit(event: Event) -> None:
         events.write(event.model_dump_json(exclude_defaults=True) + "\n")
         events.flush()
 
     import torch
 
     torch.set_num_threads(1)
-    run(job, tell)
+    run(job, emit)
     # Everything is written and told; taking converters down in order would cost 2 s.
     sys.stderr.flush()
     os._exit(0)

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from samesight.contract.spec import read_spec as load_spec
     from samesight.conversion.api import convert, open_bundle, verify
     from samesight.training.config import TrainingConfig
-    from samesight.training.resuming import resume
-    from samesight.training.train import train
+    from samesight.training.train import resume, train
 
 __all__ = ["TrainingConfig", "convert", "load_spec", "open_bundle", "resume", "train", "verify"]
 
@@ -23,7 +22,7 @@ _WHERE = {
     "convert": ("samesight.conversion.api", "convert"),
     "load_spec": ("samesight.contract.spec", "read_spec"),
     "open_bundle": ("samesight.conversion.api", "open_bundle"),
-    "resume": ("samesight.training.resuming", "resume"),
+    "resume": ("samesight.training.train", "resume"),
     "train": ("samesight.training.train", "train"),
     "verify": ("samesight.conversion.api", "verify"),
 }

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from samesight.contract.archive import pack, unpack
+from samesight.contract.archive import pack_bundle, unpack_bundle
 from samesight.contract.bundle import open_bundle, replacing_bundle, seal
 from samesight.contract.device_results import Times
 from samesight.contract.errors import SamesightError
@@ -310,7 +310,7 @@ CHANGES = {
 
 
 def test_packed_bundles_that_are_not_what_they_say_are_refused(run, tmp_path):
-    pack(write_bundle(tmp_path / "b"), "all", tmp_path / "good.zip")
+    pack_bundle(write_bundle(tmp_path / "b"), "all", tmp_path / "good.zip")
     data = (tmp_path / "good.zip").read_bytes()
     archives = [rewritten(tmp_path / "good.zip", tmp_path / f"{name}.zip", change) for name, change in CHANGES.items()]
     for name, content in {"cut": data[: len(data) // 2], "empty": b"", "text": b"hello" * 100}.items():
@@ -320,7 +320,7 @@ def test_packed_bundles_that_are_not_what_they_say_are_refused(run, tmp_path):
     expected = []
     for archive in archives:
         with pytest.raises(SamesightError) as error:
-            unpack(archive, tmp_path / "c")
+            unpack_bundle(archive, tmp_path / "c")
         expected.append(str(error.value))
     found = run("bundles", [{"archive": str(archive), "folder": str(tmp_path / "c")} for archive in archives])
     assert found == expected
@@ -329,7 +329,7 @@ def test_packed_bundles_that_are_not_what_they_say_are_refused(run, tmp_path):
 
 
 def test_flipped_bytes_of_a_packed_bundle_are_noticed(run, tmp_path):
-    pack(write_bundle(tmp_path / "b"), "all", tmp_path / "good.zip")
+    pack_bundle(write_bundle(tmp_path / "b"), "all", tmp_path / "good.zip")
     data = (tmp_path / "good.zip").read_bytes()
     cases = []
     for place in range(7, len(data), len(data) // 40):
@@ -347,7 +347,7 @@ def test_unpacked_it_is_the_same_bundle_and_replaces_an_older_one(run, tmp_path,
     with replacing_bundle(tmp_path / "c") as new:
         (new / "model.json").write_text(SPEC.to_json())
         seal(new, SPEC, (), None, "0")
-    pack(write_bundle(tmp_path / "b"), "all", tmp_path / "b.zip")
+    pack_bundle(write_bundle(tmp_path / "b"), "all", tmp_path / "b.zip")
     archive = rewritten(tmp_path / "b.zip", tmp_path / "again.zip", lambda info, data: [(info, data)], compression)
     assert run("bundles", [{"archive": str(archive), "folder": str(tmp_path / "c")}]) == [
         "tiny tiny.fp32.onnx,tiny.fp16.mlpackage 000:met,001:met null"

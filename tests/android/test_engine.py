@@ -10,7 +10,7 @@ from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import Stretch
 from samesight.conversion.apps.android import run_host
 from samesight.conversion.apps.device_results import judge_device, read_device_parity
-from samesight.conversion.formats import FORMATS
+from samesight.conversion.runners import runner_of
 from support.faulty import input_changed, labels_turned, only, rescaled, reseal, shifted_zero_point, stored_as
 
 TASKS = ("digits", "scenes")
@@ -61,7 +61,7 @@ def test_its_answers_are_pythons(parities, demo, name, precision):
     """Python runs the same file with LiteRT's interpreter; two builds of its kernels differ in the last bits."""
     bundle = open_bundle(demo / name)
     artifact = bundle.find(f"{name}.{precision}.tflite")
-    run = FORMATS["litert"].load_module().load(bundle.path(artifact), artifact)
+    run = runner_of("litert").load(bundle.path(artifact), artifact)
     cases = {case.id: case for case in bundle.golden_cases()}
     (unit,) = (unit for unit in parities[name].runs if unit.artifact == artifact.name)
     assert {case.id for case in unit.cases} == set(cases)

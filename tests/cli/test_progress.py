@@ -16,12 +16,12 @@ def drawn(rows):
 def test_each_artifact_has_one_row_that_follows_its_events():
     rows = Rows()
     for name in ("a.tflite", "b.pte", "c.onnx", "d.pt"):
-        rows.hear(Event(kind="waiting", name=name))
-    rows.hear(Event(kind="cached", name="d.pt"))
-    rows.hear(Event(kind="begin", name="a.tflite"))
-    rows.hear(Event(kind="step", name="a.tflite", text="calibrating"))
-    rows.hear(Event(kind="begin", name="b.pte"))
-    rows.hear(Event(kind="end", name="b.pte", seconds=4.25))
+        rows.on_event(Event(kind="waiting", name=name))
+    rows.on_event(Event(kind="cached", name="d.pt"))
+    rows.on_event(Event(kind="begin", name="a.tflite"))
+    rows.on_event(Event(kind="step", name="a.tflite", text="calibrating"))
+    rows.on_event(Event(kind="begin", name="b.pte"))
+    rows.on_event(Event(kind="end", name="b.pte", seconds=4.25))
     waiting, *_ = drawn(Rows({"c.onnx": rows.rows["c.onnx"]}))
     assert waiting.split() == ["·", "c.onnx"]
     lines = drawn(rows)
@@ -29,7 +29,7 @@ def test_each_artifact_has_one_row_that_follows_its_events():
     assert "calibrating" in lines[0]
     assert lines[1].split() == ["✓", "b.pte", "4.2", "s"]
     assert lines[3].split() == ["✓", "d.pt", "cached"]
-    rows.hear(Event(kind="failed", name="a.tflite", text="no such operator"))
+    rows.on_event(Event(kind="failed", name="a.tflite", text="no such operator"))
     assert drawn(rows)[0].split() == ["✗", "a.tflite", "no", "such", "operator"]
 
 

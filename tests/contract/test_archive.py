@@ -3,7 +3,7 @@ import zipfile
 
 import pytest
 
-from samesight.contract.archive import choose, pack, unpack
+from samesight.contract.archive import choose, pack_bundle, unpack_bundle
 from samesight.contract.bundle import open_bundle
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.verdicts import Verdict, Verdicts
@@ -18,8 +18,8 @@ def _verdict(name, passed):
 
 def test_packed_and_unpacked_it_is_the_same_bundle(tmp_path):
     bundle = write_bundle(tmp_path / "b")
-    pack(bundle, "all", tmp_path / "b.zip")
-    unpack(tmp_path / "b.zip", tmp_path / "c")
+    pack_bundle(bundle, "all", tmp_path / "b.zip")
+    unpack_bundle(tmp_path / "b.zip", tmp_path / "c")
     again = open_bundle(tmp_path / "c")
     assert again.manifest.artifacts == bundle.manifest.artifacts
     assert not (tmp_path / "c/server.json").exists()
@@ -28,7 +28,7 @@ def test_packed_and_unpacked_it_is_the_same_bundle(tmp_path):
 
 def test_the_same_bundle_gives_the_same_bytes(tmp_path):
     for name in "ab":
-        pack(write_bundle(tmp_path / name), "all", tmp_path / f"{name}.zip")
+        pack_bundle(write_bundle(tmp_path / name), "all", tmp_path / f"{name}.zip")
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
@@ -36,8 +36,8 @@ def test_a_platform_gets_its_own_artifacts_with_their_verdicts(tmp_path):
     bundle = write_bundle(tmp_path / "b")
     rows = (_verdict("tiny.fp32.onnx", False), _verdict("tiny.fp16.mlpackage", True))
     bundle.write_verdicts(Verdicts(manifest_sha256=bundle.manifest_sha256(), passed=False, artifacts=rows))
-    pack(bundle, "ios", tmp_path / "ios.zip")
-    unpack(tmp_path / "ios.zip", tmp_path / "ios")
+    pack_bundle(bundle, "ios", tmp_path / "ios.zip")
+    unpack_bundle(tmp_path / "ios.zip", tmp_path / "ios")
     ios = open_bundle(tmp_path / "ios")
     assert [artifact.name for artifact in ios.manifest.artifacts] == ["tiny.fp16.mlpackage"]
     assert not (tmp_path / "ios/artifacts/tiny.fp32.onnx").exists()
@@ -101,18 +101,18 @@ def _no_manifest(new, info, data):
     ],
 )
 def test_a_packed_file_that_is_not_what_it_says_is_refused(tmp_path, change, sentence):
-    pack(write_bundle(tmp_path / "b"), "all", tmp_path / "good.zip")
+    pack_bundle(write_bundle(tmp_path / "b"), "all", tmp_path / "good.zip")
     _rewrite(tmp_path / "good.zip", tmp_path / "bad.zip", change)
     with pytest.raises(SamesightError, match=sentence):
-        unpack(tmp_path / "bad.zip", tmp_path / "c")
+        unpack_bundle(tmp_path / "bad.zip", tmp_path / "c")
     assert not (tmp_path / "c").exists() and not (tmp_path / "c.new").exists() and not (tmp_path / "evil").exists()
 
 
 def test_a_lying_length_in_the_zip_is_caught_while_reading(tmp_path):
-    pack(write_bundle(tmp_path / "b"), "all", tmp_path / "b.zip")
+    pack_bundle(write_bundle(tmp_path / "b"), "all", tmp_path / "b.zip")
     data = bytearray((tmp_path / "b.zip").read_bytes())
     (tmp_path / "cut.zip").write_bytes(data[: len(data) // 2])
     with pytest.raises(SamesightError, match="damaged or not a packed bundle"):
-        unpack(tmp_path / "cut.zip", tmp_path / "c")
+        unpack_bundle(tmp_path / "cut.zip", tmp_path / "c")
     with pytest.raises(SamesightError, match="no such file"):
-        unpack(tmp_path / "none.zip", tmp_path / "c")
+        unpack_bundle(tmp_path / "none.zip", tmp_path / "c")

@@ -15,10 +15,11 @@ from samesight.contract.bundle import open_bundle
 from samesight.contract.gates import GATES
 from samesight.contract.orientation import UPRIGHT
 from samesight.contract.preprocess import Geometry
-from samesight.conversion.formats import FORMATS
-from samesight.conversion.parity.faults import IMAGE_FAULTS, VALUE_FAULTS, pixels_for
+from samesight.conversion.normalisation import pixels_for
+from samesight.conversion.parity.faults import IMAGE_FAULTS, VALUE_FAULTS
 from samesight.conversion.parity.judge import judge
-from samesight.conversion.parity.run import measure
+from samesight.conversion.parity.run import run_candidates
+from samesight.conversion.runners import runner_of
 from support.faulty import input_changed, labels_turned, only, rescaled, reseal, shifted_zero_point, stored_as
 
 TASKS = ("digits", "scenes")
@@ -36,12 +37,12 @@ def opened(demo):
 
 def runner(bundle, name):
     artifact = bundle.find(name)
-    return FORMATS[artifact.format].load_module().load(bundle.path(artifact), artifact)
+    return runner_of(artifact.format).load(bundle.path(artifact), artifact)
 
 
 def verdict(bundle, candidate, precision="int8"):
     cases = bundle.golden_cases()
-    record = measure({"x": candidate}, bundle.spec, cases, None)["x"]
+    record = run_candidates({"x": candidate}, bundle.spec, cases, None)["x"]
     return judge(record, bundle.spec, GATES[precision], cases, None)
 
 
@@ -175,7 +176,7 @@ def sabotage(folder, name, fault):
 
 
 FAULTS = {
-    "zero point of the outputs shifted by one": "quanta",
+    "zero point of the outputs shifted by one": "steps",
     "scale of the outputs wrong": "",
     "float layout exchanged": "",
     "bytes packed as floats": "",

@@ -12,7 +12,9 @@ from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import Crop, Input, Letterbox, Stretch
 from samesight.datasets.example import Example, Truth
 from samesight.training.augmentation import make_augmentation
-from samesight.training.dataset import FramedImages, collate_boxes, frame_boxes, make_loader
+from samesight.training.dataset import FramedImages, make_loader
+from samesight.training.tasks.detection import collate_boxes, frame_boxes
+from samesight.training.tasks.table import TASKS
 
 FRAMINGS = [Stretch(), Letterbox(), Crop(resize_shorter=48)]
 
@@ -36,7 +38,7 @@ def test_images_are_the_contracts_input_tensor(framing):
     spec = spec_of(framing)
     example = example_of(91, 57)
     tensor, _ = preprocess(Picture(example.pixels), spec)
-    image, label, index = FramedImages([example], spec, "classification")[0]
+    image, label, index = FramedImages([example], spec, TASKS["classification"].item)[0]
     assert image.dtype == torch.uint8 and image.is_contiguous()
     assert np.array_equal(image.permute(1, 2, 0).numpy(), tensor)
     assert (label, index) == (0, 0)
@@ -65,7 +67,10 @@ def test_augmented_boxes_follow_what_is_in_the_image(name):
     truth = Truth(boxes=np.array([[40, 30, 64, 60]], np.float32), labels=np.array([4]))
     spec = spec_of(Stretch(), 96, 96)
     images = FramedImages(
-        [Example("one", lambda: pixels, truth)], spec, "detection", make_augmentation(name, "detection", 96, 96)
+        [Example("one", lambda: pixels, truth)],
+        spec,
+        TASKS["detection"].item,
+        make_augmentation(name, "detection", 96, 96),
     )
     seen = set()
     for _ in range(30):
@@ -87,7 +92,7 @@ def test_augmented_boxes_follow_what_is_in_the_image(name):
 def test_augmented_images_keep_their_size_and_change(name):
     spec = spec_of(Stretch())
     images = FramedImages(
-        [example_of(48, 32)], spec, "classification", make_augmentation(name, "classification", 48, 32)
+        [example_of(48, 32)], spec, TASKS["classification"].item, make_augmentation(name, "classification", 48, 32)
     )
     first, again = images[0][0], images[0][0]
     assert first.shape == again.shape == (3, 32, 48) and first.dtype == torch.uint8
@@ -98,7 +103,7 @@ def test_augmented_images_keep_their_size_and_change(name):
 def test_batches_pad_boxes_with_no_label():
     spec = spec_of(Letterbox())
     examples = [example_of(60, 40, [(2, 2, 20, 20)] * k, seed=k) for k in (2, 0, 1)]
-    images = FramedImages(examples, spec, "detection")
+    images = FramedImages(examples, spec, TASKS["detection"].item)
     pixels, boxes, labels, indices = collate_boxes([images[i] for i in range(3)])
     assert pixels.shape == (3, 3, 32, 48) and boxes.shape == (3, 2, 4)
     assert labels.tolist() == [[0, 1], [-1, -1], [0, -1]] and indices.tolist() == [0, 1, 2]
@@ -106,7 +111,7 @@ def test_batches_pad_boxes_with_no_label():
 
 def test_boxes_that_a_crop_leaves_out_are_left_out():
     spec = spec_of(Crop(resize_shorter=48), 48, 48)
-    images = FramedImages([example_of(480, 48, [(0, 0, 30, 30), (230, 10, 250, 30)])], spec, "detection")
+    images = FramedImages([example_of(480, 48, [(0, 0, 30, 30), (230, 10, 250, 30)])], spec, TASKS["detection"].item)
     _, boxes, labels, _ = images[0]
     assert labels.tolist() == [1] and boxes.tolist() == [[14, 10, 34, 30]]
 
@@ -114,9 +119,9 @@ def test_boxes_that_a_crop_leaves_out_are_left_out():
 def test_images_beyond_memory_are_read_when_needed(monkeypatch):
     spec = spec_of(Letterbox())
     examples = [example_of(60, 40, [(2, 2, 20, 20)], seed=k) for k in range(3)]
-    kept = FramedImages(examples, spec, "detection")
+    kept = FramedImages(examples, spec, TASKS["detection"].item)
     monkeypatch.setattr("samesight.training.dataset.CACHE_BYTES", 0)
-    fresh = FramedImages(examples, spec, "detection")
+    fresh = FramedImages(examples, spec, TASKS["detection"].item)
     assert kept.in_memory and not fresh.in_memory
     for i in range(3):
         assert torch.equal(kept[i][0], fresh[i][0]) and torch.equal(kept[i][1], fresh[i][1])
@@ -124,10 +129,14 @@ def test_images_beyond_memory_are_read_when_needed(monkeypatch):
 
 
 def test_the_order_is_decided_by_seed_and_epoch():
-    images = FramedImages([example_of(48, 32, seed=k) for k in range(20)], spec_of(Stretch()), "classification")
+    images = FramedImages(
+        [example_of(48, 32, seed=k) for k in range(20)], spec_of(Stretch()), TASKS["classification"].item
+    )
 
     def order(seed, epoch):
-        loader = make_loader(images, "classification", 4, shuffle=True, processes=0, seed=seed, single=True)
+        loader = make_loader(
+            images, TASKS["classification"].collate, 4, shuffle=True, processes=0, seed=seed, single=True
+        )
         loader.sampler.set_epoch(epoch)
         return [index for batch in loader for index in batch[2].tolist()]
 

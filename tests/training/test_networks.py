@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from samesight.contract.errors import SamesightError, UsageError
-from samesight.training.models import build_network
+from samesight.training.models.build import build_network
 
 
 def build(model, task, side=64, pretrained=False):

@@ -8,7 +8,7 @@ import torch
 
 import samesight
 from samesight.contract.errors import SamesightError, UsageError
-from samesight.contract.gates import GATES, QUANTA_APART
+from samesight.contract.gates import GATES, STEPS_APART
 from samesight.contract.image import load_picture
 from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import read_spec
@@ -87,7 +87,7 @@ def test_its_result_converts_to_every_int8_format(tuned, tmp_path):
     assert [(v.format, v.precision) for v in verdicts] == [(f, "int8") for f in ("onnx", "executorch", "litert")]
     judged = record_of(tuned)["quantization"]
     for verdict in verdicts:
-        assert verdict.snr_db > GATES["int8"].snr_db and verdict.quanta_apart < QUANTA_APART, verdict.name
+        assert verdict.snr_db > GATES["int8"].snr_db and verdict.quanta_apart < STEPS_APART, verdict.name
         assert abs(verdict.metric.artifact - judged["int8"][judged["winner"]]["top1"]) < 0.01
 
 
@@ -132,7 +132,7 @@ def test_a_detector_is_tuned_too(tmp_path):
 
 
 def test_interrupted_fine_tuning_goes_on(digits, tuned, tmp_path):
-    from samesight.training.resuming import resume
+    from samesight.training.train import resume
 
     def stop(line):
         if line.startswith("epoch 2/"):

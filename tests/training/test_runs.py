@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from samesight import TrainingConfig, resume, train
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.spec import read_spec
 from samesight.datasets import open_data
-from samesight.training.config import make_config
-from samesight.training.resuming import resume as resume_reporting
+from samesight.training.config import TrainingConfig, make_config
+from samesight.training.train import resume, train
+from samesight.training.train import resume as resume_reporting
 from samesight.training.train import train as train_reporting
 from samesight.training.trainer import set_up
 
@@ -115,19 +115,19 @@ def test_a_perfect_network_scores_one(task):
     """Metrics from true boxes put through raw heads, the contract's decoding and suppression."""
     import lightning.pytorch as pl
 
-    from samesight.training.config import settle
+    from samesight.training.config import resolve
     from samesight.training.dataset import FramedImages, make_loader
     from samesight.training.lightning_module import Optimiser
-    from samesight.training.model_spec import make_input, make_spec
-    from samesight.training.models import Network
+    from samesight.training.model_spec import make_input
     from samesight.training.models.losses import assign, grid_centres
-    from samesight.training.train import make_trainee
+    from samesight.training.models.network import Network
+    from samesight.training.tasks.table import TASKS
 
     data = open_data("digits" if task == "classification" else "scenes", seed=1)
-    settled = settle(TrainingConfig(data=data.source), task, data.side)
-    given = make_input(settled, (0.5,) * 3, (0.25,) * 3)
-    spec = make_spec("perfect", settled, given, data.labels, 4 if task == "detection" else None)
-    images = {part: FramedImages(getattr(data, part)[:20], given, task) for part in ("validation", "test")}
+    resolved = resolve(TrainingConfig(data=data.source), task, data.side)
+    given = make_input(resolved, (0.5,) * 3, (0.25,) * 3)
+    spec = TASKS[task].spec("perfect", given, data.labels, 4 if task == "detection" else None)
+    images = {part: FramedImages(getattr(data, part)[:20], given, TASKS[task].item) for part in ("validation", "test")}
 
     class Perfect(torch.nn.Module):
         """Knows the images by their bytes."""
@@ -152,10 +152,10 @@ def test_a_perfect_network_scores_one(task):
 
     stride = 4 if task == "detection" else None
     network = Network(Perfect(), (0.5,) * 3, (0.25,) * 3, stride)
-    trainee = make_trainee(network, spec, Optimiser(1e-3, 0.0, "constant"), 0, images)
+    lightning_module = TASKS[task].module(network, spec, Optimiser(1e-3, 0.0, "constant"), 0, images, True)
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
-    loader = make_loader(images["test"], task, 8, shuffle=False, processes=0, seed=0, single=True)
-    result = trainer.test(trainee, loader, verbose=False)[0]
+    loader = make_loader(images["test"], TASKS[task].collate, 8, shuffle=False, processes=0, seed=0, single=True)
+    result = trainer.test(lightning_module, loader, verbose=False)[0]
     assert result["test/top1" if task == "classification" else "test/map"] > 0.999
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from samesight.contract.errors import SamesightError, UsageError
-from samesight.training.models import Network
+from samesight.contract.errors import SamesightError, UsageError, first_line
 from samesight.training.models.detector import STRIDE, Heads, Neck
+from samesight.training.models.network import Network
 
 NECK = 64
 DEEPEST_STRIDE = 32
@@ -93,13 +93,14 @@ def _create(name: str, pretrained: bool, side: int, **options: Any) -> Any:
     except UsageError:
         raise
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if pretrained:
             raise SamesightError(
-                f"--pretrained: the weights of {name} cannot be had ({reason}); connect to the internet, "
+                f"--pretrained: the weights of {name} cannot be had ({first_line(error)}); connect to the internet, "
                 "or leave out --pretrained"
             ) from None
-        raise UsageError(f"--model timm:{name}: cannot be used here ({reason}); choose another backbone") from None
+        raise UsageError(
+            f"--model timm:{name}: cannot be used here ({first_line(error)}); choose another backbone"
+        ) from None
 
 
 def _check_runs(name: str, model: nn.Module, side: int) -> None:
@@ -109,9 +110,8 @@ def _check_runs(name: str, model: nn.Module, side: int) -> None:
         with torch.no_grad():
             model(torch.zeros(1, 3, side, side))
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"--model timm:{name}: does not take {side} x {side} pixels ({reason}); change --size"
+            f"--model timm:{name}: does not take {side} x {side} pixels ({first_line(error)}); change --size"
         ) from None
     model.train()
 

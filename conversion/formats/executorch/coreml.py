@@ -2,27 +2,17 @@
 
 The whole network is one Core ML program (iOS 18), which Core ML may run on the Neural Engine. Input and outputs are
 float32 (image [1,C,H,W], values 0..255, contiguous), values between float16. The file's constant methods are those of
-`xnnpack.py`. Apple's delegate is for macOS and iOS alone; here `runners/coreml` takes the package
-out and its evaluator runs it.
+`xnnpack.py`. Apple's delegate is for macOS and iOS alone; here `runners/coreml` takes the package out and evaluates it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samesight.contract.errors import SamesightError
-from samesight.contract.spec import Role
-from samesight.contract.tensor_layout import Storage, pack
 from samesight.conversion.formats.coreml import HARMFUL_PASSES, IOS18
-from samesight.conversion.formats.executorch.xnnpack import constants_of, describe, lower, read_quanta
-from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
-from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8, in_quanta
+from samesight.conversion.formats.executorch.xnnpack import constants_of, describe, lower
+from samesight.conversion.formats.interface import Lowered, Lowering
 from samesight.conversion.quiet import quiet
 from samesight.conversion.runners.coreml.import_coremltools import import_coremltools
-
-if TYPE_CHECKING:
-    from samesight.conversion.runners.coreml.evaluator import Evaluator
 
 TITLE = "ExecuTorch with Core ML"
 
@@ -58,35 +48,3 @@ def partitioner() -> Any:
                 pass_names=[name for name in ct.PassPipeline.DEFAULT.passes if name not in HARMFUL_PASSES],
             )
         )
-
-
-@dataclass(frozen=True)
-class CoreMLInPteRunner:
-    """The package inside a `.pte` behind the evaluator; ExecuTorch gave its input and outputs names of its own."""
-
-    evaluator: "Evaluator"
-    storage: Storage
-    roles: tuple[Role, ...]
-    quanta: Mapping[Role, Quantum]
-
-    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
-        """Raw outputs of an input tensor uint8 [H, W, C]."""
-        (image,) = self.evaluator.inputs
-        made = self.evaluator({image.declared.name: pack(tensor, self.storage)})
-        return dict(zip(self.roles, made.values(), strict=True))
-
-    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
-        """The outputs that lie on a grid (to half precision), counted in its quanta."""
-        return in_quanta(self(tensor), self.quanta)
-
-
-def load(path: Path, tensors: Tensors) -> CoreMLInPteRunner:
-    """Load the package inside a file into the evaluator.
-
-    Raises:
-        SamesightError: damaged, no Core ML inside, or for a part of the network alone.
-    """
-    from samesight.conversion.runners.coreml.pte_package import load_any
-
-    roles: tuple[Any, ...] = tuple(output.role for output in tensors.outputs)
-    return CoreMLInPteRunner(load_any(path), tensors.storage, roles, read_quanta(path))

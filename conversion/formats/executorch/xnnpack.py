@@ -1,4 +1,4 @@
-"""ExecuTorch (`.pte`), lowered to XNNPACK; run by ExecuTorch's own runtime.
+"""ExecuTorch (`.pte`), lowered to XNNPACK.
 
 Input and outputs are float32 at both precisions (image [1,C,H,W], values 0..255, contiguous: a program remembers the
 strides of its example). In an int8 file XNNPACK quantizes the input exactly and every output value lies on its grid.
@@ -8,20 +8,14 @@ each returns one string.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from samesight.contract.errors import SamesightError
-from samesight.contract.spec import Role
-from samesight.contract.tensor_layout import Storage, pack
-from samesight.conversion.errors import refusal
-from samesight.conversion.formats.interface import Lowered, Lowering, Tensors
-from samesight.conversion.qparams import Float32, Integers, Quantum, UInt8, in_quanta, read_grids, write_grids
-from samesight.conversion.quiet import mute, quiet
-from samesight.conversion.runners.torch import describe_input, describe_outputs
+from samesight.conversion.formats.float_tensors import describe_input, describe_outputs
+from samesight.conversion.formats.interface import Lowered, Lowering
+from samesight.conversion.formats.refusal import refusal
+from samesight.conversion.qparams import write_qparams
+from samesight.conversion.quiet import quiet
+from samesight.conversion.runners.executorch import QPARAMS_KEY, SPEC_KEY
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -29,8 +23,6 @@ if TYPE_CHECKING:
     from samesight.conversion.preparation.prepare import Prepared
 
 TITLE = "ExecuTorch"
-SPEC = "model_json"
-QUANTA = "quanta_json"
 BOOKKEEPING = ("getitem", "quantize_per", "quantize_affine", "alloc", "executorch_call_delegate")
 """Nodes that compute nothing of the network: moving values in and out of integers and of delegates."""
 
@@ -44,8 +36,8 @@ def convert(job: Lowering) -> Lowered:
 
 def constants_of(job: Lowering) -> dict[str, str]:
     """The constant methods of a file: their names, and the string that each returns."""
-    grids = {QUANTA: write_grids(job.integer.outputs)} if job.integer else {}
-    return {SPEC: job.spec.to_json(), **grids}
+    grids = {QPARAMS_KEY: write_qparams(job.integer.outputs)} if job.integer else {}
+    return {SPEC_KEY: job.spec.to_json(), **grids}
 
 
 def describe(job: Lowering, share: float, tools: Sequence[str], minimum: Mapping[str, str] | None = None) -> Lowered:
@@ -116,76 +108,3 @@ def delegated_share(module: Any) -> float:
     )
     outside = len(list(compute_nodes(module)))
     return inside / (inside + outside) if inside + outside else 0.0
-
-
-@dataclass(frozen=True)
-class ExecuTorchRunner:
-    """A loaded `.pte`."""
-
-    module: Any
-    storage: Storage
-    roles: Sequence[Role]
-    quanta: Mapping[Role, Quantum]
-
-    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
-        """Raw outputs of an input tensor uint8 [H, W, C]."""
-        import torch
-
-        made = self.module.forward((torch.from_numpy(pack(tensor, self.storage)),))
-        return {role: np.array(value.numpy()) for role, value in zip(self.roles, made, strict=True)}
-
-    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
-        """The outputs that lie on a grid, counted in its quanta."""
-        return in_quanta(self(tensor), self.quanta)
-
-
-def load(path: Path, tensors: Tensors) -> ExecuTorchRunner:
-    """Load a file for the CPU.
-
-    Of ExecuTorch only its native runtime is imported (milliseconds on top of torch); `executorch.runtime` would import
-    the whole exporter (6 s).
-
-    Raises:
-        SamesightError: damaged, of another version, or it needs a backend that is not here.
-    """
-    import torch
-
-    with mute():
-        import executorch.extension.pybindings._C as native
-
-        native._unsafe_reset_threadpool(1)
-        try:
-            module = native._load_for_executorch(str(path))
-            grids = read_grids(_constant(module, QUANTA))
-            # The first call makes XNNPACK's kernels and says so on standard error.
-            module.forward((torch.zeros(tensors.input.shape),))
-        except RuntimeError as error:
-            line = str(error).strip().splitlines()[0]
-            raise SamesightError(f"{path}: ExecuTorch cannot load it ({line}); convert again") from None
-    roles = [info.role for info in tensors.outputs if info.role != "image"]
-    return ExecuTorchRunner(module, tensors.storage, roles, grids)
-
-
-def read_constant(path: Path, name: str) -> str | None:
-    """The text of a file's constant method; None where it has no such method. Needs no backend.
-
-    Raises:
-        SamesightError: damaged, or of another version.
-    """
-    with mute():
-        import executorch.extension.pybindings._C as native
-
-        try:
-            return _constant(native._load_for_executorch(str(path)), name)
-        except RuntimeError as error:
-            line = str(error).strip().splitlines()[0]
-            raise SamesightError(f"{path}: ExecuTorch cannot load it ({line}); convert again") from None
-
-
-def read_quanta(path: Path) -> dict[Role, Quantum]:
-    """The grids of an int8 file's outputs; empty for a float file (errors as in `read_constant`)."""
-    return read_grids(read_constant(path, QUANTA))
-
-
-def _constant(module: Any, name: str) -> str | None:
-    return str(module.run_method(name, [])[0]) if name in module.method_names() else None

@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, first_line
 from samesight.conversion.runners.coreml.dtypes import Value, from_constant, store, stored_dtype
 from samesight.conversion.runners.coreml.operators.table import OPERATORS, Operator
-from samesight.conversion.sources.server_model import first_line
 
 
 @dataclass(frozen=True)

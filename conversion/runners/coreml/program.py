@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, first_line
 from samesight.conversion.quiet import quiet
 from samesight.conversion.runners.coreml.import_coremltools import import_coremltools
-from samesight.conversion.sources.server_model import first_line
 
 MAIN = "main"
 # What coremltools converts from; importing it with them takes 8 s, without 3.

@@ -5,10 +5,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from samesight.contract.errors import SamesightError
+from samesight.contract.errors import SamesightError, first_line
 from samesight.conversion.quiet import quiet
 from samesight.conversion.runners.coreml.evaluator import Evaluator, load_evaluator
-from samesight.conversion.sources.server_model import first_line
 
 BACKEND = "CoreMLBackend"
 PACKAGE = Path("lowered_module") / "model.mlpackage"

@@ -15,14 +15,15 @@ from samesight.contract.errors import SamesightError
 from samesight.contract.image import load_picture
 from samesight.contract.preprocess import Geometry, preprocess
 from samesight.contract.spec import ModelSpec, parse_spec
+from samesight.contract.tasks import TASKS
 from samesight.contract.tensor_layout import pack
-from samesight.conversion.formats.coreml import SPEC_KEY
-from samesight.conversion.formats.executorch.xnnpack import SPEC, read_constant
-from samesight.conversion.parity.layers import feed, outputs_by_role
 from samesight.conversion.qparams import Float32
 from samesight.conversion.runners.coreml.evaluator import Evaluator
 from samesight.conversion.runners.coreml.image_input import ImageInput
+from samesight.conversion.runners.coreml.package import SPEC_KEY, feed, outputs_by_role
 from samesight.conversion.runners.coreml.pte_package import load_any
+from samesight.conversion.runners.executorch import SPEC_KEY as PTE_SPEC_KEY
+from samesight.conversion.runners.executorch import read_constant
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def run_file(file: Path, image: Path, top: int = 5) -> Shown:
         SamesightError: either file cannot be read, or they do not fit each other.
     """
     evaluator = load_any(file)
-    text = evaluator.metadata.get(SPEC_KEY) or (read_constant(file, SPEC) if file.suffix == ".pte" else None)
+    text = evaluator.metadata.get(SPEC_KEY) or (read_constant(file, PTE_SPEC_KEY) if file.suffix == ".pte" else None)
     spec = parse_spec(text, str(file)) if text else None
     geometry: Geometry | None = None
     if image.suffix == ".npy" or spec is None:
@@ -162,7 +163,7 @@ def _output(name: str, value: Float32, evaluator: Evaluator, spec: ModelSpec | N
     labels: tuple[str | int, ...] | None = None
     if evaluator.classifier is not None and name == evaluator.classifier.probabilities:
         labels = evaluator.classifier.classes
-    elif spec is not None and spec.task == "classification" and len(spec.labels) == flat.size:
+    elif spec is not None and not TASKS[spec.task].per_position and len(spec.labels) == flat.size:
         labels = tuple(spec.labels)
     largest = tuple(Top(int(place), float(flat[place]), str(labels[place]) if labels else None) for place in order)
     empty = flat.size == 0

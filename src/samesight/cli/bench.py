@@ -35,12 +35,12 @@ def bench(bundle: Path, names: tuple[str, ...], conversion_of_run: bool, as_json
     from samesight.cli.tables import latency_table, progress_bar
     from samesight.contract.bundle import open_bundle
     from samesight.contract.errors import UsageError
-    from samesight.conversion.formats import FORMATS
+    from samesight.conversion.runners import runner_of
     from samesight.conversion.runners.bench import bench_bundle
 
     opened = open_bundle(bundle)
     for name in names:
-        if FORMATS[opened.find(name).format].emulated:
+        if not runner_of(opened.find(name).format).timed:
             raise UsageError(f"--artifact {name}: is emulated here, so its time would mean nothing; leave it out")
     with progress_bar("timing", quiet=as_json) as progress:
         latencies = bench_bundle(opened, names, progress)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from samesight.contract.bundle import Bundle
     from samesight.contract.verdicts import Verdicts
     from samesight.conversion.workflow.cache import Cache
-    from samesight.conversion.workflow.convert import Listener, Outcome
+    from samesight.conversion.workflow.convert import OnEvent, Outcome
 
 EPILOG = """\b
 Examples:
@@ -73,8 +73,8 @@ def convert(
 
     started = time.perf_counter()
     store = Cache(default_root()) if cache else None
-    with _live(as_json) as listen:
-        outcome = convert_source(source, out, formats, precisions, spec, calibration, store, listen)
+    with _live(as_json) as on_event:
+        outcome = convert_source(source, out, formats, precisions, spec, calibration, store, on_event)
     seconds = time.perf_counter() - started
     verdicts = _verdicts(outcome.bundle, store, as_json) if verify else None
     if as_json:
@@ -96,15 +96,15 @@ def _verdicts(bundle: "Bundle", cache: "Cache | None", quiet: bool) -> "Verdicts
 
 
 @contextmanager
-def _live(quiet: bool) -> "Iterator[Listener]":
+def _live(quiet: bool) -> "Iterator[OnEvent]":
     """A table that follows the events in a terminal; a line per result elsewhere; nothing when quiet."""
     if quiet:
         yield lambda event: None
     elif sys.stderr.isatty():
         from samesight.cli.progress import live_table
 
-        with live_table() as listen:
-            yield listen
+        with live_table() as on_event:
+            yield on_event
     else:
         from samesight.cli.progress import result_line
 

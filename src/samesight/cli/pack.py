@@ -28,9 +28,7 @@ you give --force. --unpack replaces an older bundle at --out."""
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def pack(bundle: Path, platform: str, out: Path | None, unpacking: bool, force: bool, as_json: bool) -> None:
     """Make one deterministic zip of BUNDLE with the artifacts that a platform uses."""
-    from samesight.contract.archive import choose, require_verdicts
-    from samesight.contract.archive import pack as pack_bundle
-    from samesight.contract.archive import unpack as unpack_bundle
+    from samesight.contract.archive import choose, pack_bundle, require_verdicts, unpack_bundle
     from samesight.contract.bundle import open_bundle
     from samesight.contract.errors import UsageError
 

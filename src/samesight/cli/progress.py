@@ -32,7 +32,7 @@ class Rows:
     rows: dict[str, Row] = field(default_factory=dict)
     spinner: Spinner = field(default_factory=lambda: Spinner("dots", style="cyan"))
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take in one event."""
         row = self.rows.setdefault(event.name, Row(event))
         if event.kind == "begin":
@@ -62,7 +62,7 @@ def live_table() -> Iterator[Callable[[Event], None]]:
     """Draw the table on standard error while the block runs."""
     rows = Rows()
     with Live(rows, console=Console(stderr=True), refresh_per_second=8, transient=True):
-        yield rows.hear
+        yield rows.on_event
 
 
 def result_line(event: Event) -> str | None:

@@ -34,9 +34,9 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 
 def say_loading() -> None:
     """Importing PyTorch and Lightning takes long enough to wonder what happens."""
-    from samesight.training.checks import leads
+    from samesight.training.run_folder import is_rank_zero
 
-    if leads():
+    if is_rank_zero():
         click.echo("loading PyTorch and Lightning …", err=True)
 
 
@@ -93,14 +93,14 @@ def train(
 
         read_interrupted(resume)
         say_loading()
-        from samesight.training.resuming import resume as go_on
+        from samesight.training.train import resume as go_on
 
         run = go_on(resume)
     elif source or qat:
         if not (source and qat) or data:
             raise UsageError("--from RUN and --qat go together, without DATA, which the run knows")
         from samesight.conversion.quiet import quiet
-        from samesight.training.checks import check_source
+        from samesight.training.run_folder import check_source
 
         check_source(source)
         say_loading()
@@ -111,8 +111,8 @@ def train(
     else:
         if data is None:
             raise UsageError("name the DATA to train on: digits, scenes, folder:PATH or coco:IMAGES,ANNOTATIONS.json")
-        from samesight.training.checks import check_request
         from samesight.training.config import make_config
+        from samesight.training.run_folder import check_request
 
         config = make_config(data=data, **given)
         check_request(config)
@@ -120,9 +120,9 @@ def train(
         from samesight.training.train import train as begin
 
         run = begin(config)
-    from samesight.training.checks import leads
+    from samesight.training.run_folder import is_rank_zero
 
-    if not leads():
+    if not is_rank_zero():
         return
     record = json.loads((run / "run.json").read_text())
     if as_json:

@@ -10,10 +10,11 @@ import torch
 
 from samesight.contract.bundle import open_bundle
 from samesight.contract.errors import SamesightError
-from samesight.conversion.formats.coreai import METADATA, SPEC_KEY, convert, load
+from samesight.conversion.formats.coreai import METADATA, SPEC_KEY, convert
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.preparation.equivalence import compare
 from samesight.conversion.preparation.prepare import pixels_of
+from samesight.conversion.runners.coreai import load
 from samesight.conversion.workflow.processes import fixed_addresses
 
 pytest.importorskip("coreai.runtime", reason="Core AI is not installed: pip install 'samesight[coreai]'")

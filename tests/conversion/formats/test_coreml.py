@@ -7,11 +7,12 @@ import torch
 
 from samesight.contract.errors import SamesightError
 from samesight.conversion.formats import FORMATS
-from samesight.conversion.formats.coreml import LABELS_KEY, MODEL, SPEC_KEY, check_package, convert, load
+from samesight.conversion.formats.coreml import LABELS_KEY, MODEL, check_package, convert
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.preparation.equivalence import compare
 from samesight.conversion.preparation.prepare import pixels_of
 from samesight.conversion.runners.coreml.import_coremltools import PROBED
+from samesight.conversion.runners.coreml.package import SPEC_KEY, load
 
 
 def lowered(tmp_path, prepared, name="model.mlpackage"):
@@ -186,7 +187,7 @@ def test_every_precision_computes_the_network(tmp_path, digits_prepared, digits_
     found = torch.cat([torch.from_numpy(runner(tensor)["logits"]) for tensor in digits_inputs])
     wanted = torch.cat([digits_prepared.module(pixels_of(tensor[None]))[0] for tensor in digits_inputs])
     assert compare(wanted, found)[0] > FLOOR[precision]
-    assert dict(runner.quanta) == ({"logits": digits_quantized.outputs["logits"]} if precision == "int8" else {})
+    assert dict(runner.qparams) == ({"logits": digits_quantized.outputs["logits"]} if precision == "int8" else {})
 
 
 def test_int8_is_the_quantized_program_within_few_quanta(tmp_path, digits_prepared, digits_quantized, digits_inputs):

@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from samesight.contract.errors import SamesightError
-from samesight.conversion.formats.exported import convert, load
+from samesight.conversion.formats.exported import convert
 from samesight.conversion.formats.interface import Lowering
+from samesight.conversion.runners.torch import load
 
 
 def made(tmp_path, prepared):

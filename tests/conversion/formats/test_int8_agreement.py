@@ -1,4 +1,4 @@
-"""The int8 files of one model agree with each other to a quantum, because one program lies behind all of them.
+"""The int8 files of one model agree with each other to a step, because one program lies behind all of them.
 
 On the demo's trained nets and their bundles; the figures that were measured stand in docs/int8-agreement.md.
 """
@@ -16,11 +16,11 @@ from samesight.contract.golden import read_cases
 from samesight.contract.image import Picture, load_picture
 from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import read_spec
-from samesight.conversion.formats import FORMATS
 from samesight.conversion.parity.int8_layers import departures, first
 from samesight.conversion.preparation.prepare import pixels_of, prepare
 from samesight.conversion.quantization import quantizer
 from samesight.conversion.quantization.quantize import quantize
+from samesight.conversion.runners import runner_of
 from samesight.conversion.sources.server_model import load_program
 
 torch.set_num_threads(1)
@@ -55,7 +55,7 @@ class Seen:
         pictures += [Picture(test[index].pixels) for index in range(TEST_IMAGES)]
         self.inputs = [preprocess(picture, self.spec.input) for picture in pictures]
         self.runners = {
-            artifact.format: FORMATS[artifact.format].load_module().load(demo / name / artifact.file, artifact)
+            artifact.format: runner_of(artifact.format).load(demo / name / artifact.file, artifact)
             for artifact in bundle.manifest.artifacts
             if artifact.precision == "int8" and artifact.format in KINDS
         }
@@ -103,7 +103,7 @@ def test_classifiers_agree_with_the_program_in_torch_within_two_quanta(digits, d
     _, quantized = digits_program
     grid = quantized.outputs["logits"]
     for kind in KINDS:
-        assert dict(digits.runners[kind].quanta) == {"logits": grid}
+        assert dict(digits.runners[kind].qparams) == {"logits": grid}
     with torch.no_grad():
         outputs = [quantized.folded(pixels_of(tensor[None]))[0].numpy() for tensor, _ in digits.inputs]
     wanted = [np.rint(output / np.float32(grid.scale)) + grid.zero_point for output in outputs]

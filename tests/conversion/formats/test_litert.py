@@ -13,11 +13,12 @@ from samesight.contract.errors import SamesightError
 from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice, parse_spec
 from samesight.conversion.formats import FORMATS
 from samesight.conversion.formats.interface import Lowering
-from samesight.conversion.formats.litert import convert, load
+from samesight.conversion.formats.litert import convert
 from samesight.conversion.preparation import prepare as prepare_module
 from samesight.conversion.preparation.equivalence import compare
 from samesight.conversion.preparation.prepare import pixels_of, prepare
 from samesight.conversion.quantization.quantize import quantize
+from samesight.conversion.runners.litert import load
 
 torch.set_num_threads(1)
 PRECISIONS = FORMATS["litert"].precisions
@@ -98,7 +99,7 @@ def test_int8_outputs_are_counted_in_quanta(lowered, boxes_prepared):
     picture = pictures(boxes_prepared.spec, 1)[0]
     real, raw = runner(picture), runner.raw(picture)
     for info in made.outputs:
-        grid = runner.quanta[info.role]
+        grid = runner.qparams[info.role]
         assert (grid.scale, grid.zero_point) == (info.scale, info.zero_point)
         assert raw[info.role].min() >= -128
         assert raw[info.role].max() <= 127
@@ -162,7 +163,7 @@ class Head(nn.Module):
 
 
 def distance_in_quanta(prepared, tensors, folder):
-    """The largest distance of the int8 file from the quantized program in torch, in quanta of the logits."""
+    """The largest distance of the int8 file from the quantized program in torch, in steps of the logits."""
     quantized = quantize(prepared, tensors)
     made = convert(Lowering(prepared.spec, "int8", prepared, quantized, folder / "small.tflite"))
     runner, grid = load(made.path, made), quantized.outputs["logits"]
@@ -192,8 +193,8 @@ def test_an_all_zero_bias_needs_no_pass(tmp_path):
 
 def test_a_normalisation_that_is_no_convolution_keeps_the_input_float(monkeypatch, tmp_path):
     def subtract(module, image, spec):
+        from samesight.conversion.normalisation import affine_of
         from samesight.conversion.preparation.graph import add_call, add_tensor, aten
-        from samesight.conversion.preparation.normalisation import affine_of
 
         affine, first = affine_of(spec), image.next
         offset = add_tensor(module, "o", -torch.tensor(affine.offset).reshape(1, 3, 1, 1), first)

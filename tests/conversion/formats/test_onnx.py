@@ -8,10 +8,11 @@ from torch import nn
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import Input, ModelSpec, Outputs, Slice, parse_spec
 from samesight.conversion.formats.interface import Lowering
-from samesight.conversion.formats.onnx import convert, load
+from samesight.conversion.formats.onnx import convert
 from samesight.conversion.preparation.equivalence import compare
 from samesight.conversion.preparation.prepare import pixels_of, prepare
 from samesight.conversion.quantization.quantize import quantize
+from samesight.conversion.runners.onnxruntime import load
 
 torch.set_num_threads(1)
 FLOOR = {"fp32": 90.0, "int8": 18.0}
@@ -110,8 +111,8 @@ def test_int8_outputs_are_counted_in_quanta(lowered, boxes_prepared, quantized):
     runner = load(lowered["int8"].path, lowered["int8"])
     picture = pictures(boxes_prepared.spec, 1)[0]
     real, raw = runner(picture), runner.raw(picture)
-    assert dict(runner.quanta) == quantized.outputs
-    for role, grid in runner.quanta.items():
+    assert dict(runner.qparams) == quantized.outputs
+    for role, grid in runner.qparams.items():
         assert np.ptp(raw[role]) > 20
         expected = (raw[role] - grid.zero_point).astype(np.float32) * np.float32(grid.scale)
         np.testing.assert_allclose(real[role], expected, rtol=1e-6, atol=1e-6)

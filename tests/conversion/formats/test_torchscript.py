@@ -4,7 +4,8 @@ import torch
 
 from samesight.contract.errors import SamesightError
 from samesight.conversion.formats.interface import Lowering
-from samesight.conversion.formats.torchscript import convert, load
+from samesight.conversion.formats.torchscript import convert
+from samesight.conversion.runners.torch import load
 
 
 @pytest.fixture(params=[".pt", ".ptl"])
@@ -30,7 +31,7 @@ def test_it_computes_what_the_prepared_program_computes(tmp_path, request, which
         assert (info.role, info.shape, info.dtype) == (role, found[role].shape, "float32")
         assert np.std(found[role]) > 1e-3
         np.testing.assert_allclose(found[role], want.numpy(), rtol=1e-5, atol=1e-5)
-    assert runner.quanta == runner.raw(tensor) == {}
+    assert runner.qparams == runner.raw(tensor) == {}
     assert lowered.storage == "float32_nchw"
     assert lowered.input.shape == (1, 3, size.height, size.width)
 

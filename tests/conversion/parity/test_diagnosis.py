@@ -10,8 +10,9 @@ from samesight.contract.answers import answers
 from samesight.contract.bundle import open_bundle
 from samesight.contract.errors import SamesightError
 from samesight.contract.preprocess import preprocess
+from samesight.conversion.normalisation import network_values, pixels_for
 from samesight.conversion.parity.diagnosis import SAME_SCORE
-from samesight.conversion.parity.faults import IMAGE_FAULTS, VALUE_FAULTS, network_values, pixels_for
+from samesight.conversion.parity.faults import IMAGE_FAULTS, VALUE_FAULTS
 from samesight.conversion.parity.server_check import (
     as_answers,
     as_input,

@@ -8,7 +8,6 @@ import torch
 from samesight.contract.errors import SamesightError
 from samesight.conversion.formats.coreml import convert
 from samesight.conversion.formats.interface import Lowering
-from samesight.conversion.parity.coreml_layers import calibration_tensors
 from samesight.conversion.parity.layers import (
     compare_layers,
     compare_outputs,
@@ -18,12 +17,13 @@ from samesight.conversion.parity.layers import (
 )
 from samesight.conversion.preparation.prepare import prepare
 from samesight.conversion.runners.coreml.evaluator import load_evaluator
+from samesight.conversion.sources.calibration import calibration_tensors, find_calibration_images
 from samesight.conversion.sources.server_model import load_program, load_server
 
 
 @pytest.fixture(scope="module")
 def tensors(digits_run, digits_spec):
-    return calibration_tensors(digits_run, digits_spec, 4)
+    return calibration_tensors(find_calibration_images(digits_run / "calibration")[:4], digits_spec.input)
 
 
 def evaluator_of(prepared, folder):

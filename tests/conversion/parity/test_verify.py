@@ -14,8 +14,9 @@ from samesight.contract.image import Picture
 from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import Input, ModelSpec, Outputs, Slice
 from samesight.conversion.parity.judge import judge
-from samesight.conversion.parity.run import TestSplit, artifact_candidate, measure
-from samesight.conversion.parity.snr import Agreement, role_figures
+from samesight.conversion.parity.run import TestSplit, artifact_candidate, run_candidates
+from samesight.conversion.snr import role_figures
+from samesight.conversion.tasks.agreement import Agreement
 from samesight.conversion.workflow.server_answers import server_answers
 
 TestSplit.__test__ = False
@@ -49,12 +50,12 @@ def measured():
         SimpleNamespace(pixels=c.picture.pixels, label=c.answers[0].index if i % 10 else -1)
         for i, c in enumerate(cases)
     ]
-    return cases, TestSplit(examples, server_answers("top1", 0.9, served), "made up")
+    return cases, TestSplit(examples, server_answers(SPEC, 0.9, served), "made up")
 
 
 def verdict(measured, run, precision="fp32", split=True):
     cases, test = measured
-    record = measure({"x": artifact_candidate(run)}, SPEC, cases, test if split else None)["x"]
+    record = run_candidates({"x": artifact_candidate(run)}, SPEC, cases, test if split else None)["x"]
     return judge(record, SPEC, GATES[precision], cases, test if split else None)
 
 
@@ -69,7 +70,7 @@ def test_the_server_model_itself_is_exact(measured):
 
 def test_boxes_without_area_agree_with_themselves():
     flat = [Answer("a", 0, 0.9, (0.0, 0.0, 0.0, 0.0)), Answer("a", 0, 0.8, (5.0, 5.0, 5.0, 9.0))]
-    same, apart = Agreement(0.5), Agreement(0.5)
+    same, apart = Agreement("detection", 0.5), Agreement("detection", 0.5)
     same.add(flat, flat)
     apart.add(flat[:1], flat[1:])
     assert same.share == 1.0 and apart.share == 0.0
@@ -140,7 +141,7 @@ def test_an_interval_across_the_gate_is_inconclusive(measured):
         number = next(wrong) - len(cases)
         return {"logits": -outputs["logits"]} if number == 5 else outputs
 
-    record = measure({"x": artifact_candidate(sometimes)}, SPEC, cases, test)["x"]
+    record = run_candidates({"x": artifact_candidate(sometimes)}, SPEC, cases, test)["x"]
     gate = dataclasses.replace(GATES["int8"], agreement=0.9, metric_drop=0.03)
     judged = judge(record, SPEC, gate, cases, test)
     assert judged.passed and judged.inconclusive
@@ -151,7 +152,7 @@ def test_a_golden_case_that_this_contract_does_not_make_stops_everything(measure
     cases, _ = measured
     other = dataclasses.replace(cases[3], tensor=cases[3].tensor ^ 1)
     with pytest.raises(SamesightError, match="golden case 003: the contract makes another input tensor"):
-        measure({"x": artifact_candidate(server)}, SPEC, [other], None)
+        run_candidates({"x": artifact_candidate(server)}, SPEC, [other], None)
 
 
 def box(label, *corners, score=0.9):
@@ -171,12 +172,12 @@ def box(label, *corners, score=0.9):
     ],
 )
 def test_boxes_agree_one_to_one(candidate, share):
-    agreement = Agreement(iou=0.9)
+    agreement = Agreement("detection", iou=0.9)
     agreement.add([box("a", 0, 0, 10, 10), box("b", 20, 20, 40, 40)], candidate)
     assert agreement.share == pytest.approx(share)
 
 
 def test_no_answer_on_either_side_is_no_evidence():
-    agreement = Agreement(iou=0.9)
+    agreement = Agreement("detection", iou=0.9)
     agreement.add([], [])
     assert agreement.share is None

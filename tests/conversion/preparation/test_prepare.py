@@ -10,10 +10,11 @@ from torch import nn
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice
+from samesight.conversion.normalisation import affine_of
 from samesight.conversion.preparation import prepare as prepare_module
 from samesight.conversion.preparation.distinct_biases import unequal
 from samesight.conversion.preparation.equivalence import compare
-from samesight.conversion.preparation.normalisation import affine_of, normalise
+from samesight.conversion.preparation.normalisation import normalise
 from samesight.conversion.preparation.prepare import pixels_of, prepare
 from samesight.conversion.quantization.quantize import as_network, quantize
 

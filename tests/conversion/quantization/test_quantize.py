@@ -10,8 +10,8 @@ from torch import nn
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import Input, ModelSpec, Outputs, Slice
+from samesight.conversion.normalisation import affine_of
 from samesight.conversion.preparation.equivalence import compare
-from samesight.conversion.preparation.normalisation import affine_of
 from samesight.conversion.preparation.prepare import pixels_of, prepare
 from samesight.conversion.quantization.quantize import (
     as_network,

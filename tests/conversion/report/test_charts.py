@@ -12,13 +12,16 @@ from PIL import Image
 from samesight.contract.answers import Answer
 from samesight.contract.gates import GATES
 from samesight.contract.verdicts import MetricFigures, Verdict
-from samesight.conversion.parity.metrics import average_precision, match_image
-from samesight.conversion.parity.snr import Agreement
 from samesight.conversion.report.charts import LETTER_WIDTH, nice_ticks, scatter
-from samesight.conversion.report.gallery import LARGEST_SIDE, data_uri, match_boxes
+from samesight.conversion.report.gallery import LARGEST_SIDE, data_uri
+from samesight.conversion.report.panels import Shown
 from samesight.conversion.report.table import INTERVAL_MARGIN, INTERVAL_WIDTH, loss_scale
-from samesight.conversion.report.test_split import confusion, mistakes, precision_at_recall
+from samesight.conversion.report.tasks.classification import confusion, mistakes
+from samesight.conversion.report.tasks.detection import panel
 from samesight.conversion.report.text import percent, signed, size
+from samesight.conversion.tasks.agreement import Agreement
+from samesight.conversion.tasks.average_precision import average_precision, match_image, precision_at_recall
+from samesight.conversion.tasks.matching import match_answers
 
 SHARES = st.floats(0, 1)
 
@@ -37,10 +40,20 @@ def answers_of(random, count):
 def test_boxes_match_as_agreement_counts_them(seed, first, second, iou):
     random = np.random.default_rng(seed)
     served, found = answers_of(random, first), answers_of(random, second)
-    counted = Agreement(iou)
+    counted = Agreement("detection", iou)
     counted.add(served, found)
-    here, there = match_boxes(served, found, iou)
-    assert sum(here) == sum(there) == counted.same and len(here) + len(there) == 2 * counted.all
+    columns, _ = match_answers(served, found, iou)
+    matched = [column for column in columns if column is not None]
+    assert len(matched) == len(set(matched)) == counted.same and len(served) + len(found) == 2 * counted.all
+
+
+def test_the_report_shows_as_the_same_what_the_verdict_counts_as_the_same():
+    """Boxes without area too: they agree with themselves in the verdict, and were missing and extra in the report."""
+    flat = [Answer("a", 0, 0.9, (0.0, 0.0, 0.0, 0.0)), Answer("b", 1, 0.8, (5.0, 5.0, 5.0, 9.0))]
+    counted = Agreement("detection", GATES["int8"].iou)
+    counted.add(flat, flat)
+    shown = panel(Shown(0, "a.int8.onnx", "int8", None, ""), flat, flat, (64, 64))
+    assert counted.share == 1.0 and shown.same and [box.kind for box in shown.boxes] == ["same", "same"]
 
 
 @settings(max_examples=60, deadline=None)

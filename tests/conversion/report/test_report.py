@@ -23,14 +23,13 @@ from samesight.contract.manifest import Artifact, DataSource, TensorInfo
 from samesight.contract.preprocess import geometry
 from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice
 from samesight.contract.verdicts import AppVerdict
-from samesight.conversion.apps.device_results import merge_apps
 from samesight.conversion.formats import FORMATS
-from samesight.conversion.formats import onnx as onnx_format
-from samesight.conversion.parity.results import observe_bundle
-from samesight.conversion.parity.verify import verify_bundle
+from samesight.conversion.parity.results import run_artifacts
+from samesight.conversion.parity.verify import merge_apps, verify_bundle
 from samesight.conversion.report.page import Machine
 from samesight.conversion.report.report import render, report_bundle
 from samesight.conversion.report.text import TIMES, percent, signed
+from samesight.conversion.runners import onnxruntime
 from samesight.conversion.runners.bench import Latencies, Latency
 from samesight.conversion.workflow.golden_cases import answer_split, make_cases
 
@@ -129,7 +128,7 @@ def bundle_of(folder, spec, files, source="made up"):
         for name, _, _, content in files:
             (new / "artifacts" / name).write_bytes(content)
         artifacts = tuple(artifact_of(spec, *file[:3]) for file in files)
-        server = SimpleNamespace(spec=spec, outputs=onnx_format.load(new / artifacts[0].file, artifacts[0]))
+        server = SimpleNamespace(spec=spec, outputs=onnxruntime.load(new / artifacts[0].file, artifacts[0]))
         write_cases(new, make_cases(server, [lambda e=e: e.pixels for e in examples]))
         served = answer_split(server, examples)
         (new / "server.json").write_text(served.to_json())
@@ -162,7 +161,7 @@ def build(tmp_path, monkeypatch):
 
 
 def page_of(bundle, latencies=None):
-    return render(bundle, observe_bundle(bundle), bundle.verdicts() or verify_bundle(bundle), latencies, MACHINE)
+    return render(bundle, run_artifacts(bundle), bundle.verdicts() or verify_bundle(bundle), latencies, MACHINE)
 
 
 class Page(HTMLParser):
@@ -247,7 +246,7 @@ def test_a_bundle_that_passes_and_one_of_which_nothing_ran(build):
     passing = Page(page_of(build("classification", only=("tiny.fp32.onnx", "tiny.int8.onnx"))))
     assert passing.rows["h-verdict"] == "Passed" and "Failed" not in passing.text
     bundle = build("detection")
-    seen = observe_bundle(bundle)
+    seen = run_artifacts(bundle)
     seen.records.clear()
     unknown = [v.model_copy(update={"passed": None, "runner": None}) for v in verify_bundle(bundle).artifacts]
     verdicts = verify_bundle(bundle).model_copy(update={"passed": True, "artifacts": tuple(unknown)})

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from samesight.contract.errors import SamesightError, UsageError
+from samesight.conversion.sources.calibration import MOST_IMAGES
 from samesight.conversion.sources.source import (
-    CALIBRATION_IMAGES,
     TestData,
     data_fingerprint,
     images_sha256,
@@ -75,9 +75,9 @@ def test_a_program_and_a_function_come_with_spec_and_images(tmp_path, spec_file,
 
 
 def test_many_images_are_thinned_evenly(tmp_path, spec_file):
-    images = write_images(tmp_path / "images", 2 * CALIBRATION_IMAGES + 50)
+    images = write_images(tmp_path / "images", 2 * MOST_IMAGES + 50)
     chosen = open_source("m:f", spec_file, images).calibration
-    assert len(chosen) == CALIBRATION_IMAGES
+    assert len(chosen) == MOST_IMAGES
     assert chosen[0].name == "000.png"
     assert chosen[-1].name == "247.png"
 

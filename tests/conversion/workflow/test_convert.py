@@ -41,7 +41,7 @@ ALL = {
 
 
 class Pretender:
-    """Workers that write each unit's name instead of converting. `made` lists the units of the last conversion."""
+    """Workers that write each item's name instead of converting. `made` lists the items of the last conversion."""
 
     def __init__(self):
         self.note, self.failing, self.fatal, self.ranges, self.made, self.during = (
@@ -53,29 +53,29 @@ class Pretender:
             lambda name: None,
         )
 
-    def run(self, given, folder, tell):
+    def run(self, given, folder, on_event):
         for job in given:
             if job.golden:
-                self.unit(GOLDEN, tell, lambda golden=job.golden: self.golden(golden))
+                self.item(GOLDEN, on_event, lambda job=job: self.golden(job))
             for target in job.targets:
-                self.unit(target.name, tell, lambda target=target: self.target(target))
+                self.item(target.name, on_event, lambda target=target: self.target(target))
         return 1 << 30
 
-    def unit(self, name, tell, make):
+    def item(self, name, on_event, make):
         self.made.append(name)
-        tell(Event(kind="begin", name=name))
+        on_event(Event(kind="begin", name=name))
         self.during(name)
         if name in self.failing:
-            tell(Event(kind="failed", name=name, text=self.failing[name], fatal=self.fatal))
+            on_event(Event(kind="failed", name=name, text=self.failing[name], fatal=self.fatal))
         else:
-            tell(make().model_copy(update={"name": name, "seconds": 1.5}))
+            on_event(make().model_copy(update={"name": name, "seconds": 1.5}))
 
     def golden(self, job):
-        folder = convert_module.Path(job.output)
+        folder = convert_module.Path(job.golden.output)
         write_cases(folder, [])
-        if job.source:
+        if job.golden.source:
             given = [[Answer("3", 3, 0.5)], [Answer("4", 4, 0.75)]]
-            (folder / "server.json").write_text(server_answers("top1", 0.5, given).to_json())
+            (folder / "server.json").write_text(server_answers(job.spec, 0.5, given).to_json())
         return Event(kind="end", text=self.note)
 
     def target(self, target):
@@ -128,7 +128,7 @@ def again(workers, *arguments, **options):
 
 def test_a_bundle_holds_everything_and_says_so(tmp_path, run, cache, workers, digits_spec):
     events = []
-    outcome = convert_source(run, tmp_path / "out", cache=cache, listen=events.append)
+    outcome = convert_source(run, tmp_path / "out", cache=cache, on_event=events.append)
     bundle = open_bundle(tmp_path / "out")
     assert outcome.bundle == bundle
     assert set(workers.made) == ALL

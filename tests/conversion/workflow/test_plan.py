@@ -3,8 +3,10 @@ from importlib import metadata
 import pytest
 
 from samesight.contract.errors import UsageError
-from samesight.conversion.formats import FORMATS, PRECISIONS
-from samesight.conversion.workflow.plan import GROUPS, choose, group, left_out
+from samesight.conversion.environments import ENVIRONMENTS
+from samesight.conversion.formats import FORMATS
+from samesight.conversion.precisions import PRECISIONS
+from samesight.conversion.workflow.plan import choose, group, left_out
 
 
 def names(targets):
@@ -73,8 +75,9 @@ def test_what_cannot_be_made_is_one_sentence(formats, precisions, sentence):
     assert str(caught.value) == sentence
 
 
-def test_every_format_is_in_exactly_one_group():
-    assert sorted(name for names in GROUPS for name in names) == sorted(FORMATS)
+def test_every_format_has_a_place_of_its_own_in_one_group():
+    places = [(row.environment, row.group, row.order) for row in FORMATS.values()]
+    assert len(set(places)) == len(FORMATS) and {row.environment for row in FORMATS.values()} <= set(ENVIRONMENTS)
 
 
 def test_groups_lose_and_repeat_nothing():

@@ -14,6 +14,7 @@ from samesight.contract.files import sha256
 from samesight.contract.golden import read_cases
 from samesight.contract.image import load_picture
 from samesight.contract.preprocess import preprocess
+from samesight.conversion import environments
 from samesight.conversion.sources.source import open_source
 from samesight.conversion.workflow import processes
 from samesight.conversion.workflow.jobs import make_job
@@ -89,13 +90,13 @@ def test_a_worker_that_cannot_start_fails_all_its_units_and_ends(tmp_path, job, 
     crash = tmp_path / "python"
     crash.write_text("#!/bin/sh\necho one >&2; echo no python here >&2; exit 3\n")
     crash.chmod(0o755)
-    monkeypatch.setattr(processes.sys, "executable", str(crash))
+    monkeypatch.setattr(environments.sys, "executable", str(crash))
     events = []
     run_workers([job], tmp_path, events.append)
     assert [event.name for event in events] == ["digits.fp32.pt", "digits.fp32.ptl", "digits.fp32.pt2"]
     assert {event.text for event in events} == {SAID}
     # Both pipes may have ended before either is looked at; then the one for events may come first.
-    child = Child(job, 1, tmp_path, list(job.units))
+    child = Child(job, 1, tmp_path, list(job.items))
     with selectors.DefaultSelector() as selector:
         child.start(selector)
         child.process.wait()

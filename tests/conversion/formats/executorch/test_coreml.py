@@ -7,10 +7,11 @@ from torch import nn
 
 from samesight.contract.errors import SamesightError
 from samesight.conversion.formats.executorch import xnnpack
-from samesight.conversion.formats.executorch.coreml import convert, load
+from samesight.conversion.formats.executorch.coreml import convert
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.preparation.equivalence import compare
 from samesight.conversion.preparation.prepare import pixels_of, prepare
+from samesight.conversion.runners.coreml.package import load
 
 
 @pytest.mark.parametrize(("precision", "floor"), [("fp16", 45), ("int8", 20)])
@@ -25,7 +26,7 @@ def test_it_computes_the_network(tmp_path, digits_prepared, digits_quantized, di
     assert compare(wanted, found)[0] > floor
     if precision == "int8":
         grid = digits_quantized.outputs["logits"]
-        assert dict(runner.quanta) == {"logits": grid}
+        assert dict(runner.qparams) == {"logits": grid}
         eager = torch.cat([digits_quantized.folded(pixels_of(tensor[None]))[0] for tensor in digits_inputs])
         raw = np.concatenate([runner.raw(tensor)["logits"] for tensor in digits_inputs])
         assert np.abs(raw - np.rint(eager.numpy() / np.float32(grid.scale)) - grid.zero_point).max() <= 3

@@ -11,12 +11,13 @@ from torch import nn
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import Input, ModelSpec, Outputs, Slice, parse_spec
-from samesight.conversion.formats.executorch.xnnpack import convert, load
+from samesight.conversion.formats.executorch.xnnpack import convert
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.preparation import prepare as prepare_module
 from samesight.conversion.preparation.equivalence import compare
 from samesight.conversion.preparation.prepare import Prepared, pixels_of, prepare
 from samesight.conversion.quantization.quantize import quantize
+from samesight.conversion.runners.executorch import load
 
 torch.set_num_threads(1)
 FLOOR = {"fp32": 90.0, "int8": 18.0}
@@ -114,8 +115,8 @@ def test_int8_outputs_are_counted_in_quanta(lowered, boxes_prepared):
     runner = load(lowered["int8"].path, lowered["int8"])
     picture = pictures(boxes_prepared.spec, 1)[0]
     real, raw = runner(picture), runner.raw(picture)
-    assert runner.quanta.keys() == {"logits", "boxes"}
-    for role, grid in runner.quanta.items():
+    assert runner.qparams.keys() == {"logits", "boxes"}
+    for role, grid in runner.qparams.items():
         assert np.ptp(raw[role]) > 20
         expected = (raw[role] - grid.zero_point).astype(np.float32) * np.float32(grid.scale)
         np.testing.assert_allclose(real[role], expected, rtol=1e-6, atol=1e-6)
@@ -134,7 +135,7 @@ def test_a_damaged_file_is_one_sentence(lowered, tmp_path, kept):
 def test_loading_imports_only_the_runtime_and_is_silent(lowered):
     code = (
         "import sys\nfrom pathlib import Path\nfrom types import SimpleNamespace as N\nimport numpy as np\n"
-        "from samesight.conversion.formats.executorch.xnnpack import load\n"
+        "from samesight.conversion.runners.executorch import load\n"
         "outputs = [N(role='logits'), N(role='boxes')]\n"
         "info = N(storage='float32_nchw', input=N(shape=(1, 3, 24, 32)), outputs=outputs)\n"
         f"r = load(Path({str(lowered['int8'].path)!r}), info)\n"

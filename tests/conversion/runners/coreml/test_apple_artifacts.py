@@ -11,15 +11,16 @@ from samesight.contract.gates import GATES
 from samesight.contract.preprocess import preprocess
 from samesight.conversion.formats import FORMATS
 from samesight.conversion.parity.judge import judge
-from samesight.conversion.parity.run import artifact_candidate, measure
-from samesight.conversion.parity.snr import Agreement
+from samesight.conversion.parity.run import artifact_candidate, run_candidates
 from samesight.conversion.parity.verify import verify_bundle
+from samesight.conversion.runners import runner_of
+from samesight.conversion.tasks.agreement import Agreement
 
 APPLE = ("coreml", "executorch-coreml", "coreai")
 RUNNERS = {"coreml": "Core ML evaluator", "executorch-coreml": "Core ML evaluator", "coreai": "Core AI"}
 OTHERS = ("executorch", "litert", "onnx")
 INT8_OF_APPLE = ("coreml", "executorch-coreml")
-# Measured on the demo's detector: 5 quanta at most, 99.9 % of the values within 2.
+# Measured on the demo's detector: 5 steps at most, 99.9 % of the values within 2.
 LARGEST_DETECTOR = 8
 
 
@@ -49,7 +50,7 @@ def file_hashes(bundle, name):
 
 
 def runner(bundle, artifact):
-    return FORMATS[artifact.format].load_module().load(bundle.path(artifact), artifact)
+    return runner_of(artifact.format).load(bundle.path(artifact), artifact)
 
 
 @pytest.mark.demo
@@ -92,7 +93,7 @@ def test_every_artifact_runs_here_and_passes(apple, demo, name):
 
 
 class Raw:
-    """What the int8 artifacts of a bundle say to its golden cases, counted in quanta."""
+    """What the int8 artifacts of a bundle say to its golden cases, counted in steps."""
 
     def __init__(self, bundle):
         self.bundle, self.spec = bundle, bundle.spec
@@ -132,7 +133,7 @@ def test_detectors_carry_nearly_the_same_int8_on_ios_and_android(scenes, kind, o
         assert (distance <= 1).mean() >= 0.90
         assert distance.mean() <= 0.5
         assert distance.max() <= LARGEST_DETECTOR
-    agreement = Agreement(iou=0.9)
+    agreement = Agreement("detection", iou=0.9)
     for case in scenes.cases:
         _, geometry = preprocess(case.picture, scenes.spec.input)
         ours, theirs = (answers(scenes.runners[k](case.tensor), scenes.spec, geometry) for k in (kind, other))
@@ -147,7 +148,7 @@ def test_a_palette_sold_as_half_precision_is_caught(apple, name):
     bundle = open_bundle(apple / name)
     cases = bundle.golden_cases()
     run = runner(bundle, bundle.find(f"{name}.palette4.mlpackage"))
-    record = measure({"x": artifact_candidate(run)}, bundle.spec, cases, None)["x"]
+    record = run_candidates({"x": artifact_candidate(run)}, bundle.spec, cases, None)["x"]
     assert not judge(record, bundle.spec, GATES["fp16"], cases, None).passed
 
 
@@ -161,7 +162,7 @@ def test_swapped_channels_are_caught(apple, suffix):
         "right": artifact_candidate(run),
         "swapped": lambda picture, tensor, geometry: (run(np.ascontiguousarray(tensor[:, :, ::-1])), geometry),
     }
-    records = measure(candidates, bundle.spec, cases, None)
+    records = run_candidates(candidates, bundle.spec, cases, None)
     assert judge(records["right"], bundle.spec, GATES["fp16"], cases, None).passed
     assert not judge(records["swapped"], bundle.spec, GATES["fp16"], cases, None).passed
 

@@ -13,11 +13,11 @@ from samesight.contract.preprocess import preprocess
 from samesight.contract.tensor_layout import pack
 from samesight.conversion.formats.coreml import MODEL, convert
 from samesight.conversion.formats.interface import Lowering
-from samesight.conversion.parity.snr import role_figures
 from samesight.conversion.quiet import quiet
 from samesight.conversion.runners.coreml.evaluator import load_evaluator
 from samesight.conversion.runners.coreml.image_input import ImageInput, planes_of
 from samesight.conversion.runners.coreml.import_coremltools import import_coremltools
+from samesight.conversion.snr import role_figures
 from samesight.conversion.sources.server_model import load_server
 
 ct = import_coremltools()
@@ -128,7 +128,7 @@ def test_programs_for_other_systems(folder, boxes_prepared, target, version):
     ("precision", "largest", "mean"), [("FLOAT32", 2, 0.4), ("FLOAT16", 3, 1.0)], ids=["fp32", "fp16"]
 )
 def test_int8_is_the_quantized_program(folder, digits_prepared, tensors, precision, largest, mean):
-    """In quanta of the output, where ties part them: torch multiplies by 1 / scale, MIL divides by scale.
+    """In steps of the output, where ties part them: torch multiplies by 1 / scale, MIL divides by scale.
 
     This network averages four integers, so that every fourth mean is a tie; the demo's networks give equal numbers.
     """

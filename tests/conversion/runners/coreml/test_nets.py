@@ -12,10 +12,10 @@ import timm
 import torch
 import torchvision
 
-from samesight.conversion.parity.snr import role_figures
 from samesight.conversion.quiet import quiet
 from samesight.conversion.runners.coreml.evaluator import load_evaluator
 from samesight.conversion.runners.coreml.import_coremltools import import_coremltools
+from samesight.conversion.snr import role_figures
 
 ct = import_coremltools()
 

@@ -14,7 +14,7 @@ from samesight.contract.bundle import open_bundle
 from samesight.contract.image import load_picture
 from samesight.contract.preprocess import preprocess
 from samesight.contract.tensor_layout import pack
-from samesight.conversion.parity.snr import role_figures
+from samesight.conversion.snr import role_figures
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "darwin", reason="Core ML runs on macOS alone; here the evaluator stands in for it"

@@ -6,10 +6,10 @@ import torch
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.tensor_layout import pack
-from samesight.conversion.parity.snr import role_figures
 from samesight.conversion.quiet import quiet
 from samesight.conversion.runners.coreml.import_coremltools import import_coremltools
 from samesight.conversion.runners.coreml.pte_package import extract_package, load_any
+from samesight.conversion.snr import role_figures
 
 ct = import_coremltools()
 

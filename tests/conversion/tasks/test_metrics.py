@@ -4,15 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samesight.contract.answers import Answer
-from samesight.conversion.parity.metrics import (
-    average_precision,
-    interval,
-    match_image,
-    metric_spec,
-    sample_weights,
-    top1_hits,
-    weighted_precision,
-)
+from samesight.conversion.tasks.average_precision import average_precision, match_image, weighted_precision
+from samesight.conversion.tasks.bootstrap import interval, sample_weights
+from samesight.conversion.tasks.classification import top1_hits
+from samesight.conversion.tasks.detection import ranking_spec
 
 CLASSES = 3
 
@@ -112,5 +107,5 @@ def test_the_metric_keeps_weak_boxes():
         detection=Detection(boxes=BoxCoding(coding="corners"), score_threshold=0.4, max_detections=10),
         labels=("x",),
     )
-    rule = metric_spec(spec).detection
+    rule = ranking_spec(spec).detection
     assert (rule.score_threshold, rule.max_detections) == (0.05, 100)

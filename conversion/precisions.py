@@ -1,0 +1,44 @@
+"""The precisions that an artifact can have: one table. Gates stand in `contract/gates.py` under the same names."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from samesight.contract.gates import GATES, Gate
+
+PrecisionName = Literal["fp32", "fp16", "int8", "dynamic-int8", "int8-weights", "palette6", "palette4"]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """One row.
+
+    Attributes:
+        name: as in file names and on the command line.
+        calibrated: lowered from the one quantized program, so calibration images and saved ranges decide its bytes;
+            the others are lowered from the float program.
+        interest: which artifact a report shows beside the server model first: the largest of those that ran. What
+            loses most is of most interest.
+    """
+
+    name: PrecisionName
+    calibrated: bool
+    interest: int
+
+    @property
+    def gate(self) -> Gate:
+        """What an artifact of this precision must reach."""
+        return GATES[self.name]
+
+
+PRECISIONS: dict[PrecisionName, Precision] = {
+    row.name: row
+    for row in (
+        Precision("fp32", calibrated=False, interest=0),
+        Precision("fp16", calibrated=False, interest=1),
+        Precision("int8", calibrated=True, interest=6),
+        Precision("dynamic-int8", calibrated=False, interest=5),
+        Precision("int8-weights", calibrated=False, interest=4),
+        Precision("palette6", calibrated=False, interest=3),
+        Precision("palette4", calibrated=False, interest=2),
+    )
+}

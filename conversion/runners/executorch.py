@@ -1,0 +1,90 @@
+"""ExecuTorch's own runtime with XNNPACK, one thread; and what a `.pte` says about itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samesight.contract.errors import SamesightError, first_line
+from samesight.contract.spec import Role
+from samesight.contract.tensor_layout import TensorLayout, pack
+from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8, read_qparams, to_steps
+from samesight.conversion.quiet import mute
+from samesight.conversion.runners.interface import Tensors
+
+# Constant methods that return the spec, and scale and zero point per output; files that exist have these names.
+SPEC_KEY = "model_json"
+QPARAMS_KEY = "quanta_json"
+
+
+@dataclass(frozen=True)
+class ExecuTorchModel:
+    """A loaded `.pte`."""
+
+    module: Any
+    storage: TensorLayout
+    roles: Sequence[Role]
+    qparams: Mapping[Role, QuantParams]
+
+    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
+        """Raw outputs of an input tensor uint8 [H, W, C]."""
+        import torch
+
+        made = self.module.forward((torch.from_numpy(pack(tensor, self.storage)),))
+        return {role: np.array(value.numpy()) for role, value in zip(self.roles, made, strict=True)}
+
+    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
+        """The outputs that lie on a grid, counted in its steps."""
+        return to_steps(self(tensor), self.qparams)
+
+
+def load(path: Path, tensors: Tensors) -> ExecuTorchModel:
+    """Load a file for the CPU.
+
+    Of ExecuTorch only its native runtime is imported (milliseconds on top of torch); `executorch.runtime` would import
+    the whole exporter (6 s).
+
+    Raises:
+        SamesightError: damaged, of another version, or it needs a backend that is not here.
+    """
+    import torch
+
+    with mute():
+        import executorch.extension.pybindings._C as native
+
+        native._unsafe_reset_threadpool(1)
+        try:
+            module = native._load_for_executorch(str(path))
+            grids = read_qparams(_constant(module, QPARAMS_KEY))
+            # The first call makes XNNPACK's kernels and says so on standard error.
+            module.forward((torch.zeros(tensors.input.shape),))
+        except RuntimeError as error:
+            raise SamesightError(f"{path}: ExecuTorch cannot load it ({first_line(error)}); convert again") from None
+    roles = [info.role for info in tensors.outputs if info.role != "image"]
+    return ExecuTorchModel(module, tensors.storage, roles, grids)
+
+
+def read_constant(path: Path, name: str) -> str | None:
+    """The text of a file's constant method; None where it has no such method. Needs no backend.
+
+    Raises:
+        SamesightError: damaged, or of another version.
+    """
+    with mute():
+        import executorch.extension.pybindings._C as native
+
+        try:
+            return _constant(native._load_for_executorch(str(path)), name)
+        except RuntimeError as error:
+            raise SamesightError(f"{path}: ExecuTorch cannot load it ({first_line(error)}); convert again") from None
+
+
+def read_output_qparams(path: Path) -> dict[Role, QuantParams]:
+    """The grids of an int8 file's outputs; empty for a float file (errors as in `read_constant`)."""
+    return read_qparams(read_constant(path, QPARAMS_KEY))
+
+
+def _constant(module: Any, name: str) -> str | None:
+    return str(module.run_method(name, [])[0]) if name in module.method_names() else None

@@ -1,0 +1,112 @@
+"""What runs an artifact: the row type of the table `RUNNERS`, and what its module gives for a file."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Protocol, cast
+
+from samesight.contract.manifest import TensorInfo, Unit
+from samesight.contract.spec import Role
+from samesight.contract.tensor_layout import TensorLayout
+from samesight.conversion.environments import ENVIRONMENTS, MAIN
+from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8
+
+
+class Tensors(Protocol):
+    """What `load` must know about a file: `contract.manifest.Artifact` and `formats.interface.Lowered` both say it."""
+
+    @property
+    def storage(self) -> TensorLayout:
+        """How `contract.tensor_layout.pack` lays out the input."""
+        ...
+
+    @property
+    def input(self) -> TensorInfo:
+        """The one input."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        """One output per role, in the order of `spec.roles`."""
+        ...
+
+
+class LoadedModel(Protocol):
+    """A loaded artifact: an input tensor (uint8 [H,W,C], the contract's tensor before packing) becomes real outputs.
+
+    `qparams` has scale and zero point of every output that is quantized inside the file, whatever the dtype at its
+    border; it is empty for float precisions.
+    """
+
+    @property
+    def qparams(self) -> Mapping[Role, QuantParams]:
+        """Scale and zero point of each quantized output."""
+        ...
+
+    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
+        """Real values: float32, dequantized, shapes as the manifest says."""
+        ...
+
+    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
+        """The same outputs counted in steps (the stored integers q); only the roles in `qparams`."""
+        ...
+
+
+class RunnerModule(Protocol):
+    """What a runner's module offers."""
+
+    def load(self, path: Path, tensors: Tensors) -> LoadedModel:
+        """Load a file of one of the runner's formats.
+
+        Raises:
+            SamesightError: damaged, of another version, or it needs what this runner lacks.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Runner:
+    """One row of `RUNNERS`.
+
+    Attributes:
+        name: how options and files call it.
+        title: how people call it, as verdicts have it: "LiteRT".
+        formats: names of the formats that it runs.
+        module: imported when it is needed; offers `load`.
+        unit: what really computes here.
+        packages: distributions that `load` needs.
+        timed: whether its times mean anything; an emulator's or interpreter's do not.
+        extra: the distribution's extra that installs the packages.
+        environment: the row of `ENVIRONMENTS` whose interpreter it runs in.
+    """
+
+    name: str
+    title: str
+    formats: tuple[str, ...]
+    module: str
+    unit: Unit
+    packages: tuple[str, ...]
+    timed: bool = True
+    extra: str | None = None
+    environment: str = MAIN
+
+    @property
+    def words(self) -> str:
+        """Where artifacts ran, for people: "LiteRT on this CPU"."""
+        return f"{self.title} on this {self.unit.upper()}"
+
+    def missing(self) -> str | None:
+        """A sentence about what it lacks on this machine and how to install it; None where it is ready."""
+        for package in self.packages:
+            try:
+                metadata.version(package)
+            except metadata.PackageNotFoundError:
+                wanted = f"samesight[{self.extra}]" if self.extra else package
+                return f"{self.title} needs {package}, which is not installed; pip install '{wanted}'"
+        return ENVIRONMENTS[self.environment].missing()
+
+    def load(self, path: Path, tensors: Tensors) -> LoadedModel:
+        """Import the module and load a file (see `RunnerModule`)."""
+        return cast("RunnerModule", importlib.import_module(self.module)).load(path, tensors)

@@ -1,0 +1,78 @@
+"""LiteRT's interpreter on the CPU, one thread."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samesight.contract.errors import SamesightError, first_line
+from samesight.contract.manifest import TensorInfo
+from samesight.contract.spec import Role
+from samesight.contract.tensor_layout import TensorLayout, dequantize, pack
+from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8
+from samesight.conversion.quiet import mute
+from samesight.conversion.runners.interface import Tensors
+
+SIGNATURE = "serving_default"
+
+
+def start(model: bytes) -> Any:
+    """An interpreter on one thread, its tensors allocated."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=model, num_threads=1)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+@dataclass(frozen=True)
+class LiteRTModel:
+    """A loaded `.tflite`, called through its signature."""
+
+    call: Any
+    storage: TensorLayout
+    outputs: Sequence[TensorInfo]
+    qparams: Mapping[Role, QuantParams]
+
+    def _run(self, tensor: UInt8) -> Mapping[str, Any]:
+        made: Mapping[str, Any] = self.call(image=pack(tensor, self.storage))
+        return made
+
+    def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
+        """Raw outputs of an input tensor uint8 [H, W, C], dequantized."""
+        made = self._run(tensor)
+        real: dict[Role, Float32] = {}
+        for info in self.outputs:
+            value = made[str(info.signature)]
+            if info.scale is not None and info.zero_point is not None:
+                value = dequantize(value, info.scale, info.zero_point)
+            real[info.role] = np.array(value, dtype=np.float32)  # type: ignore[index]
+        return real
+
+    def raw(self, tensor: UInt8) -> dict[Role, Integers]:
+        """The stored integers of the quantized outputs."""
+        made = self._run(tensor)
+        return {role: made[role].astype(np.int32) for role in self.qparams}
+
+
+def load(path: Path, tensors: Tensors) -> LiteRTModel:
+    """Load a file for the CPU.
+
+    Raises:
+        SamesightError: damaged, or made of operators that this runtime lacks.
+    """
+    try:
+        with mute():
+            call = start(path.read_bytes()).get_signature_runner(SIGNATURE)
+    except (ValueError, RuntimeError) as error:
+        raise SamesightError(f"{path}: LiteRT cannot load it ({first_line(error)}); convert again") from None
+    except OSError as error:
+        raise SamesightError(f"{path}: {error.strerror or error}; convert again") from None
+    qparams: dict[Role, QuantParams] = {
+        info.role: QuantParams(info.scale, info.zero_point)
+        for info in tensors.outputs
+        if info.role != "image" and info.scale is not None and info.zero_point is not None
+    }
+    return LiteRTModel(call, tensors.storage, tensors.outputs, qparams)

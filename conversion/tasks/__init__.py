@@ -1,0 +1,13 @@
+"""What differs by task when artifacts are judged: one table. Each row stands at the end of its task's module."""
+
+from samesight.contract.tasks import Task
+from samesight.conversion.tasks.classification import CLASSIFICATION
+from samesight.conversion.tasks.detection import DETECTION
+from samesight.conversion.tasks.interface import TaskParity
+
+TASKS: dict[Task, TaskParity] = {
+    "classification": CLASSIFICATION,
+    "detection": DETECTION,
+}
+# How people call each metric.
+METRIC_TITLES = {row.metric_name: row.metric_title for row in TASKS.values()}

@@ -1,0 +1,52 @@
+"""Agreement of answers: how many of a candidate's are the server model's, summed over images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from samesight.contract.answers import Answer
+from samesight.contract.tasks import Task
+from samesight.conversion.tasks import TASKS
+
+
+@dataclass
+class Agreement:
+    """Counts of answers that are the same; the task says which are (see `TaskParity.agree`).
+
+    Attributes:
+        task: says which answers are the same.
+        iou: what makes two boxes of the same label the same answer.
+        same: answers that agree.
+        all: all answers; what one side alone has counts half.
+        overlap: sum of the IoU of the boxes that agree.
+        score: sum of the absolute score differences of the answers that agree.
+    """
+
+    task: Task
+    iou: float
+    same: float = 0.0
+    all: float = 0.0
+    overlap: float = 0.0
+    score: float = 0.0
+
+    def add(self, server: Sequence[Answer], candidate: Sequence[Answer]) -> None:
+        """Count one image."""
+        counts = TASKS[self.task].agree(server, candidate, self.iou)
+        self.same += len(counts.pairs)
+        self.all += counts.all
+        self.overlap += sum(counts.overlaps)
+        self.score += sum(abs(one.score - other.score) for one, other in counts.pairs)
+
+    @property
+    def share(self) -> float | None:
+        """Same answers among all, 0..1; None when there was no answer at all."""
+        return self.same / self.all if self.all else None
+
+    @property
+    def mean_iou(self) -> float | None:
+        """Mean IoU of the boxes that agree."""
+        return self.overlap / self.same if self.same and self.overlap else None
+
+    @property
+    def score_difference(self) -> float | None:
+        """Mean absolute difference of the scores of answers that agree."""
+        return self.score / self.same if self.same else None

@@ -1,0 +1,39 @@
+"""The task metric of a model on labelled images, and the interval of what one model loses against another."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from samesight.contract.spec import ModelSpec
+from samesight.conversion.tasks import TASKS
+from samesight.conversion.tasks.interface import Answers, Float64
+from samesight.datasets.example import LabelledImage
+
+SAMPLES = 1000
+
+
+def metric_value(given: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> float:
+    """The task metric, 0..1, of answers given under the task's `ranking_spec`."""
+    return float(TASKS[spec.task].metric(given, examples, spec)(np.ones((1, len(examples))))[0])
+
+
+def sampled_metric(given: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> tuple[float, Float64]:
+    """`metric_value`, and the same on bootstrap samples of the images [samples]."""
+    weighted = TASKS[spec.task].metric(given, examples, spec)
+    return float(weighted(np.ones((1, len(examples))))[0]), weighted(sample_weights(len(examples)))
+
+
+def sample_weights(count: int, seed: int = 0) -> Float64:
+    """How often each of `count` images is in each of 1000 samples drawn with replacement, [samples, images].
+
+    The difference of two models' metrics on the same samples gives the paired percentile interval.
+    Source: B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    """
+    random = np.random.default_rng(seed)
+    return random.multinomial(count, np.full(count, 1.0 / count), size=SAMPLES).astype(np.float64)
+
+
+def interval(server: Float64, artifact: Float64) -> tuple[float, float]:
+    """95 % interval of what the artifact loses, from both models' metrics on the same samples."""
+    low, high = np.percentile(server - artifact, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,80 @@
+"""Classification: an answer is its first label; top-1 accuracy."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from samesight.contract.answers import Answer, answers
+from samesight.contract.golden import GoldenCase
+from samesight.contract.spec import ModelSpec
+from samesight.conversion.tasks.interface import (
+    AgreementCounts,
+    AnswerFault,
+    Answers,
+    Float64,
+    ImageAnswers,
+    TaskParity,
+    WeightedMetric,
+)
+from samesight.datasets.example import LabelledImage
+
+
+def top1_hits(given: Answers, labels: Sequence[int]) -> list[float]:
+    """1.0 where the first answer is the true class, else 0.0; one per image."""
+    return [float(bool(a) and a[0].index == label) for a, label in zip(given, labels, strict=True)]
+
+
+def top1(given: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> WeightedMetric:
+    """The share of images whose first answer is right, 0..1."""
+    hits = np.array(top1_hits(given, [example.label for example in examples]), np.float64)
+
+    def weighted(weights: Float64) -> Float64:
+        return np.asarray(weights @ hits / max(1, len(hits)), np.float64)
+
+    return weighted
+
+
+def agree(server: ImageAnswers, candidate: ImageAnswers, iou: float) -> AgreementCounts:
+    """Whether the first label is the same."""
+    if not server and not candidate:
+        return AgreementCounts([], 0.0, [])
+    same = bool(server and candidate) and (server[0].index, server[0].label) == (candidate[0].index, candidate[0].label)
+    return AgreementCounts([(server[0], candidate[0])] if same else [], 1.0, [])
+
+
+def answer_faults(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
+    """A threshold that the contract does not have, another order, and scores without their activation."""
+    right = [case.answers for case in cases]
+    lowest = min((answer.score for image in given for answer in image), default=0.0)
+    if 0.0 < lowest < 1.0:
+        threshold = threshold_below(lowest)
+        kept = [[answer for answer in image if answer.score >= threshold] for image in right]
+        name = f"another score threshold is used (the lowest score given is {lowest:.2g}; the contract has none)"
+        yield AnswerFault(name, kept, given)
+    ordered = [sorted(image, key=lambda answer: -answer.score) for image in given]
+    yield AnswerFault("the answers are not in the order of their scores, best first", right, ordered)
+    raw = spec.model_copy(update={"outputs": spec.outputs.model_copy(update={"activation": "none"})})
+    name = f"the scores are the network's raw outputs, without {spec.outputs.activation}"
+    yield AnswerFault(name, [answers(case.outputs, raw) for case in cases], given)
+
+
+def threshold_below(lowest: float) -> float:
+    """The threshold behind the lowest score given: scores were computed in floats of another order."""
+    return lowest - min(1e-4, lowest / 2)
+
+
+def _all(given: ImageAnswers, spec: ModelSpec) -> list[Answer]:
+    return list(given)
+
+
+CLASSIFICATION = TaskParity(
+    metric_name="top1",
+    metric_title="top-1",
+    ranking_spec=lambda spec: spec,
+    metric=top1,
+    kept_answers=lambda given: given[:1],
+    shown_answers=_all,
+    agree=agree,
+    answering=None,
+    answer_faults=answer_faults,
+)

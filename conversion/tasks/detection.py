@@ -1,0 +1,68 @@
+"""Detection: boxes agree one to one, same label and IoU; mean average precision at IoU 0.5."""
+
+from collections.abc import Sequence
+
+from samesight.contract.answers import Answer
+from samesight.contract.detection import reaches_threshold
+from samesight.contract.spec import Detection, ModelSpec
+from samesight.conversion.tasks.average_precision import MOST_DETECTIONS, match_image, weighted_precision
+from samesight.conversion.tasks.detection_faults import answer_faults
+from samesight.conversion.tasks.interface import AgreementCounts, Answers, ImageAnswers, TaskParity, WeightedMetric
+from samesight.conversion.tasks.matching import match_answers
+from samesight.datasets.example import LabelledImage
+
+METRIC_THRESHOLD = 0.05
+
+
+def rule_of(spec: ModelSpec) -> Detection:
+    """The spec's rule for boxes, which every detection has."""
+    assert spec.detection is not None
+    return spec.detection
+
+
+def ranking_spec(spec: ModelSpec) -> ModelSpec:
+    """COCO's protocol ranks all boxes, also those too unsure to be shown."""
+    rule = rule_of(spec)
+    update = {
+        "score_threshold": min(METRIC_THRESHOLD, rule.score_threshold),
+        "max_detections": max(MOST_DETECTIONS, rule.max_detections),
+    }
+    return spec.model_copy(update={"detection": rule.model_copy(update=update)})
+
+
+def map50(given: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> WeightedMetric:
+    """COCO's mean average precision at IoU 0.5, 0..1."""
+    matches = [
+        match_image(boxes, example.boxes, example.labels, len(spec.labels))
+        for boxes, example in zip(given, examples, strict=True)
+    ]
+    return lambda weights: weighted_precision(matches, weights)
+
+
+def shown_answers(given: ImageAnswers, spec: ModelSpec) -> list[Answer]:
+    """The boxes that reach the model's own threshold."""
+    return [answer for answer in given if answer.score >= rule_of(spec).score_threshold]
+
+
+def agree(server: ImageAnswers, candidate: ImageAnswers, iou: float) -> AgreementCounts:
+    """One to one; what is left over on either side disagrees."""
+    columns, overlap = match_answers(server, candidate, iou)
+    matched = [(row, column) for row, column in enumerate(columns) if column is not None]
+    return AgreementCounts(
+        pairs=[(server[row], candidate[column]) for row, column in matched],
+        all=(len(server) + len(candidate)) / 2,
+        overlaps=[float(overlap[row, column]) for row, column in matched],
+    )
+
+
+DETECTION = TaskParity(
+    metric_name="map50",
+    metric_title="mAP50",
+    ranking_spec=ranking_spec,
+    metric=map50,
+    kept_answers=lambda given: given,
+    shown_answers=shown_answers,
+    agree=agree,
+    answering=reaches_threshold,
+    answer_faults=answer_faults,
+)

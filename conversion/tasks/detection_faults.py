@@ -1,0 +1,96 @@
+"""The ways in which code after a detector goes wrong in practice: its threshold, and where boxes are left."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from samesight.contract.answers import Answer, answers
+from samesight.contract.detection import detect
+from samesight.contract.golden import GoldenCase
+from samesight.contract.preprocess import Geometry, geometry
+from samesight.contract.spec import ModelSpec
+from samesight.conversion.qparams import Float32
+from samesight.conversion.tasks.classification import threshold_below
+from samesight.conversion.tasks.interface import AnswerFault, Answers
+
+Box = tuple[float, float, float, float]
+
+
+def answer_faults(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
+    """Another score threshold; then every place of the boxes, every way to write them, and each pair of both."""
+    yield from _threshold_fault(cases, given, spec)
+    yield from _box_faults(cases, given, spec)
+
+
+def _threshold_fault(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
+    lowest = min((answer.score for image in given for answer in image), default=0.0)
+    if not 0.0 < lowest < 1.0 or spec.detection is None:
+        return
+    rule = spec.detection.model_copy(update={"score_threshold": threshold_below(lowest)})
+    changed = spec.model_copy(update={"detection": rule})
+    name = (
+        f"another score threshold is used (the lowest score given is {lowest:.2g}; "
+        f"the contract's threshold is {spec.detection.score_threshold:g})"
+    )
+    yield AnswerFault(name, [answers(case.outputs, changed, _geometry(case, spec)) for case in cases], given)
+
+
+# Where boxes are left, and how they are written; each alone and every pair.
+CODINGS: dict[str, Callable[[Box], Box]] = {
+    "the boxes are x, y, width, height, not two corners": lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]),
+    "the boxes are centre x, centre y, width, height, not two corners": lambda b: (
+        b[0] - b[2] / 2,
+        b[1] - b[3] / 2,
+        b[0] + b[2] / 2,
+        b[1] + b[3] / 2,
+    ),
+    "x and y of the boxes are exchanged": lambda b: (b[1], b[0], b[3], b[2]),
+}
+
+
+def _box_faults(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
+    placed: list[tuple[str | None, Answers]] = [(None, [case.answers for case in cases])]
+    boxes = [_misplaced(case, spec) for case in cases]
+    for name in boxes[0] if boxes else ():
+        placed.append(
+            (name, [_with_boxes(case.answers, found[name]) for case, found in zip(cases, boxes, strict=True)])
+        )
+    written: list[tuple[str | None, Answers]] = [(None, given)]
+    for name, corners in CODINGS.items():
+        written.append((name, [[replace(a, box=a.box and corners(a.box)) for a in image] for image in given]))
+    pairs = [pair for pair in product(placed, written) if pair[0][0] or pair[1][0]]
+    for (place, expected), (coding, meant) in sorted(pairs, key=lambda pair: bool(pair[0][0]) + bool(pair[1][0])):
+        yield AnswerFault(" and ".join(name for name in (place, coding) if name), expected, meant)
+
+
+def _misplaced(case: GoldenCase, spec: ModelSpec) -> dict[str, Float32]:
+    """The boxes [K, 4] of a case's answers, in their order, as they are when the way back to the image is wrong."""
+    way, inside = _geometry(case, spec), detect(case.outputs, spec).boxes
+    width, height = way.stored_size
+    size: Float32 = np.array([spec.input.width, spec.input.height] * 2, np.float32)
+    upright_size: Float32 = np.array([way.frame.source_width, way.frame.source_height] * 2, np.float32)
+    stored_size: Float32 = np.array([width, height] * 2, np.float32)
+    upright, stored = way.to_upright(inside), way.to_stored(inside)
+    scaled = inside / size * upright_size
+    turned = way.orientation.to_stored(scaled.astype(np.float64), width, height).astype(np.float32)
+    return {
+        "the boxes are in pixels of the network's input, not mapped back to the image": inside,
+        "the boxes are fractions 0..1 of the image, not pixels": stored / stored_size,
+        "the boxes are fractions 0..1 of the network's input, not pixels of the image": inside / size,
+        "the boxes are in pixels of the upright image, not of the stored one": upright,
+        "the boxes are fractions 0..1 of the upright image, not pixels of the stored one": upright / upright_size,
+        "the boxes are scaled to the image as if it filled the input (border or crop forgotten)": turned,
+        "the boxes are scaled to the upright image as if it filled the input (border or crop forgotten)": scaled,
+    }
+
+
+def _with_boxes(found: Sequence[Answer], boxes: Float32) -> list[Answer]:
+    return [
+        replace(answer, box=(x1, y1, x2, y2)) for answer, (x1, y1, x2, y2) in zip(found, boxes.tolist(), strict=True)
+    ]
+
+
+def _geometry(case: GoldenCase, spec: ModelSpec) -> Geometry:
+    return geometry(case.picture.width, case.picture.height, case.picture.orientation, spec.input)

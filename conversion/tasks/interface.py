@@ -1,0 +1,74 @@
+"""What a task says for itself when artifacts are judged: the row type of the table `TASKS`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from samesight.contract.answers import Answer
+from samesight.contract.golden import GoldenCase
+from samesight.contract.spec import ModelSpec, Role
+from samesight.conversion.qparams import Float32
+from samesight.datasets.example import LabelledImage
+
+Float64 = npt.NDArray[np.float64]
+ImageAnswers = Sequence[Answer]
+Answers = Sequence[ImageAnswers]
+# The metric of samples of the images: how often each image is in each sample [samples, images] -> [samples].
+WeightedMetric = Callable[[Float64], Float64]
+
+
+@dataclass(frozen=True)
+class AgreementCounts:
+    """What agrees on one image.
+
+    Attributes:
+        pairs: the server model's answers that the candidate gives too, with the candidate's.
+        all: how many answers there were; what one side alone has counts half.
+        overlaps: IoU of each pair; empty for a task without boxes.
+    """
+
+    pairs: list[tuple[Answer, Answer]]
+    all: float
+    overlaps: list[float]
+
+
+@dataclass(frozen=True)
+class AnswerFault:
+    """A fault after the network, in words.
+
+    `expected` are the right answers as the fault would leave them, `meant` the given ones as the fault means them: both
+    are the same where the fault explains the difference.
+    """
+
+    name: str
+    expected: Answers
+    meant: Answers
+
+
+@dataclass(frozen=True)
+class TaskParity:
+    """One row of `TASKS`.
+
+    Attributes:
+        metric_name: in `parity.json` and `server.json`.
+        metric_title: as people call it.
+        ranking_spec: the spec under which the metric is measured, which may keep answers too weak to be shown.
+        metric: of answers given under `ranking_spec` to labelled images, for any samples of these.
+        kept_answers: those of an image's answers that `server.json` keeps.
+        shown_answers: those of the answers under `ranking_spec` that the model's own spec would give.
+        agree: which answers of one image are the same; the float is the IoU of the same box.
+        answering: bool [N], the positions of the outputs whose score reaches the threshold; None for a task without.
+        answer_faults: the faults after the network that this task alone has.
+    """
+
+    metric_name: str
+    metric_title: str
+    ranking_spec: Callable[[ModelSpec], ModelSpec]
+    metric: Callable[[Answers, Sequence[LabelledImage], ModelSpec], WeightedMetric]
+    kept_answers: Callable[[ImageAnswers], ImageAnswers]
+    shown_answers: Callable[[ImageAnswers, ModelSpec], list[Answer]]
+    agree: Callable[[ImageAnswers, ImageAnswers, float], AgreementCounts]
+    answering: Callable[[dict[Role, Float32], ModelSpec], npt.NDArray[np.bool_]] | None
+    answer_faults: Callable[[Sequence[GoldenCase], Answers, ModelSpec], Iterator[AnswerFault]]
