@@ -12,7 +12,7 @@ import samesight.contract.openBundle
 import samesight.contract.parseManifest
 import samesight.contract.replacingBundle
 import samesight.contract.sha256
-import samesight.contract.unpack
+import samesight.contract.unpackBundle
 
 private const val ASSETS = "bundles"
 
@@ -95,7 +95,7 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
         try {
             cache.mkdirs()
             packed.open().use { from -> archive.outputStream().use { from.copyTo(it) } }
-            unpack(archive, unpacked)
+            unpackBundle(archive, unpacked)
             val target = File(opened, openBundle(unpacked).spec.name)
             replacingBundle(target) { unpacked.copyRecursively(it, overwrite = true) }
             return Shelved(openBundle(target), true)

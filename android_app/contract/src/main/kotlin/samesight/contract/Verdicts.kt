@@ -32,7 +32,8 @@ data class MetricFigures(
  *
  * @property passed null where the server could not run the artifact; [reason] says why.
  * @property inconclusive the interval of the metric's drop crosses the gate.
- * @property quantaApart mean distance of an int8 artifact's outputs from those of the nearest other, in quanta.
+ * @property stepsApart mean distance of an int8 artifact's outputs from those of the nearest other, in steps of the
+ *     output.
  */
 data class Verdict(
     val name: String,
@@ -48,8 +49,8 @@ data class Verdict(
     val agreement: Double?,
     val meanIou: Double?,
     val scoreDifference: Double?,
-    val quantaApart: Double?,
-    val largestQuantaApart: Double?,
+    val stepsApart: Double?,
+    val largestStepsApart: Double?,
     val metric: MetricFigures?,
     val bytes: Long,
     val bytesRatio: Double?,
@@ -143,8 +144,8 @@ private fun verdict(fields: Fields) =
         agreement = fields.figure("agreement"),
         meanIou = fields.figure("mean_iou"),
         scoreDifference = fields.figure("score_difference"),
-        quantaApart = fields.figure("quanta_apart"),
-        largestQuantaApart = fields.figure("largest_quanta_apart"),
+        stepsApart = fields.figure("quanta_apart"),
+        largestStepsApart = fields.figure("largest_quanta_apart"),
         metric = fields.optional("metric", null) { orNull { fields("MetricFigures", ::metricFigures) } },
         bytes = fields.required("bytes") { whole() },
         bytesRatio = fields.figure("bytes_ratio"),

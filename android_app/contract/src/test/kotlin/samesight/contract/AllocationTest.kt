@@ -36,8 +36,8 @@ class AllocationTest {
             val bytes = ByteArray(preprocessor.tensor.size)
             val perFrame = allocated {
                 preprocessor.run(frame, Matrix.BT601, Range.FULL, orientation)
-                pack(preprocessor.tensor, 3, Storage.INT8_NHWC, bytes)
-                pack(preprocessor.tensor, 3, Storage.FLOAT32_NCHW, floats)
+                pack(preprocessor.tensor, 3, TensorLayout.INT8_NHWC, bytes)
+                pack(preprocessor.tensor, 3, TensorLayout.FLOAT32_NCHW, floats)
                 dequantize(bytes, true, 0.5, 3, floats)
             }
             assertTrue(perFrame < NOISE, "$perFrame bytes per frame, $framing, $quarters quarter turns")

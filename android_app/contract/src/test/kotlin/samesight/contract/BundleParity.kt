@@ -6,7 +6,7 @@ import kotlinx.serialization.json.JsonObject
 /** What a bundle holds, or the sentence that refuses it; a packed one is unpacked first. */
 internal fun bundleParity(case: JsonObject): String {
     val folder = File(case.text("folder"))
-    if ("archive" in case) unpack(File(case.text("archive")), folder)
+    if ("archive" in case) unpackBundle(File(case.text("archive")), folder)
     val bundle = openBundle(folder)
     val names = bundle.manifest.artifacts.joinToString(",") { it.name }
     val cases = bundle.goldenCases().joinToString(",") { goldenCase(it, bundle.spec) }

@@ -66,26 +66,26 @@ private fun pixels(case: JsonObject, source: Source): String {
             preprocessor.run(source.frame, case.matrix(), case.range(), case.orientation())
         }
     val frame = geometry.frame
-    val storage = Storage.valueOf(case.text("storage").uppercase())
+    val layout = TensorLayout.valueOf(case.text("storage").uppercase())
     return listOf(
         frame.scaledWidth,
         frame.scaledHeight,
         frame.left,
         frame.top,
         sha256(preprocessor.tensor),
-        sha256(packed(preprocessor.tensor, input.channels.count, storage)),
+        sha256(packed(preprocessor.tensor, input.channels.count, layout)),
         source.bytes?.let(::sha256) ?: "-",
     ).joinToString(" ")
 }
 
-private fun packed(tensor: ByteArray, channels: Int, storage: Storage): ByteArray {
-    if (storage == Storage.INT8_NHWC || storage == Storage.BGRA8_NHWC) {
-        val bytes = ByteArray(if (storage == Storage.INT8_NHWC) tensor.size else tensor.size / channels * 4)
-        pack(tensor, channels, storage, bytes)
+private fun packed(tensor: ByteArray, channels: Int, layout: TensorLayout): ByteArray {
+    if (layout == TensorLayout.INT8_NHWC || layout == TensorLayout.BGRA8_NHWC) {
+        val bytes = ByteArray(if (layout == TensorLayout.INT8_NHWC) tensor.size else tensor.size / channels * 4)
+        pack(tensor, channels, layout, bytes)
         return bytes
     }
     val floats = FloatArray(tensor.size)
-    pack(tensor, channels, storage, floats)
+    pack(tensor, channels, layout, floats)
     val bytes = ByteBuffer.allocate(4 * floats.size).order(ByteOrder.LITTLE_ENDIAN)
     bytes.asFloatBuffer().put(floats)
     return bytes.array()

@@ -8,8 +8,8 @@ import samesight.contract.Artifact
 import samesight.contract.ComputeUnit
 import samesight.contract.Role
 import samesight.contract.SamesightError
-import samesight.contract.Storage
 import samesight.contract.Tensor
+import samesight.contract.TensorLayout
 import samesight.contract.pack
 
 private const val FORMAT = "executorch"
@@ -33,7 +33,7 @@ private val UNITS =
 class ExecuTorchOpener(private val threads: Int = 0) : Opener {
     override fun open(artifact: Artifact, file: File, unit: ComputeUnit): Engine {
         checkFormat(artifact, file, FORMAT)
-        if (artifact.storage != Storage.FLOAT32_NCHW) {
+        if (artifact.storage != TensorLayout.FLOAT32_NCHW) {
             throw SamesightError("artifact ${artifact.name}: ExecuTorch programs take float32 NCHW here")
         }
         return said(file) {

@@ -11,8 +11,8 @@ import samesight.contract.ComputeUnit
 import samesight.contract.Dtype
 import samesight.contract.Role
 import samesight.contract.SamesightError
-import samesight.contract.Storage
 import samesight.contract.Tensor
+import samesight.contract.TensorLayout
 import samesight.contract.dequantize
 import samesight.contract.pack
 
@@ -71,7 +71,7 @@ private class LiteRtEngine(
 ) : Engine {
     override val delegates: List<String> = emptyList()
     private val roles = roles(artifact)
-    private val integer = artifact.storage == Storage.INT8_NHWC
+    private val integer = artifact.storage == TensorLayout.INT8_NHWC
     private val bytes = ByteArray(if (integer) size() else 0)
     private val floats = FloatArray(if (integer) 0 else size())
     private val open = mutableListOf<AutoCloseable>()

@@ -13,10 +13,10 @@ import samesight.contract.Picture
 import samesight.contract.Role
 import samesight.contract.SamesightError
 import samesight.contract.Slice
-import samesight.contract.Storage
 import samesight.contract.Task
 import samesight.contract.Tensor
 import samesight.contract.TensorInfo
+import samesight.contract.TensorLayout
 
 // A network of 2 x 1 pixels and two classes: its logits are the sums of the first and of the second three bytes.
 
@@ -40,7 +40,7 @@ internal fun artifact(format: String = "litert", unit: ComputeUnit = ComputeUnit
         runtimeVersion = "",
         osMinimum = emptyMap(),
         soc = null,
-        storage = Storage.FLOAT32_NCHW,
+        storage = TensorLayout.FLOAT32_NCHW,
         input = TensorInfo("image", null, listOf(1, 3, 1, 2), Dtype.FLOAT32, "nchw"),
         outputs = listOf(TensorInfo("logits", Role.LOGITS, listOf(1, 2), Dtype.FLOAT32)),
         tools = emptyMap(),

@@ -1,7 +1,7 @@
 package samesight.contract
 
 /** How an artifact takes the input tensor. */
-enum class Storage { INT8_NHWC, FLOAT32_NHWC, FLOAT32_NCHW, BGRA8_NHWC }
+enum class TensorLayout { INT8_NHWC, FLOAT32_NHWC, FLOAT32_NCHW, BGRA8_NHWC }
 
 /**
  * The input tensor uint8 [H, W, C] (C of 1 or 3) as the bytes of an artifact's input.
@@ -11,12 +11,12 @@ enum class Storage { INT8_NHWC, FLOAT32_NHWC, FLOAT32_NCHW, BGRA8_NHWC }
  *
  * @param into takes the result, H * W * C bytes, or H * W * 4.
  */
-fun pack(tensor: ByteArray, channels: Int, storage: Storage, into: ByteArray) {
-    if (storage == Storage.INT8_NHWC) {
+fun pack(tensor: ByteArray, channels: Int, layout: TensorLayout, into: ByteArray) {
+    if (layout == TensorLayout.INT8_NHWC) {
         for (i in tensor.indices) into[i] = (tensor[i].toInt() xor 128).toByte()
         return
     }
-    require(storage == Storage.BGRA8_NHWC) { "${storage.label} holds floats" }
+    require(layout == TensorLayout.BGRA8_NHWC) { "${layout.label} holds floats" }
     val last = channels - 1
     for (i in 0 until tensor.size / channels) {
         into[4 * i] = tensor[channels * i + last]
@@ -33,12 +33,12 @@ fun pack(tensor: ByteArray, channels: Int, storage: Storage, into: ByteArray) {
  *
  * @param into takes the result, H * W * C floats.
  */
-fun pack(tensor: ByteArray, channels: Int, storage: Storage, into: FloatArray) {
-    if (storage == Storage.FLOAT32_NHWC) {
+fun pack(tensor: ByteArray, channels: Int, layout: TensorLayout, into: FloatArray) {
+    if (layout == TensorLayout.FLOAT32_NHWC) {
         for (i in tensor.indices) into[i] = (tensor[i].toInt() and 255).toFloat()
         return
     }
-    require(storage == Storage.FLOAT32_NCHW) { "${storage.label} holds bytes" }
+    require(layout == TensorLayout.FLOAT32_NCHW) { "${layout.label} holds bytes" }
     val area = tensor.size / channels
     for (c in 0 until channels) {
         for (i in 0 until area) into[c * area + i] = (tensor[channels * i + c].toInt() and 255).toFloat()

@@ -20,7 +20,7 @@ private const val REGULAR = 0x8000
  * @throws SamesightError not a zip, damaged, a path that leaves the folder, a link, a file that is unlisted or longer
  *     than declared, or a bundle that does not pass its checks.
  */
-fun unpack(archive: File, folder: File) {
+fun unpackBundle(archive: File, folder: File) {
     if (archive.isDirectory) throw SamesightError("$archive: is a folder, not a packed bundle")
     if (!archive.exists()) throw SamesightError("$archive: no such file; `samesight pack BUNDLE` makes one")
     RandomAccessFile(archive, "r").use { file ->

@@ -5,7 +5,7 @@ import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 
-class GeneratorTest {
+class RandomImagesTest {
     @Test
     fun `first numbers are those of the contract`() {
         val generator = Generator(2024)
