@@ -27,12 +27,12 @@ class SelfTestOnDevice {
         assertTrue("no bundle is installed: samesight install BUNDLE android_app", shelved.isNotEmpty())
         val folder = checkNotNull(app.getExternalFilesDir(null)) { "the phone's shared storage is not there" }
         val wrong = shelved.flatMap { bundle ->
-            val made =
+            val parity =
                 selfTest(bundle.bundle, app.runtimes.openers, app.runtimes.device) { done, all, next ->
                     Log.i("samesight", "${bundle.bundle.spec.name}: $done of $all, $next")
                 }
-            File(folder, "device-parity-${bundle.bundle.spec.name}.json").writeText(made.toJson())
-            judge(made.runs, bundle.bundle.goldenCases(), bundle.bundle.manifest.artifacts).failures
+            File(folder, "device-parity-${bundle.bundle.spec.name}.json").writeText(parity.toJson())
+            judge(parity.runs, bundle.bundle.goldenCases(), bundle.bundle.manifest.artifacts).failures
         }
         assertEquals(emptyList<String>(), wrong)
     }

@@ -37,21 +37,21 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
     private val installed = File(files, "installed")
     private val opened = File(files, "opened")
 
-    override fun all(tell: (String) -> Unit): List<Shelved> {
-        val copies = assets.list(ASSETS).sorted().mapNotNull { told(tell) { copy("$ASSETS/$it") } }
+    override fun all(onProblem: (String) -> Unit): List<Shelved> {
+        val copies = assets.list(ASSETS).sorted().mapNotNull { openOrReport(onProblem) { copy("$ASSETS/$it") } }
         val folders = copies.map { it.folder }
         // Of older versions of the app.
         installed.listFiles().orEmpty().filter { it !in folders }.forEach(File::deleteRecursively)
-        val taken = folders(opened).mapNotNull { told(tell) { openBundle(it) } }
+        val taken = folders(opened).mapNotNull { openOrReport(onProblem) { openBundle(it) } }
         val names = taken.map { it.spec.name }
         return copies.filter { it.spec.name !in names }.map { Shelved(it, false) } + taken.map { Shelved(it, true) }
     }
 
-    private fun told(tell: (String) -> Unit, act: () -> Bundle): Bundle? =
+    private fun openOrReport(onProblem: (String) -> Unit, act: () -> Bundle): Bundle? =
         try {
             act()
         } catch (broken: SamesightError) {
-            tell(broken.message)
+            onProblem(broken.message)
             null
         }
 

@@ -29,13 +29,13 @@ private const val IMAGES = 2
 /** What there is to know of a camera before it is opened. */
 internal class Lens(val id: String, val sensor: Int, val front: Boolean, val width: Int, val height: Int) {
     fun frame(yuv: Yuv420, colours: Pair<Matrix, Range>, display: Int): CameraFrame =
-        CameraFrame(yuv, colours.first, colours.second, turning(sensor, display, front), front)
+        CameraFrame(yuv, colours.first, colours.second, cameraOrientation(sensor, display, front), front)
 }
 
 /**
  * Camera2: the first camera of the side that is asked for, or else of the other, in frames of about 640 x 480.
  *
- * @param display how far the screen's content is turned now, in degrees (see [turning]).
+ * @param display how far the screen's content is turned now, in degrees (see [cameraOrientation]).
  */
 class Camera2Feed(private val manager: CameraManager, private val display: () -> Int) : Camera {
     // The side that was asked for since the last stop.

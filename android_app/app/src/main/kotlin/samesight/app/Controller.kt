@@ -23,7 +23,7 @@ import samesight.ui.State
  * Its functions return at once and may be called on any thread; no failure leaves them but as a sentence in the state.
  *
  * @param loader runs one thing after the other: bundles, models, the self-test.
- * @param looker runs one thing after the other, beside the loader: images.
+ * @param analyzer runs one thing after the other, beside the loader: images.
  * @param clock nanoseconds.
  */
 class Controller(
@@ -32,13 +32,13 @@ class Controller(
     private val photos: Photos,
     memory: Memory,
     private val loader: Executor,
-    private val looker: Executor,
+    private val analyzer: Executor,
     private val clock: () -> Long = System::nanoTime,
 ) : Viewer {
     private val lock = Any()
-    private val looking = AtomicBoolean()
+    private val analyzing = AtomicBoolean()
     private val released = AtomicBoolean()
-    private val models = Models(shelf, runtimes, memory, clock, { change(it) }, ::again)
+    private val models = Models(shelf, runtimes, memory, clock, { change(it) }, ::analyzeAgain)
     @Volatile private var wakes = false
     @Volatile private var photo: Picked? = null
     @Volatile private var testing: Cancellation? = null
@@ -92,7 +92,7 @@ class Controller(
     }
 
     /** Does what a person asks for, but for what the system must be asked for: permissions and files. */
-    fun tell(event: Event) {
+    fun onEvent(event: Event) {
         when (event) {
             is Event.ChooseTask -> state.bundles.find { it.task == event.task }?.let { choose(it.name) }
             is Event.ChooseBundle -> choose(event.name)
@@ -137,7 +137,7 @@ class Controller(
     fun onPhoto(picked: Picked) {
         photo = picked
         change(null) { copy(source = Source.PHOTO, seen = null) }
-        again()
+        analyzeAgain()
     }
 
     /** Takes in a packed bundle and chooses it. */
@@ -157,7 +157,7 @@ class Controller(
     }
 
     override val free: Boolean
-        get() = !looking.get() && watching
+        get() = !analyzing.get() && watching
 
     private val watching: Boolean
         get() = state.watched && !state.testing
@@ -166,12 +166,12 @@ class Controller(
         get() = source == Source.CAMERA && camera !is CameraState.Failed
 
     override fun onFrame(frame: CameraFrame) {
-        if (!watching || !looking.compareAndSet(false, true)) return
-        looker.execute {
+        if (!watching || !analyzing.compareAndSet(false, true)) return
+        analyzer.execute {
             try {
-                attempt { look(shown(frame), { at(frame) }, frame.mirror) { watched } }
+                reportFailures { analyze(shown(frame), { analyze(frame) }, frame.mirror) { watched } }
             } finally {
-                looking.set(false)
+                analyzing.set(false)
             }
         }
     }
@@ -211,12 +211,12 @@ class Controller(
     }
 
     /** A model came or went: a photo is looked at once more, where a camera will give another frame anyway. */
-    private fun again() {
+    private fun analyzeAgain() {
         val picked = photo ?: return
-        looker.work {
+        analyzer.work {
             if (photo !== picked) return@work
             val picture = readPhoto(picked)
-            look(shown(picture), { at(picture) }, mirror = false) { photo === picked }
+            analyze(shown(picture), { analyze(picture) }, mirror = false) { photo === picked }
         }
     }
 
@@ -231,13 +231,18 @@ class Controller(
             throw unread
         }
 
-    private fun look(image: Pixels, act: Looking.() -> Look, mirror: Boolean, wanted: State.() -> Boolean) {
-        val look = models.look(act)
+    private fun analyze(
+        image: Pixels,
+        act: ImageAnalyzer.() -> Analysis,
+        mirror: Boolean,
+        isCurrent: State.() -> Boolean,
+    ) {
+        val analysis = models.analyze(act)
         synchronized(lock) {
-            if (!state.wanted()) return
-            val answers = look?.answers.orEmpty()
+            if (!state.isCurrent()) return
+            val answers = analysis?.answers.orEmpty()
             val seen = Seen(if (mirror) mirrored(answers, image.width) else answers, image.width, image.height)
-            val latencies = (state.latencies + listOfNotNull(look?.latency)).takeLast(HISTORY)
+            val latencies = (state.latencies + listOfNotNull(analysis?.latency)).takeLast(HISTORY)
             change(image) { copy(seen = seen, latencies = latencies) }
         }
     }
@@ -252,20 +257,20 @@ class Controller(
         change { copy(selfTest = SelfTest.Running(0, 1, "")) }
         loader.execute {
             // The model gives its place to those of the test, so that one is in memory at a time.
-            attempt { models.release(Model.None) }
-            var made: DeviceParity? = null
-            val outcome = attempt<SelfTest>({ SelfTest.Failed(it) }) {
+            reportFailures { models.release(Model.None) }
+            var finished: DeviceParity? = null
+            val outcome = catchFailures<SelfTest>({ SelfTest.Failed(it) }) {
                 val (openers, device) = runtimes.openers to runtimes.device
-                val found = selfTest(bundle, openers, device, cancellation = mine) { done, all, next ->
+                val deviceParity = selfTest(bundle, openers, device, cancellation = mine) { done, all, next ->
                     tested(mine) { SelfTest.Running(done, all, next) }
                 }
-                made = found
-                val judged = judge(found.runs, bundle.goldenCases(), bundle.manifest.artifacts)
-                SelfTest.Done(found.runs, judged.passed, judged.failures)
+                finished = deviceParity
+                val judgement = judge(deviceParity.runs, bundle.goldenCases(), bundle.manifest.artifacts)
+                SelfTest.Done(deviceParity.runs, judgement.passed, judgement.failures)
             }
             tested(mine) {
                 testing = null
-                parity = made
+                parity = finished
                 load()
                 outcome ?: SelfTest.Idle
             }
@@ -281,9 +286,9 @@ class Controller(
         }
     }
 
-    private fun Executor.work(act: () -> Unit) = execute { attempt(act) }
+    private fun Executor.work(act: () -> Unit) = execute { reportFailures(act) }
 
-    private fun attempt(act: () -> Unit) {
-        attempt({ problem(it) }, act)
+    private fun reportFailures(act: () -> Unit) {
+        catchFailures({ problem(it) }, act)
     }
 }

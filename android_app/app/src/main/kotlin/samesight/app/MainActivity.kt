@@ -34,7 +34,7 @@ open class MainActivity : ComponentActivity() {
     private var show: (Moment) -> Unit = {}
 
     /** Shows moments from [first] on; tests look at them instead. */
-    internal open fun content(first: Moment): (Moment) -> Unit = screen(first, ::tell)
+    internal open fun content(first: Moment): (Moment) -> Unit = screen(first, ::onEvent)
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
@@ -73,13 +73,13 @@ open class MainActivity : ComponentActivity() {
         val moment = controller.moment
         show(moment)
         val state = moment.state
-        val wanted = resumed && state.source == Source.CAMERA && state.camera == CameraState.On && !state.testing
-        if (wanted) app.camera.start(controller, state.front) else app.camera.stop()
-        window.decorView.keepScreenOn = wanted || state.selfTest is SelfTest.Running
+        val needed = resumed && state.source == Source.CAMERA && state.camera == CameraState.On && !state.testing
+        if (needed) app.camera.start(controller, state.front) else app.camera.stop()
+        window.decorView.keepScreenOn = needed || state.selfTest is SelfTest.Running
     }
 
     /** What a person asks for. */
-    internal fun tell(event: Event) =
+    internal fun onEvent(event: Event) =
         when (event) {
             Event.AllowCamera -> allow()
             Event.PickPhoto -> ask(photoRequest(), PHOTO)
@@ -88,7 +88,7 @@ open class MainActivity : ComponentActivity() {
                 val request = document(Intent.ACTION_CREATE_DOCUMENT, "application/json")
                 ask(request.putExtra(Intent.EXTRA_TITLE, DEVICE_PARITY), RESULTS)
             }
-            else -> controller.tell(event)
+            else -> controller.onEvent(event)
         }
 
     private fun allowed() = checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED
@@ -148,7 +148,7 @@ open class MainActivity : ComponentActivity() {
     private fun picked(chosen: Uri): Picked {
         // This Activity may be gone when they are asked for.
         val context = applicationContext
-        return Picked({ name(context, chosen) }) {
+        return Picked({ displayName(context, chosen) }) {
             context.contentResolver.openInputStream(chosen) ?: throw IOException("its provider gives nothing")
         }
     }
@@ -160,12 +160,12 @@ open class MainActivity : ComponentActivity() {
             try {
                 val stream = applicationContext.contentResolver.openOutputStream(chosen, "wt")
                 (stream ?: throw IOException("its provider takes nothing")).use { it.write(text.encodeToByteArray()) }
-                controller.success("The results are saved as ${name(chosen)}")
+                controller.success("The results are saved as ${displayName(chosen)}")
             } catch (error: Exception) {
-                controller.problem("${name(chosen)}: cannot be written (${error.message}); choose another place")
+                controller.problem("${displayName(chosen)}: cannot be written (${error.message}); choose another place")
             }
         }
     }
 
-    private fun name(chosen: Uri) = name(applicationContext, chosen)
+    private fun displayName(chosen: Uri) = displayName(applicationContext, chosen)
 }

@@ -6,15 +6,15 @@ import samesight.contract.ComputeUnit
 import samesight.contract.SamesightError
 import samesight.contract.Verdicts
 import samesight.engine.Cancellation
+import samesight.engine.ModelHolder
 import samesight.engine.Request
-import samesight.engine.Slot
 import samesight.engine.place
 import samesight.ui.ArtifactChoice
 import samesight.ui.BundleChoice
 import samesight.ui.Model
 import samesight.ui.State
 
-private val LADDER = listOf(ComputeUnit.NPU, ComputeUnit.GPU, ComputeUnit.CPU)
+private val UNITS_BY_PREFERENCE = listOf(ComputeUnit.NPU, ComputeUnit.GPU, ComputeUnit.CPU)
 private val WHITE = intArrayOf(255, 255, 255)
 
 /** A bundle and those of its artifacts that this app has a runtime for. */
@@ -34,11 +34,11 @@ internal class Models(
     private val change: (State.() -> State) -> Unit,
     private val ready: () -> Unit,
 ) {
-    private val slot = Slot()
+    private val holder = ModelHolder()
     private val requests = AtomicInteger()
     @Volatile private var entries: List<Entry> = emptyList()
     @Volatile private var loading: Cancellation? = null
-    @Volatile private var looking: Looking? = null
+    @Volatile private var analyzer: ImageAnalyzer? = null
     @Volatile private var chosen: Bundle? = null
 
     /** RGB of what shows through transparent pixels, as the chosen model was trained. */
@@ -51,7 +51,7 @@ internal class Models(
     /** Reads all bundles; the name of that to begin with, null where there is none or nothing could be read. */
     fun list(): String? {
         val problems = mutableListOf<String>()
-        val read = attempt({ sentence -> emptyList<Entry>().also { problems += sentence } }) {
+        val read = catchFailures({ sentence -> emptyList<Entry>().also { problems += sentence } }) {
             shelf.all { problems += it }.map(::entry)
         }
         entries = read.orEmpty()
@@ -81,7 +81,7 @@ internal class Models(
     fun remove(name: String): String? {
         forget()
         release(Model.None)
-        attempt({ sentence -> change { copy(problem = sentence) } }) { shelf.remove(name) }
+        catchFailures({ sentence -> change { copy(problem = sentence) } }) { shelf.remove(name) }
         return list()
     }
 
@@ -98,7 +98,7 @@ internal class Models(
 
     /** From now on no image is looked at, until a model is loaded. */
     fun forget() {
-        looking = null
+        analyzer = null
     }
 
     /** Asks for a load, which takes the place of all that were asked for before; the number of it. */
@@ -116,9 +116,9 @@ internal class Models(
         val bundle = find(state.bundle)
         val model =
             if (bundle == null) Model.None
-            else attempt<Model>({ Model.Failed(it) }) { placed(bundle, state, request) }
+            else catchFailures<Model>({ Model.Failed(it) }) { placed(bundle, state, request) }
         if (request != requests.get() || model == null) return
-        if (model is Model.Ready && bundle != null) looking = Looking(bundle.spec, slot::run, clock)
+        if (model is Model.Ready && bundle != null) analyzer = ImageAnalyzer(bundle.spec, holder::run, clock)
         change { copy(model = model) }
         ready()
     }
@@ -131,40 +131,41 @@ internal class Models(
             )
         memory.choices = Choices(bundle.spec.name, name, state.unit)
         val artifact = bundle.find(name)
-        val units = state.unit?.let(::listOf) ?: LADDER
-        val wanted = Request(artifact, bundle.path(artifact), bundle.spec, bundle.goldenCases(), units)
+        val units = state.unit?.let(::listOf) ?: UNITS_BY_PREFERENCE
+        val placementRequest = Request(artifact, bundle.path(artifact), bundle.spec, bundle.goldenCases(), units)
         val placement =
-            slot.load {
+            holder.load {
                 loading = it
                 if (request != requests.get()) it.cancel()
-                place(wanted, runtimes.openers.getValue(artifact.format), it, clock)
+                place(placementRequest, runtimes.openers.getValue(artifact.format), it, clock)
             }
         return Model.Ready(placement.chosen, placement.trials)
     }
 
     /** Gives the model's memory back; [now] is shown in its place. */
     fun release(now: Model) {
-        slot.close()
+        holder.close()
         change { if (model is Model.Ready) copy(model = now) else this }
     }
 
     /** What the loaded model says of an image; null where none is loaded, or another came meanwhile. */
-    fun look(act: Looking.() -> Look): Look? {
-        val current = looking ?: return null
-        val look =
-            attempt<Look?>({ sentence ->
-                if (looking === current) {
-                    looking = null
+    fun analyze(act: ImageAnalyzer.() -> Analysis): Analysis? {
+        val current = analyzer ?: return null
+        val analysis =
+            catchFailures<Analysis?>({ sentence ->
+                if (analyzer === current) {
+                    analyzer = null
                     change { copy(model = Model.Failed(sentence)) }
                 }
                 null
             }) { current.act() }
-        return look.takeIf { looking === current }
+        return analysis.takeIf { analyzer === current }
     }
 
     private fun entry(shelved: Shelved): Entry {
         val bundle = shelved.bundle
-        val verdicts = attempt<Verdicts?>({ null }) { bundle.verdicts() }?.artifacts.orEmpty().associateBy { it.name }
+        val read = catchFailures<Verdicts?>({ null }) { bundle.verdicts() }
+        val verdicts = read?.artifacts.orEmpty().associateBy { it.name }
         val artifacts =
             bundle.manifest.artifacts.filter { it.format in runtimes.openers }.map {
                 ArtifactChoice(it.name, it.runtime, it.precision, verdicts[it.name]?.passed)

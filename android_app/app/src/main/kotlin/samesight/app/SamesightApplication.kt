@@ -23,7 +23,7 @@ open class SamesightApplication : Application() {
             SystemPhotos(),
             Preferences(getSharedPreferences("choices", Context.MODE_PRIVATE)),
             Executors.newSingleThreadExecutor { Thread(it, "loader") },
-            Executors.newSingleThreadExecutor { Thread(it, "looker") },
+            Executors.newSingleThreadExecutor { Thread(it, "analyzer") },
         ).also { it.start() }
     }
 

@@ -18,16 +18,16 @@ import samesight.ui.SamesightApp
 import samesight.ui.SamesightTheme
 
 /** Makes moments an Activity's content: the returned function shows one, and is called on the main thread. */
-internal fun ComponentActivity.screen(first: Moment, tell: (Event) -> Unit): (Moment) -> Unit {
+internal fun ComponentActivity.screen(first: Moment, onEvent: (Event) -> Unit): (Moment) -> Unit {
     var now by mutableStateOf(first)
     // Else the bars' icons are white on the light theme's bars.
     enableEdgeToEdge()
     setContent {
         // Elsewhere the system leaves the app.
-        BackHandler(now.state.testing) { tell(Event.Back) }
+        BackHandler(now.state.testing) { onEvent(Event.Back) }
         SamesightTheme {
             val image = now.image
-            SamesightApp(now.state, { modifier -> Preview(image, modifier) }, tell)
+            SamesightApp(now.state, { modifier -> Preview(image, modifier) }, onEvent)
         }
     }
     return { now = it }

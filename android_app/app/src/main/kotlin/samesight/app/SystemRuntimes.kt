@@ -18,7 +18,7 @@ import samesight.engine.Opener
 /** LiteRT and ExecuTorch as this app has them. */
 class SystemRuntimes(private val context: Context) : Runtimes {
     override val openers: Map<String, Opener> by lazy {
-        mapOf("litert" to told("LiteRT") { LiteRtOpener(environment()) }, "executorch" to ExecuTorchOpener())
+        mapOf("litert" to openerOrRefusal("LiteRT") { LiteRtOpener(environment()) }, "executorch" to ExecuTorchOpener())
     }
 
     override val device =
@@ -37,8 +37,8 @@ internal fun app(context: Context): String {
 /** Versions by name: the build writes them into the manifest, where it takes the libraries from. */
 internal fun runtimeVersions(context: Context): Map<String, String> {
     val info = context.packageManager.getApplicationInfo(context.packageName, PackageManager.GET_META_DATA)
-    val told = info.metaData?.getString("samesight.runtimes").orEmpty()
-    return told.split(";").filter { "=" in it }.associate { it.substringBefore("=") to it.substringAfter("=") }
+    val versions = info.metaData?.getString("samesight.runtimes").orEmpty()
+    return versions.split(";").filter { "=" in it }.associate { it.substringBefore("=") to it.substringAfter("=") }
 }
 
 /** Maker and model, and since Android 12 the chip. */
@@ -49,9 +49,9 @@ internal fun deviceName(): String {
 }
 
 /** The opener; where the runtime itself cannot be loaded, one that says why of every artifact. */
-internal fun told(runtime: String, make: () -> Opener): Opener {
+internal fun openerOrRefusal(runtime: String, make: () -> Opener): Opener {
     var reason = "$runtime could not be loaded"
-    return attempt<Opener?>({
+    return catchFailures<Opener?>({
         reason = "$runtime could not be loaded: $it"
         null
     }, make) ?: Refusing(reason)

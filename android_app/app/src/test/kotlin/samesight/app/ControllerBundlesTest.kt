@@ -21,7 +21,7 @@ internal class ControllerBundlesTest {
         val app = phone.started("sums")
         assertEquals("bundles/old: damaged", app.state.problem)
         assertIs<Model.Ready>(app.state.model)
-        app.tell(Event.Dismiss)
+        app.onEvent(Event.Dismiss)
         assertNull(app.state.problem)
     }
 
@@ -62,7 +62,7 @@ internal class ControllerBundlesTest {
         phone.shelf.hidden = phone.shelved("sums")
         val app = phone.controller().also { it.start() }
         assertEquals("mine", app.state.artifact)
-        app.tell(Event.RemoveBundle("sums"))
+        app.onEvent(Event.RemoveBundle("sums"))
         assertEquals(listOf("sums" to false), app.state.bundles.map { it.name to it.opened })
         assertEquals("sums.fp32", app.state.artifact)
         assertIs<Model.Ready>(app.state.model)
@@ -79,7 +79,7 @@ internal class ControllerBundlesTest {
             phone.shelf.failing = {}
             throw SamesightError("sums: cannot be removed")
         }
-        app.tell(Event.RemoveBundle("sums"))
+        app.onEvent(Event.RemoveBundle("sums"))
         assertEquals("sums: cannot be removed" to "sums", app.state.problem to app.state.bundle)
         assertIs<Model.Ready>(app.state.model)
     }
@@ -88,7 +88,7 @@ internal class ControllerBundlesTest {
     fun `after the last bundle was removed there is none`() {
         phone.shelf.bundles += Shelved(phone.shelved("sums").bundle, true)
         val app = phone.controller().also { it.start() }
-        app.tell(Event.RemoveBundle("sums"))
+        app.onEvent(Event.RemoveBundle("sums"))
         assertEquals(Model.None to null, app.state.model to app.state.bundle)
         assertEquals(emptyList<Any>() to emptyList<Any>(), app.state.bundles to app.state.artifacts)
         assertEquals(0 to null, phone.opener.inMemory to app.state.problem)

@@ -65,7 +65,7 @@ internal class ControllerImagesTest {
     fun `a camera that fails shows nothing old, and is tried again`() {
         val later = Later()
         phone.shelf.bundles += phone.shelved("sums")
-        val app = phone.controller(looker = later).also { it.start() }
+        val app = phone.controller(analyzer = later).also { it.start() }
         app.cameraIs(CameraState.On)
         app.onFrame(frame())
         later.runAll()
@@ -79,7 +79,7 @@ internal class ControllerImagesTest {
         assertFalse(app.free)
         app.onFrame(frame())
         assertEquals(0, later.waiting.size)
-        app.tell(Event.RetryCamera)
+        app.onEvent(Event.RetryCamera)
         assertEquals(CameraState.On, app.state.camera)
         app.onFrame(frame())
         later.runAll()
@@ -103,11 +103,11 @@ internal class ControllerImagesTest {
         app.onCameras(both = true)
         assertTrue(app.state.switchable)
         app.onFrame(frame())
-        app.tell(Event.SwitchCamera)
+        app.onEvent(Event.SwitchCamera)
         assertEquals(true to null, app.state.front to app.state.seen)
         assertNull(app.moment.image)
         app.onCameraProblem("it failed")
-        app.tell(Event.SwitchCamera)
+        app.onEvent(Event.SwitchCamera)
         assertEquals(false to CameraState.On, app.state.front to app.state.camera)
     }
 
@@ -115,7 +115,7 @@ internal class ControllerImagesTest {
     fun `frames that come while one is looked at are dropped`() {
         val later = Later()
         phone.shelf.bundles += phone.shelved("sums")
-        val app = phone.controller(looker = later).also { it.start() }
+        val app = phone.controller(analyzer = later).also { it.start() }
         assertTrue(app.free)
         app.onFrame(frame())
         assertFalse(app.free)
@@ -146,7 +146,7 @@ internal class ControllerImagesTest {
         app.onFrame(frame())
         assertEquals(emptyList<samesight.contract.Answer>() to null, app.state.seen?.answers to app.state.problem)
         phone.opener.running = {}
-        app.tell(Event.ChooseArtifact("sums.fp32"))
+        app.onEvent(Event.ChooseArtifact("sums.fp32"))
         app.onFrame(frame())
         assertEquals(2, app.state.seen?.answers?.size)
     }
@@ -173,14 +173,14 @@ internal class ControllerImagesTest {
         app.onFrame(frame())
         assertEquals(2, app.state.seen?.width)
         assertFalse(app.free)
-        app.tell(Event.ChooseBundle("spots"))
+        app.onEvent(Event.ChooseBundle("spots"))
         assertEquals("spot", app.state.seen?.answers?.single()?.label)
         assertEquals(listOf(listOf(255, 255, 255), listOf(1, 2, 3)), backgrounds)
-        app.tell(Event.UseCamera)
+        app.onEvent(Event.UseCamera)
         assertEquals(Source.CAMERA, app.state.source)
         assertNull(app.state.seen)
         assertNull(app.moment.image)
-        app.tell(Event.ChooseBundle("sums"))
+        app.onEvent(Event.ChooseBundle("sums"))
         assertEquals(2, backgrounds.size)
     }
 
@@ -199,7 +199,7 @@ internal class ControllerImagesTest {
     fun `a photo that is chosen while an older one waits is the one that is shown`() {
         val later = Later()
         phone.shelf.bundles += phone.shelved("sums")
-        val app = phone.controller(looker = later).also { it.start() }
+        val app = phone.controller(analyzer = later).also { it.start() }
         later.runAll()
         app.onPhoto(picked("a.jpg", ByteArray(0)))
         app.onPhoto(picked("b.jpg", ByteArray(0)))
@@ -208,7 +208,7 @@ internal class ControllerImagesTest {
         later.runAll()
         assertEquals(1, read)
         app.onPhoto(picked("c.jpg", ByteArray(0)))
-        app.tell(Event.UseCamera)
+        app.onEvent(Event.UseCamera)
         later.runAll()
         assertNull(app.state.seen)
     }

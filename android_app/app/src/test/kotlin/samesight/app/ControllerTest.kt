@@ -21,9 +21,9 @@ internal class ControllerTest {
         assertEquals(Model.None to null, app.state.model to app.state.bundle)
         app.onFrame(frame())
         assertEquals(emptyList(), app.state.seen?.answers)
-        app.tell(Event.RunSelfTest)
-        app.tell(Event.ChooseBundle("other"))
-        app.tell(Event.ChooseTask(Task.DETECTION))
+        app.onEvent(Event.RunSelfTest)
+        app.onEvent(Event.ChooseBundle("other"))
+        app.onEvent(Event.ChooseTask(Task.DETECTION))
         assertEquals(Model.None to null, app.state.model to app.state.problem)
     }
 
@@ -57,11 +57,11 @@ internal class ControllerTest {
     @Test
     fun `a unit that refuses is a sentence, and another choice mends it`() {
         val app = phone.started("sums")
-        app.tell(Event.ChooseUnit(ComputeUnit.NPU))
+        app.onEvent(Event.ChooseUnit(ComputeUnit.NPU))
         assertContains(assertIs<Model.Failed>(app.state.model).sentence, "no NPU here")
         app.onFrame(frame())
         assertEquals(emptyList(), app.state.seen?.answers)
-        app.tell(Event.ChooseUnit(ComputeUnit.CPU))
+        app.onEvent(Event.ChooseUnit(ComputeUnit.CPU))
         assertEquals(ComputeUnit.CPU, assertIs<Model.Ready>(app.state.model).chosen.unit)
         assertEquals(Choices("sums", "sums.fp32", ComputeUnit.CPU), phone.memory.choices)
         assertEquals(1, phone.opener.inMemory)
@@ -77,10 +77,10 @@ internal class ControllerTest {
         phone.opener.opened.clear()
         app.onFrame(frame())
         assertEquals(2, app.state.seen?.answers?.size)
-        app.tell(Event.ChooseBundle("spots"))
+        app.onEvent(Event.ChooseBundle("spots"))
         assertEquals(emptyList(), app.state.seen?.answers)
-        app.tell(Event.ChooseBundle("sums"))
-        app.tell(Event.ChooseTask(Task.DETECTION))
+        app.onEvent(Event.ChooseBundle("sums"))
+        app.onEvent(Event.ChooseTask(Task.DETECTION))
         assertEquals(Model.Loading to emptyList(), app.state.model to app.state.latencies)
         later.runAll()
         assertEquals("spots", app.state.bundle)
@@ -98,13 +98,13 @@ internal class ControllerTest {
         phone.opener.opening = {
             if (first) {
                 first = false
-                app.tell(Event.ChooseBundle("spots"))
+                app.onEvent(Event.ChooseBundle("spots"))
             }
         }
         app.start()
         later.runAll()
         assertEquals(listOf("sums.fp32", "spots.fp32"), phone.opener.opened.map { it.first }.distinct())
-        // One attempt, and not one more of the ladder's.
+        // One attempt, and not one more with the next unit.
         assertEquals(1, phone.opener.opened.count { it.first == "sums.fp32" })
         assertEquals(1, phone.opener.inMemory)
         assertEquals("spots", phone.memory.choices.bundle)
@@ -117,7 +117,7 @@ internal class ControllerTest {
         assertEquals(Model.Released to 0, app.state.model to phone.opener.inMemory)
         app.onFrame(frame())
         assertEquals(Model.Released to 0, app.state.model to phone.opener.inMemory)
-        app.tell(Event.LoadAgain)
+        app.onEvent(Event.LoadAgain)
         assertIs<Model.Ready>(app.state.model)
         app.onFrame(frame())
         assertEquals(2, app.state.seen?.answers?.size)
@@ -136,7 +136,7 @@ internal class ControllerTest {
         app.listener = null
         app.wake()
         assertEquals(Model.Released to 0, app.state.model to phone.opener.inMemory)
-        app.tell(Event.LoadAgain)
+        app.onEvent(Event.LoadAgain)
         assertIs<Model.Ready>(app.state.model)
         app.wake()
         assertEquals(1, phone.opener.inMemory)

@@ -22,10 +22,10 @@ internal class FakePhone : TemporaryFolder() {
         background: List<Int> = listOf(255, 255, 255),
     ) = Shelved(openBundle(writeBundle(newFolder(), name, artifacts, passed, background)), false)
 
-    fun controller(loader: Executor = atOnce, looker: Executor = atOnce): Controller {
+    fun controller(loader: Executor = atOnce, analyzer: Executor = atOnce): Controller {
         val runtimes = FakeRuntimes(mapOf("litert" to opener))
         val photos = Photos { _, background -> photo(background) }
-        return Controller(shelf, runtimes, photos, memory, loader, looker) { now.also { now += 1_000_000 } }
+        return Controller(shelf, runtimes, photos, memory, loader, analyzer) { now.also { now += 1_000_000 } }
     }
 
     /** A controller that has read bundles of these names. */
@@ -43,9 +43,9 @@ internal class FakeShelf : Shelf {
     var next: () -> Shelved = { throw SamesightError("mine.zip: damaged") }
     var failing: () -> Unit = {}
 
-    override fun all(tell: (String) -> Unit): List<Shelved> {
+    override fun all(onProblem: (String) -> Unit): List<Shelved> {
         failing()
-        broken.forEach(tell)
+        broken.forEach(onProblem)
         return bundles
     }
 

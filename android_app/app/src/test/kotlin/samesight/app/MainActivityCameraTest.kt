@@ -32,7 +32,7 @@ internal class MainActivityCameraTest {
         phone.launch(allowed = false)
         assertEquals(CameraState.Asked, phone.state.camera)
         assertNull(phone.app.viewer)
-        phone.activity.tell(Event.AllowCamera)
+        phone.activity.onEvent(Event.AllowCamera)
         val asked = shadowOf(phone.activity).lastRequestedPermission
         assertEquals(listOf(Manifest.permission.CAMERA), asked.requestedPermissions.toList())
         shadowOf(phone.app).grantPermissions(Manifest.permission.CAMERA)
@@ -46,7 +46,7 @@ internal class MainActivityCameraTest {
     @Test
     fun `a denied camera leaves photos, and the settings can allow it`() {
         phone.launch(allowed = false)
-        phone.activity.tell(Event.AllowCamera)
+        phone.activity.onEvent(Event.AllowCamera)
         val code = shadowOf(phone.activity).lastRequestedPermission.requestCode
         phone.answer(code)
         assertEquals(CameraState.Asked, phone.state.camera)
@@ -55,7 +55,7 @@ internal class MainActivityCameraTest {
         assertNull(phone.app.viewer)
         assertIs<Model.Ready>(phone.state.model)
         // The system would not ask again.
-        phone.activity.tell(Event.AllowCamera)
+        phone.activity.onEvent(Event.AllowCamera)
         val settings = shadowOf(phone.activity).nextStartedActivity
         assertEquals(Settings.ACTION_APPLICATION_DETAILS_SETTINGS, settings.action)
         assertEquals("package:${phone.app.packageName}", settings.dataString)
@@ -85,11 +85,11 @@ internal class MainActivityCameraTest {
         phone.window.resume()
         assertSame(phone.app.controller, phone.app.viewer)
         assertTrue(phone.activity.window.decorView.keepScreenOn)
-        phone.activity.tell(Event.ShowSelfTest)
+        phone.activity.onEvent(Event.ShowSelfTest)
         until { phone.state.testing }
         assertNull(phone.app.viewer)
         assertFalse(phone.activity.window.decorView.keepScreenOn)
-        phone.activity.tell(Event.Back)
+        phone.activity.onEvent(Event.Back)
         until { phone.app.viewer != null }
         phone.window.pause().stop().destroy()
         assertNull(phone.app.viewer)
@@ -106,7 +106,7 @@ internal class MainActivityCameraTest {
         until { phone.app.viewer != null }
         phone.app.controller.onCameraProblem("the camera failed")
         until { phone.state.camera == CameraState.Failed("the camera failed") && phone.app.viewer == null }
-        phone.activity.tell(Event.RetryCamera)
+        phone.activity.onEvent(Event.RetryCamera)
         until { phone.app.viewer != null }
         assertEquals(CameraState.On, phone.state.camera)
     }
@@ -115,7 +115,7 @@ internal class MainActivityCameraTest {
     fun `the other camera is started`() {
         phone.launch()
         assertEquals(false, phone.app.front)
-        phone.activity.tell(Event.SwitchCamera)
+        phone.activity.onEvent(Event.SwitchCamera)
         until { phone.app.front == true }
     }
 }

@@ -46,7 +46,7 @@ internal class MainActivityFilesTest {
         assertContains(phone.state.problem.orEmpty(), "mine.zip")
         phone.choose(Event.PickPhoto, "content://cloud/2", "no image".encodeToByteArray())
         until { phone.state.problem.orEmpty().contains("is no image") }
-        assertEquals(setOf("loader", "looker"), provider.threads.toSet())
+        assertEquals(setOf("loader", "analyzer"), provider.threads.toSet())
     }
 
     @Test
@@ -67,7 +67,7 @@ internal class MainActivityFilesTest {
     fun `older systems choose photos among their files`() {
         phone.launch()
         ReflectionHelpers.setStaticField(Build.VERSION::class.java, "SDK_INT", 30)
-        phone.activity.tell(Event.PickPhoto)
+        phone.activity.onEvent(Event.PickPhoto)
         assertEquals(Intent.ACTION_OPEN_DOCUMENT, shadowOf(phone.activity).nextStartedActivityForResult.intent.action)
     }
 
@@ -75,7 +75,7 @@ internal class MainActivityFilesTest {
     fun `nothing chosen changes nothing`() {
         phone.launch()
         val before = phone.state
-        phone.activity.tell(Event.PickPhoto)
+        phone.activity.onEvent(Event.PickPhoto)
         val asked = shadowOf(phone.activity).nextStartedActivityForResult.intent
         shadowOf(phone.activity).receiveResult(asked, Activity.RESULT_CANCELED, null)
         shadowOf(Looper.getMainLooper()).idle()
@@ -99,10 +99,10 @@ internal class MainActivityFilesTest {
     @Test
     fun `the self-test's results are saved where the person says`() {
         phone.launch()
-        phone.activity.tell(Event.ShowSelfTest)
-        phone.activity.tell(Event.RunSelfTest)
+        phone.activity.onEvent(Event.ShowSelfTest)
+        phone.activity.onEvent(Event.RunSelfTest)
         until { phone.state.selfTest is SelfTest.Done }
-        phone.activity.tell(Event.SaveResults)
+        phone.activity.onEvent(Event.SaveResults)
         val asked = shadowOf(phone.activity).nextStartedActivityForResult.intent
         assertEquals(Intent.ACTION_CREATE_DOCUMENT, asked.action)
         assertEquals("device-parity.json", asked.getStringExtra(Intent.EXTRA_TITLE))
@@ -113,7 +113,7 @@ internal class MainActivityFilesTest {
         until { written.size() > 0 && written.toString().trimEnd().endsWith("}") }
         assertContains(written.toString(), "\"artifact\": \"spots.fp32\"")
         until { phone.state.success == "The results are saved as results" }
-        phone.activity.tell(Event.Dismiss)
+        phone.activity.onEvent(Event.Dismiss)
         until { phone.state.success == null }
     }
 
@@ -121,7 +121,7 @@ internal class MainActivityFilesTest {
     fun `without an app that chooses files there is a sentence`() {
         phone.launch()
         shadowOf(phone.app).checkActivities(true)
-        phone.activity.tell(Event.OpenBundle)
+        phone.activity.onEvent(Event.OpenBundle)
         until { phone.state.problem != null }
         assertContains(phone.state.problem.orEmpty(), "no app that can choose files")
     }

@@ -36,7 +36,7 @@ internal class MainActivityTest {
         phone.launch()
         phone.app.viewer?.onFrame(frame())
         until { phone.state.seen != null }
-        phone.activity.tell(Event.ChooseUnit(ComputeUnit.CPU))
+        phone.activity.onEvent(Event.ChooseUnit(ComputeUnit.CPU))
         until { phone.state.model is Model.Ready && phone.state.unit == ComputeUnit.CPU }
         val (before, loads) = phone.app.controller.moment to phone.app.opener.opened.size
         val turned = Configuration(phone.activity.resources.configuration)
@@ -54,8 +54,8 @@ internal class MainActivityTest {
     @Test
     fun `choices outlive the process`() {
         phone.launch()
-        phone.activity.tell(Event.ChooseBundle("sums"))
-        phone.activity.tell(Event.ChooseUnit(ComputeUnit.CPU))
+        phone.activity.onEvent(Event.ChooseBundle("sums"))
+        phone.activity.onEvent(Event.ChooseUnit(ComputeUnit.CPU))
         until { phone.state.model is Model.Ready && phone.state.unit == ComputeUnit.CPU }
         val file = phone.app.getSharedPreferences("choices", Activity.MODE_PRIVATE)
         assertEquals(Choices("sums", "sums.fp32", ComputeUnit.CPU), Preferences(file).choices)

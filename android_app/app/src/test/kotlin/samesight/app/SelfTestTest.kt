@@ -31,7 +31,7 @@ class SelfTestTest {
             listOf("sums", "spots").map { Shelved(openBundle(writeBundle(temporary.newFolder(it), it)), false) }
         val shelf =
             object : Shelf {
-                override fun all(tell: (String) -> Unit) = bundles
+                override fun all(onProblem: (String) -> Unit) = bundles
 
                 override fun take(packed: Picked) = throw SamesightError("none here")
 
@@ -56,8 +56,8 @@ class SelfTestTest {
     @Test
     fun `runs every artifact on every unit, and the model is back afterwards`() {
         assertNull(app.results)
-        app.tell(Event.ShowSelfTest)
-        app.tell(Event.RunSelfTest)
+        app.onEvent(Event.ShowSelfTest)
+        app.onEvent(Event.RunSelfTest)
         settle()
         val done = assertIs<SelfTest.Done>(app.moment.state.selfTest)
         assertEquals(listOf(ComputeUnit.CPU, ComputeUnit.GPU, ComputeUnit.NPU), done.runs.map { it.unit })
@@ -70,10 +70,10 @@ class SelfTestTest {
         assertEquals(1, opener.inMemory)
         val results = assertNotNull(app.results)
         assertContains(results, "\"app\": \"Android app test\"")
-        app.tell(Event.Back)
+        app.onEvent(Event.Back)
         assertEquals(false, app.moment.state.testing)
         assertEquals(done, app.moment.state.selfTest)
-        app.tell(Event.ChooseBundle("spots"))
+        app.onEvent(Event.ChooseBundle("spots"))
         settle()
         assertEquals(SelfTest.Idle to null, app.moment.state.selfTest to app.results)
     }
@@ -83,7 +83,7 @@ class SelfTestTest {
         app.moment
         var most = 0
         opener.running = { most = maxOf(most, opener.inMemory) }
-        app.tell(Event.RunSelfTest)
+        app.onEvent(Event.RunSelfTest)
         settle()
         assertEquals(1, most)
     }
@@ -91,7 +91,7 @@ class SelfTestTest {
     @Test
     fun `cancelling ends it within a run, and the model is back`() {
         for (how in listOf(Event.CancelSelfTest, Event.Back)) {
-            app.tell(Event.ShowSelfTest)
+            app.onEvent(Event.ShowSelfTest)
             val inside = CountDownLatch(1)
             val go = CountDownLatch(1)
             var runs = 0
@@ -100,9 +100,9 @@ class SelfTestTest {
                 inside.countDown()
                 go.await(20, TimeUnit.SECONDS)
             }
-            app.tell(Event.RunSelfTest)
+            app.onEvent(Event.RunSelfTest)
             inside.await(20, TimeUnit.SECONDS)
-            app.tell(how)
+            app.onEvent(how)
             opener.running = {}
             go.countDown()
             settle()
@@ -122,10 +122,10 @@ class SelfTestTest {
             inside.countDown()
             go.await(20, TimeUnit.SECONDS)
         }
-        app.tell(Event.RunSelfTest)
+        app.onEvent(Event.RunSelfTest)
         inside.await(20, TimeUnit.SECONDS)
         opener.running = {}
-        app.tell(Event.ChooseBundle("spots"))
+        app.onEvent(Event.ChooseBundle("spots"))
         go.countDown()
         settle()
         assertEquals(SelfTest.Idle to "spots", app.moment.state.selfTest to app.moment.state.bundle)
@@ -135,11 +135,11 @@ class SelfTestTest {
 
     @Test
     fun `no frame is looked at while it is shown`() {
-        app.tell(Event.ShowSelfTest)
+        app.onEvent(Event.ShowSelfTest)
         assertEquals(false, app.free)
         app.onFrame(frame())
         assertNull(app.moment.state.seen)
-        app.tell(Event.Back)
+        app.onEvent(Event.Back)
         app.onFrame(frame())
         assertNotNull(app.moment.state.seen)
     }
@@ -148,14 +148,14 @@ class SelfTestTest {
     fun `what makes it fail is a sentence`() {
         app.moment
         opener.running = { error("a fault of ours") }
-        app.tell(Event.RunSelfTest)
+        app.onEvent(Event.RunSelfTest)
         settle()
         val done = assertIs<SelfTest.Done>(app.moment.state.selfTest)
         assertContains(done.runs[0].refusal.orEmpty(), "a fault of ours")
         assertContains(done.failures.single(), "sums.fp32: no unit runs it; ")
         opener.running = {}
         assertTrue(File(temporary.root, "sums/golden/000.input").delete())
-        app.tell(Event.RunSelfTest)
+        app.onEvent(Event.RunSelfTest)
         settle()
         assertContains(assertIs<SelfTest.Failed>(app.moment.state.selfTest).sentence, "000.input")
     }

@@ -111,7 +111,7 @@ internal class TestPhone : ExternalResource() {
 
     /** Asks for [event]'s file and gives [bytes] for it; the intent that asked. */
     fun choose(event: Event, uri: String, bytes: ByteArray): Intent {
-        activity.tell(event)
+        activity.onEvent(event)
         val asked = shadowOf(activity).nextStartedActivityForResult
         content.registerInputStreamSupplier(Uri.parse(uri)) { ByteArrayInputStream(bytes) }
         shadowOf(activity).receiveResult(asked.intent, Activity.RESULT_OK, Intent().setData(Uri.parse(uri)))

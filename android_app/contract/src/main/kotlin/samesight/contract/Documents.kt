@@ -22,8 +22,8 @@ private val LITERAL = Regex("true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][
  */
 internal fun <T> parseDocument(name: String, text: ByteArray, source: String, parse: (Fields) -> T): T {
     val data = parseJson(text, source)
-    val found = (data as? JsonObject)?.get("schema_version") as? JsonPrimitive
-    val version = found?.takeUnless { it.isString }?.content?.toLongOrNull()
+    val field = (data as? JsonObject)?.get("schema_version") as? JsonPrimitive
+    val version = field?.takeUnless { it.isString }?.content?.toLongOrNull()
     if (version != null && version > SCHEMA_VERSION) {
         throw SamesightError(
             "$source: written by a newer samesight (schema $version, this one reads $SCHEMA_VERSION); update samesight",

@@ -134,9 +134,9 @@ private fun bytes(file: File): ByteArray =
         throw SamesightError("$file: cannot be read (${error.message}); make the bundle anew")
     }
 
-private fun checkSize(file: File, found: Int, shape: List<Int>) {
-    if (shape.fold(1L) { product, side -> product * side } != found.toLong()) {
+private fun checkSize(file: File, count: Int, shape: List<Int>) {
+    if (shape.fold(1L) { product, side -> product * side } != count.toLong()) {
         val tuple = if (shape.size == 1) "(${shape[0]},)" else shape.joinToString(", ", "(", ")")
-        throw SamesightError("$file: has $found values, $CASES says $tuple; make the bundle anew")
+        throw SamesightError("$file: has $count values, $CASES says $tuple; make the bundle anew")
     }
 }

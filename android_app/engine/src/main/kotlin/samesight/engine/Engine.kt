@@ -7,7 +7,7 @@ import samesight.contract.Role
 import samesight.contract.SamesightError
 import samesight.contract.Tensor
 
-/** One loaded artifact on one unit. Not for several threads at once; [Slot] keeps them apart. */
+/** One loaded artifact on one unit. Not for several threads at once; [ModelHolder] keeps them apart. */
 interface Engine : AutoCloseable {
     /** Whether no other unit can run what was loaded: then the unit asked for is the unit that runs. */
     val certain: Boolean
@@ -53,11 +53,11 @@ internal fun checkInput(artifact: Artifact, tensor: ByteArray) {
     }
 }
 
-internal fun checkOutput(artifact: Artifact, index: Int, found: Int): List<Int> {
+internal fun checkOutput(artifact: Artifact, index: Int, size: Int): List<Int> {
     val info = artifact.outputs[index]
-    if (found != info.shape.fold(1, Int::times)) {
+    if (size != info.shape.fold(1, Int::times)) {
         throw SamesightError(
-            "artifact ${artifact.name}: output ${info.name} has $found values, the manifest says ${info.shape}; " +
+            "artifact ${artifact.name}: output ${info.name} has $size values, the manifest says ${info.shape}; " +
                 "the file is not the one that the manifest describes, make the bundle anew",
         )
     }

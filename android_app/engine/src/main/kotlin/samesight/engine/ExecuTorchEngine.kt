@@ -36,7 +36,7 @@ class ExecuTorchOpener(private val threads: Int = 0) : Opener {
         if (artifact.storage != TensorLayout.FLOAT32_NCHW) {
             throw SamesightError("artifact ${artifact.name}: ExecuTorch programs take float32 NCHW here")
         }
-        return said(file) {
+        return translateErrors(file) {
             val module = Module.load(file.path, Module.LOAD_MODE_FILE, threads)
             try {
                 module.loadMethod(METHOD)
@@ -55,16 +55,16 @@ class ExecuTorchOpener(private val threads: Int = 0) : Opener {
 
 private fun checkUnit(artifact: Artifact, delegates: List<String>, unit: ComputeUnit) {
     // What stands outside of delegates runs on the CPU.
-    val found = delegates.map { UNITS[it] ?: artifact.unit }.toSet().ifEmpty { setOf(ComputeUnit.CPU) }
-    if (found != setOf(unit)) {
+    val units = delegates.map { UNITS[it] ?: artifact.unit }.toSet().ifEmpty { setOf(ComputeUnit.CPU) }
+    if (units != setOf(unit)) {
         val names = delegates.ifEmpty { listOf("none") }.joinToString()
         throw SamesightError(
-            "artifact ${artifact.name}: was exported for ${found.joinToString()} (delegates: $names), not for $unit",
+            "artifact ${artifact.name}: was exported for ${units.joinToString()} (delegates: $names), not for $unit",
         )
     }
 }
 
-private fun <T> said(file: File, act: () -> T): T =
+private fun <T> translateErrors(file: File, act: () -> T): T =
     try {
         act()
     } catch (refusal: SamesightError) {
@@ -91,12 +91,14 @@ private class ExecuTorchEngine(
         if (closed) throw SamesightError("artifact ${artifact.name}: was closed; load it again")
         checkInput(artifact, tensor)
         pack(tensor, artifact.input.shape[1], artifact.storage, floats)
-        val made = said(file) { module.forward(EValue.from(Value.fromBlob(floats, shape))) }
-        if (made.size != roles.size || !made.all { it.isTensor() }) {
-            throw SamesightError("$file: returned ${made.size} values, the manifest says ${roles.size}; make it anew")
+        val results = translateErrors(file) { module.forward(EValue.from(Value.fromBlob(floats, shape))) }
+        if (results.size != roles.size || !results.all { it.isTensor() }) {
+            throw SamesightError(
+                "$file: returned ${results.size} values, the manifest says ${roles.size}; make it anew",
+            )
         }
         return roles.indices.associate { index ->
-            val values = said(file) { made[index].toTensor().dataAsFloatArray }
+            val values = translateErrors(file) { results[index].toTensor().dataAsFloatArray }
             roles[index] to Tensor(checkOutput(artifact, index, values.size), values)
         }
     }

@@ -24,7 +24,7 @@ class LiteRtOpener(private val environment: Environment) : Opener {
     override fun open(artifact: Artifact, file: File, unit: ComputeUnit): Engine {
         checkFormat(artifact, file, FORMAT)
         val graph = readGraph(file)
-        return said(file) {
+        return translateErrors(file) {
             if (unit == ComputeUnit.NPU) requireNpu()
             val model = CompiledModel.create(file.path, CompiledModel.Options(accelerator(unit)), environment)
             // Options(NPU) means {NPU, CPU}: only a graph that the CPU cannot run is certain to be on the NPU.
@@ -39,9 +39,9 @@ class LiteRtOpener(private val environment: Environment) : Opener {
     }
 
     private fun requireNpu() {
-        val found = environment.getAvailableAccelerators()
-        if (Accelerator.NPU !in found) {
-            throw SamesightError("the NPU is not among the accelerators that LiteRT finds here: $found")
+        val accelerators = environment.getAvailableAccelerators()
+        if (Accelerator.NPU !in accelerators) {
+            throw SamesightError("the NPU is not among the accelerators that LiteRT finds here: $accelerators")
         }
     }
 
@@ -55,7 +55,7 @@ private fun accelerator(unit: ComputeUnit) =
         ComputeUnit.NPU -> Accelerator.NPU
     }
 
-private fun <T> said(file: File, act: () -> T): T =
+private fun <T> translateErrors(file: File, act: () -> T): T =
     try {
         act()
     } catch (refusal: LiteRtException) {
@@ -101,7 +101,7 @@ private class LiteRtEngine(
     override fun run(tensor: ByteArray): Map<Role, Tensor> {
         if (open.isEmpty()) throw SamesightError("artifact ${artifact.name}: was closed; load it again")
         checkInput(artifact, tensor)
-        return said(file) {
+        return translateErrors(file) {
             write(tensor, inputs.values.single())
             model.run(inputs, outputs, SIGNATURE)
             outputs.values.withIndex().associate { (index, buffer) -> roles[index] to read(index, buffer) }

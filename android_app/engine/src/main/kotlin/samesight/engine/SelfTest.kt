@@ -47,11 +47,11 @@ fun selfTest(
     val runs = mutableListOf<UnitRun>()
     for (artifact in artifacts) {
         val request = Request(artifact, bundle.path(artifact), bundle.spec, cases)
-        val ladder = Ladder(request, openers.getValue(artifact.format), cancellation, System::nanoTime)
+        val selector = ComputeUnitSelector(request, openers.getValue(artifact.format), cancellation, System::nanoTime)
         var cpu: Times? = null
         for (unit in order) {
             progress(runs.size, artifacts.size * order.size, "${artifact.name} on the ${unit.name}")
-            val (trial, engine) = ladder.attempt(unit, cpu)
+            val (trial, engine) = selector.tryUnit(unit, cpu)
             if (unit == ComputeUnit.CPU) cpu = trial.times
             runs += engine?.use { run(it, trial, artifact, bundle.spec, cases, cancellation) } ?: refused(trial, artifact)
         }
@@ -111,7 +111,7 @@ private class Path(private val engine: Engine, private val spec: ModelSpec) {
     fun run(case: GoldenCase, image: String, prepare: Preprocessor.() -> Geometry): CaseRun {
         val geometry = preprocessor.prepare()
         outputs = engine.run(preprocessor.tensor)
-        val found: List<Answer> = answers(outputs, spec, geometry)
-        return CaseRun(case.id, image, sha256(preprocessor.tensor), found)
+        val answers: List<Answer> = answers(outputs, spec, geometry)
+        return CaseRun(case.id, image, sha256(preprocessor.tensor), answers)
     }
 }

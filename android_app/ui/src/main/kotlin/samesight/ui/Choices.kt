@@ -21,51 +21,54 @@ private val UNITS = listOf(null) + ComputeUnit.entries.asReversed()
 /** Camera, its other side, or photo. */
 @OptIn(ExperimentalLayoutApi::class)
 @Composable
-internal fun Sources(state: State, tell: (Event) -> Unit) {
+internal fun Sources(state: State, onEvent: (Event) -> Unit) {
     FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
-        Chip("Camera", state.source == Source.CAMERA) { tell(Event.UseCamera) }
+        Chip("Camera", state.source == Source.CAMERA) { onEvent(Event.UseCamera) }
         if (state.source == Source.CAMERA && state.switchable) {
-            val said = "Switch to the ${if (state.front) "back" else "front"} camera"
-            val spoken = Modifier.semantics { contentDescription = said }
-            OutlinedButton({ tell(Event.SwitchCamera) }, spoken) { Text("Switch") }
+            val description = "Switch to the ${if (state.front) "back" else "front"} camera"
+            val spoken = Modifier.semantics { contentDescription = description }
+            OutlinedButton({ onEvent(Event.SwitchCamera) }, spoken) { Text("Switch") }
         }
-        Chip("Photo", state.source == Source.PHOTO) { tell(Event.PickPhoto) }
+        Chip("Photo", state.source == Source.PHOTO) { onEvent(Event.PickPhoto) }
     }
 }
 
 /** Task, bundle, engine and unit. */
 @OptIn(ExperimentalLayoutApi::class)
 @Composable
-internal fun Choices(state: State, tell: (Event) -> Unit) {
+internal fun Choices(state: State, onEvent: (Event) -> Unit) {
     val tasks = state.bundles.map { it.task }.distinct().sorted()
     if (tasks.size > 1) {
         Chosen("Task") {
-            for (task in tasks) Chip(name(task), state.chosen?.task == task) { tell(Event.ChooseTask(task)) }
+            for (task in tasks) Chip(name(task), state.chosen?.task == task) { onEvent(Event.ChooseTask(task)) }
         }
     }
     Chosen("Model") {
         for (bundle in state.bundles.filter { state.chosen == null || it.task == state.chosen?.task }) {
             val origin = if (bundle.opened) ", opened from a file" else ""
-            val said = "${bundle.name}, ${bundle.labels} labels$origin"
-            Chip(bundle.name, bundle.name == state.bundle, said) { tell(Event.ChooseBundle(bundle.name)) }
+            val description = "${bundle.name}, ${bundle.labels} labels$origin"
+            Chip(bundle.name, bundle.name == state.bundle, description) { onEvent(Event.ChooseBundle(bundle.name)) }
         }
-        OutlinedButton({ tell(Event.OpenBundle) }) { Text("Open …") }
+        OutlinedButton({ onEvent(Event.OpenBundle) }) { Text("Open …") }
         state.chosen?.takeIf { it.opened }?.let { chosen ->
-            val said = Modifier.semantics { contentDescription = "Remove ${chosen.name}, which was opened from a file" }
-            OutlinedButton({ tell(Event.RemoveBundle(chosen.name)) }, said) { Text("Remove") }
+            val description = "Remove ${chosen.name}, which was opened from a file"
+            val spoken = Modifier.semantics { contentDescription = description }
+            OutlinedButton({ onEvent(Event.RemoveBundle(chosen.name)) }, spoken) { Text("Remove") }
         }
     }
     if (state.artifacts.isNotEmpty()) {
         Chosen("Engine") {
             for (artifact in state.artifacts) {
                 val unproven = artifact.passed != true
-                val said = name(artifact) + if (unproven) ", without a passing verdict" else ""
+                val description = name(artifact) + if (unproven) ", without a passing verdict" else ""
                 val shown = name(artifact) + if (unproven) " · unproven" else ""
-                Chip(shown, artifact.name == state.artifact, said) { tell(Event.ChooseArtifact(artifact.name)) }
+                Chip(shown, artifact.name == state.artifact, description) {
+                    onEvent(Event.ChooseArtifact(artifact.name))
+                }
             }
         }
         Chosen("Unit") {
-            for (unit in UNITS) Chip(name(unit), unit == state.unit) { tell(Event.ChooseUnit(unit)) }
+            for (unit in UNITS) Chip(name(unit), unit == state.unit) { onEvent(Event.ChooseUnit(unit)) }
         }
     }
 }
@@ -80,11 +83,11 @@ private fun Chosen(title: String, chips: @Composable () -> Unit) {
 }
 
 @Composable
-private fun Chip(text: String, selected: Boolean, said: String = text, act: () -> Unit) {
+private fun Chip(text: String, selected: Boolean, description: String = text, act: () -> Unit) {
     FilterChip(
         selected = selected,
         onClick = act,
         label = { Text(text) },
-        modifier = Modifier.semantics { contentDescription = said },
+        modifier = Modifier.semantics { contentDescription = description },
     )
 }

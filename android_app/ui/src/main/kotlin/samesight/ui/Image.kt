@@ -26,17 +26,17 @@ private const val UNKNOWN_ASPECT = 4f / 3f
 
 /** The image with its boxes, or what stands in its way. */
 @Composable
-internal fun ImagePane(state: State, preview: Preview, modifier: Modifier, tell: (Event) -> Unit) {
+internal fun ImagePane(state: State, preview: Preview, modifier: Modifier, onEvent: (Event) -> Unit) {
     Box(modifier.background(MaterialTheme.colorScheme.surfaceVariant), Alignment.Center) {
         val live = state.source == Source.PHOTO || state.camera == Camera.On
         if (!live) {
-            NoCamera(state.camera, tell)
+            NoCamera(state.camera, onEvent)
             return@Box
         }
         val seen = state.seen
         val aspect = if (seen == null) UNKNOWN_ASPECT else seen.width.toFloat() / seen.height
-        val said = description(seen, state.source)
-        Box(Modifier.aspectRatio(aspect).semantics { contentDescription = said }) {
+        val description = description(seen, state.source)
+        Box(Modifier.aspectRatio(aspect).semantics { contentDescription = description }) {
             preview(Modifier.fillMaxSize())
             if (seen != null) Boxes(seen, Modifier.fillMaxSize())
         }
@@ -44,7 +44,7 @@ internal fun ImagePane(state: State, preview: Preview, modifier: Modifier, tell:
 }
 
 @Composable
-private fun NoCamera(camera: Camera, tell: (Event) -> Unit) {
+private fun NoCamera(camera: Camera, onEvent: (Event) -> Unit) {
     val (title, sentence) =
         when (camera) {
             Camera.Asked -> "May the app use the camera?" to "Images stay on this phone: the app has no internet access."
@@ -55,23 +55,23 @@ private fun NoCamera(camera: Camera, tell: (Event) -> Unit) {
         }
     Message(title, sentence) {
         when (camera) {
-            Camera.Asked, Camera.Denied -> Button({ tell(Event.AllowCamera) }) { Text("Allow the camera") }
-            is Camera.Failed -> Button({ tell(Event.RetryCamera) }) { Text("Try again") }
+            Camera.Asked, Camera.Denied -> Button({ onEvent(Event.AllowCamera) }) { Text("Allow the camera") }
+            is Camera.Failed -> Button({ onEvent(Event.RetryCamera) }) { Text("Try again") }
             else -> Unit
         }
-        Button({ tell(Event.PickPhoto) }) { Text("Choose a photo") }
+        Button({ onEvent(Event.PickPhoto) }) { Text("Choose a photo") }
     }
 }
 
 /** Without any bundle there is nothing to run. */
 @Composable
-internal fun NoBundles(tell: (Event) -> Unit) {
+internal fun NoBundles(onEvent: (Event) -> Unit) {
     Box(Modifier.fillMaxSize(), Alignment.Center) {
         Message(
             "No models yet",
             "Build the app with one (samesight install BUNDLE android_app), or open a file that samesight pack made.",
         ) {
-            Button({ tell(Event.OpenBundle) }) { Text("Open a packed bundle") }
+            Button({ onEvent(Event.OpenBundle) }) { Text("Open a packed bundle") }
         }
     }
 }
@@ -84,8 +84,8 @@ private fun Message(title: String, sentence: String, actions: @Composable () -> 
         verticalArrangement = Arrangement.spacedBy(12.dp),
         horizontalAlignment = Alignment.CenterHorizontally,
     ) {
-        val told = Modifier.semantics { liveRegion = LiveRegionMode.Polite }
-        Text(title, told, textAlign = TextAlign.Center, style = MaterialTheme.typography.titleMedium)
+        val announced = Modifier.semantics { liveRegion = LiveRegionMode.Polite }
+        Text(title, announced, textAlign = TextAlign.Center, style = MaterialTheme.typography.titleMedium)
         Text(sentence, style = MaterialTheme.typography.bodyMedium, textAlign = TextAlign.Center)
         actions()
     }

@@ -37,8 +37,8 @@ internal fun Latencies(latencies: List<Latency>) {
             Part("answers", MaterialTheme.colorScheme.onSurfaceVariant, latencies.map { it.answers }),
         )
     val sum = "${milliseconds(median(latencies.map { it.sum }))} an image"
-    val said = "Last ${latencies.size} images: $sum; " + parts.joinToString { "${it.name} ${it.median}" }
-    Panel(sum, Modifier.clearAndSetSemantics { contentDescription = said }) {
+    val description = "Last ${latencies.size} images: $sum; " + parts.joinToString { "${it.name} ${it.median}" }
+    Panel(sum, Modifier.clearAndSetSemantics { contentDescription = description }) {
         Bars(parts, latencies.maxOf { it.sum })
         FlowRow(horizontalArrangement = Arrangement.spacedBy(12.dp)) {
             for (part in parts) {

@@ -23,7 +23,7 @@ import androidx.compose.ui.unit.dp
 
 /** What is told on every screen, above all else: what went wrong, what was done, what is waited for. */
 @Composable
-internal fun Notices(state: State, modifier: Modifier, tell: (Event) -> Unit) {
+internal fun Notices(state: State, modifier: Modifier, onEvent: (Event) -> Unit) {
     val waits =
         when {
             state.opening != null -> "Opening ${state.opening} …"
@@ -32,8 +32,8 @@ internal fun Notices(state: State, modifier: Modifier, tell: (Event) -> Unit) {
         }
     if (state.problem == null && state.success == null && waits == null) return
     Column(modifier.verticalScroll(rememberScrollState()).padding(16.dp), Arrangement.spacedBy(12.dp)) {
-        state.problem?.let { Problem(it) { tell(Event.Dismiss) } }
-        state.success?.let { Success(it) { tell(Event.Dismiss) } }
+        state.problem?.let { Problem(it) { onEvent(Event.Dismiss) } }
+        state.success?.let { Success(it) { onEvent(Event.Dismiss) } }
         waits?.let { Waits(it) }
     }
 }

@@ -58,7 +58,7 @@ private fun Label(answer: Answer, best: Boolean) {
 
 /** What really ran, and why nothing better did. */
 @Composable
-internal fun WhatRan(state: State, tell: (Event) -> Unit) {
+internal fun WhatRan(state: State, onEvent: (Event) -> Unit) {
     when (val model = state.model) {
         Model.None -> Unit
         Model.Loading ->
@@ -68,7 +68,7 @@ internal fun WhatRan(state: State, tell: (Event) -> Unit) {
         Model.Released ->
             Panel("Memory was low", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
                 Text("The model was unloaded; close other apps first.", style = MaterialTheme.typography.bodyMedium)
-                Button({ tell(Event.LoadAgain) }) { Text("Load again") }
+                Button({ onEvent(Event.LoadAgain) }) { Text("Load again") }
             }
         is Model.Failed ->
             Panel("The model does not run", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {

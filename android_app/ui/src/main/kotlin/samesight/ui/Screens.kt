@@ -33,8 +33,8 @@ typealias Preview = @Composable (Modifier) -> Unit
  * @param preview shows the image of [State.source]; boxes are drawn over it here.
  */
 @Composable
-fun SamesightApp(state: State, preview: Preview, tell: (Event) -> Unit) {
-    if (state.testing) SelfTestScreen(state, tell) else LiveScreen(state, preview, tell)
+fun SamesightApp(state: State, preview: Preview, onEvent: (Event) -> Unit) {
+    if (state.testing) SelfTestScreen(state, onEvent) else LiveScreen(state, preview, onEvent)
 }
 
 @OptIn(ExperimentalMaterial3Api::class)
@@ -53,18 +53,18 @@ internal fun Titled(title: String, back: (() -> Unit)?, action: (@Composable () 
 }
 
 @Composable
-private fun LiveScreen(state: State, preview: Preview, tell: (Event) -> Unit) {
-    val action: @Composable () -> Unit = { TextButton({ tell(Event.ShowSelfTest) }) { Text("Self-test") } }
+private fun LiveScreen(state: State, preview: Preview, onEvent: (Event) -> Unit) {
+    val action: @Composable () -> Unit = { TextButton({ onEvent(Event.ShowSelfTest) }) { Text("Self-test") } }
     Titled(state.bundle ?: "Samesight", null, action.takeIf { state.bundle != null }) { padding ->
         BoxWithConstraints(Modifier.padding(padding).fillMaxSize()) {
             val wide = maxWidth > maxHeight
             val most = (0.55f * maxHeight.value).dp
             Column {
-                Notices(state, Modifier.heightIn(max = most), tell)
+                Notices(state, Modifier.heightIn(max = most), onEvent)
                 when {
-                    state.bundles.isNotEmpty() -> Live(state, preview, wide, most, tell)
+                    state.bundles.isNotEmpty() -> Live(state, preview, wide, most, onEvent)
                     // At the start they are still being read.
-                    state.model != Model.Loading -> NoBundles(tell)
+                    state.model != Model.Loading -> NoBundles(onEvent)
                 }
             }
         }
@@ -72,30 +72,30 @@ private fun LiveScreen(state: State, preview: Preview, tell: (Event) -> Unit) {
 }
 
 @Composable
-private fun Live(state: State, preview: Preview, wide: Boolean, most: Dp, tell: (Event) -> Unit) {
+private fun Live(state: State, preview: Preview, wide: Boolean, most: Dp, onEvent: (Event) -> Unit) {
     if (wide) {
         Row {
-            ImagePane(state, preview, Modifier.weight(1f).fillMaxHeight(), tell)
-            Controls(state, Modifier.weight(1f), tell)
+            ImagePane(state, preview, Modifier.weight(1f).fillMaxHeight(), onEvent)
+            Controls(state, Modifier.weight(1f), onEvent)
         }
         return
     }
     Column {
-        ImagePane(state, preview, Modifier.fillMaxWidth().heightIn(max = most), tell)
-        Controls(state, Modifier.weight(1f), tell)
+        ImagePane(state, preview, Modifier.fillMaxWidth().heightIn(max = most), onEvent)
+        Controls(state, Modifier.weight(1f), onEvent)
     }
 }
 
 @Composable
-private fun Controls(state: State, modifier: Modifier, tell: (Event) -> Unit) {
+private fun Controls(state: State, modifier: Modifier, onEvent: (Event) -> Unit) {
     Column(
         modifier.fillMaxWidth().verticalScroll(rememberScrollState()).padding(16.dp),
         verticalArrangement = Arrangement.spacedBy(12.dp),
     ) {
         Answers(state)
-        WhatRan(state, tell)
-        Sources(state, tell)
-        Choices(state, tell)
+        WhatRan(state, onEvent)
+        Sources(state, onEvent)
+        Choices(state, onEvent)
         Latencies(state.latencies)
     }
 }

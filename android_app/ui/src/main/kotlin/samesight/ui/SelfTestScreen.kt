@@ -30,47 +30,47 @@ private const val EXPLAINED =
 
 /** The golden cases on this phone, and the file that `samesight verify --device-results` judges. */
 @Composable
-internal fun SelfTestScreen(state: State, tell: (Event) -> Unit) {
-    Titled("Self-test: ${state.bundle.orEmpty()}", { tell(Event.Back) }, null) { padding ->
+internal fun SelfTestScreen(state: State, onEvent: (Event) -> Unit) {
+    Titled("Self-test: ${state.bundle.orEmpty()}", { onEvent(Event.Back) }, null) { padding ->
         BoxWithConstraints(Modifier.padding(padding).fillMaxSize()) {
             val most = maxHeight / 2
             Column {
-                Notices(state, Modifier.heightIn(max = most), tell)
-                Test(state.selfTest, tell)
+                Notices(state, Modifier.heightIn(max = most), onEvent)
+                Test(state.selfTest, onEvent)
             }
         }
     }
 }
 
 @Composable
-private fun Test(test: SelfTest, tell: (Event) -> Unit) {
+private fun Test(test: SelfTest, onEvent: (Event) -> Unit) {
     Column(
         Modifier.fillMaxSize().verticalScroll(rememberScrollState()).padding(16.dp),
         verticalArrangement = Arrangement.spacedBy(12.dp),
     ) {
         Text(EXPLAINED, style = MaterialTheme.typography.bodyMedium)
         when (test) {
-            SelfTest.Idle -> Button({ tell(Event.RunSelfTest) }) { Text("Run") }
-            is SelfTest.Running -> Progress(test, tell)
+            SelfTest.Idle -> Button({ onEvent(Event.RunSelfTest) }) { Text("Run") }
+            is SelfTest.Running -> Progress(test, onEvent)
             is SelfTest.Failed -> {
                 Text(test.sentence, color = MaterialTheme.colorScheme.error)
-                Button({ tell(Event.RunSelfTest) }) { Text("Run again") }
+                Button({ onEvent(Event.RunSelfTest) }) { Text("Run again") }
             }
-            is SelfTest.Done -> Done(test, tell)
+            is SelfTest.Done -> Done(test, onEvent)
         }
     }
 }
 
 @Composable
-private fun Progress(test: SelfTest.Running, tell: (Event) -> Unit) {
+private fun Progress(test: SelfTest.Running, onEvent: (Event) -> Unit) {
     Text("${test.done} of ${test.total}", Modifier.semantics { liveRegion = LiveRegionMode.Polite })
     LinearProgressIndicator(progress = { test.done.toFloat() / maxOf(1, test.total) }, modifier = Modifier.fillMaxWidth())
     Text(test.what, style = MaterialTheme.typography.bodySmall)
-    OutlinedButton({ tell(Event.CancelSelfTest) }) { Text("Cancel") }
+    OutlinedButton({ onEvent(Event.CancelSelfTest) }) { Text("Cancel") }
 }
 
 @Composable
-private fun Done(test: SelfTest.Done, tell: (Event) -> Unit) {
+private fun Done(test: SelfTest.Done, onEvent: (Event) -> Unit) {
     val verdict = verdict(test)
     Text(verdict, Modifier.semantics { liveRegion = LiveRegionMode.Polite }, style = MaterialTheme.typography.titleMedium)
     for (failure in test.failures) {
@@ -85,8 +85,8 @@ private fun Done(test: SelfTest.Done, tell: (Event) -> Unit) {
         }
     }
     Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
-        Button({ tell(Event.SaveResults) }) { Text("Save results") }
-        OutlinedButton({ tell(Event.RunSelfTest) }) { Text("Run again") }
+        Button({ onEvent(Event.SaveResults) }) { Text("Save results") }
+        OutlinedButton({ onEvent(Event.RunSelfTest) }) { Text("Run again") }
     }
 }
 

@@ -43,7 +43,7 @@ sealed interface Model {
     /** The system ran low of memory and took it. */
     data object Released : Model
 
-    /** @property trials of all units of the ladder, in its order, [chosen] among them. */
+    /** @property trials of all units in the order in which they were requested, [chosen] among them. */
     data class Ready(val chosen: Trial, val trials: List<Trial>) : Model
 
     data class Failed(val sentence: String) : Model

@@ -141,9 +141,9 @@ private val TOUCHES: List<Triple<State, String, Event>> =
     )
 
 /** On a screen so high that all is on it. */
-private fun showing(state: State, tell: (Event) -> Unit = {}, check: ComposeUiTest.() -> Unit) =
+private fun showing(state: State, onEvent: (Event) -> Unit = {}, check: ComposeUiTest.() -> Unit) =
     runDesktopComposeUiTest(360, 2000) {
-        setContent { SamesightTheme { SamesightApp(state, { Box(it) }, tell) } }
+        setContent { SamesightTheme { SamesightApp(state, { Box(it) }, onEvent) } }
         check()
     }
 

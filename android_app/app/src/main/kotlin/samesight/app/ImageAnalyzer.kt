@@ -17,15 +17,15 @@ import samesight.ui.Latency
 private const val NANOS = 1e6f
 
 /** Answers of one image, boxes in pixels of the upright one, and what they took. */
-class Look(val answers: List<Answer>, val latency: Latency)
+class Analysis(val answers: List<Answer>, val latency: Latency)
 
 /**
  * One model's way from an image to answers. Not for several threads at once.
  *
- * @param network such as [samesight.engine.Slot.run].
+ * @param network such as [samesight.engine.ModelHolder.run].
  * @param clock nanoseconds.
  */
-class Looking(
+class ImageAnalyzer(
     private val spec: ModelSpec,
     private val network: (ByteArray) -> Map<Role, Tensor>,
     private val clock: () -> Long,
@@ -33,20 +33,20 @@ class Looking(
     private val preprocessor = Preprocessor(spec.input)
 
     /** @throws SamesightError the frame's planes are too short, or the network fails. */
-    fun at(frame: CameraFrame): Look = look { run(frame.yuv, frame.matrix, frame.range, frame.orientation) }
+    fun analyze(frame: CameraFrame): Analysis = timed { run(frame.yuv, frame.matrix, frame.range, frame.orientation) }
 
     /** @throws SamesightError the network fails. */
-    fun at(picture: Picture): Look = look { run(picture) }
+    fun analyze(picture: Picture): Analysis = timed { run(picture) }
 
-    private fun look(prepare: Preprocessor.() -> Geometry): Look {
+    private fun timed(prepare: Preprocessor.() -> Geometry): Analysis {
         val start = clock()
         val geometry = preprocessor.prepare()
         val prepared = clock()
         val outputs = network(preprocessor.tensor)
         val ran = clock()
-        val found = answers(outputs, spec, geometry, upright = true)
+        val answers = answers(outputs, spec, geometry, upright = true)
         val done = clock()
-        return Look(found, Latency((prepared - start) / NANOS, (ran - prepared) / NANOS, (done - ran) / NANOS))
+        return Analysis(answers, Latency((prepared - start) / NANOS, (ran - prepared) / NANOS, (done - ran) / NANOS))
     }
 }
 

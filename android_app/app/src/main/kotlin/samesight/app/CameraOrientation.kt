@@ -15,7 +15,7 @@ import samesight.contract.SamesightError
  *     device is turned as far counterclockwise (`Display.getRotation`, times 90).
  * @param front whether the camera looks where the screen looks: it sees the device turn the other way round.
  */
-fun turning(sensor: Int, display: Int, front: Boolean): Orientation {
+fun cameraOrientation(sensor: Int, display: Int, front: Boolean): Orientation {
     for (degrees in listOf(sensor, display)) {
         if (degrees !in intArrayOf(0, 90, 180, 270)) {
             throw SamesightError("a camera is turned by 0, 90, 180 or 270 degrees, not $degrees")

@@ -40,7 +40,7 @@ data class Trial(
     }
 }
 
-/** An engine that runs, the trial that chose it, and all trials in the order of the ladder, the CPU's among them. */
+/** An engine that runs, the trial that chose it, and all trials in the order of the request, the CPU's among them. */
 class Placement(val engine: Engine, val chosen: Trial, val trials: List<Trial>)
 
 /**
@@ -58,10 +58,10 @@ class Request(
 )
 
 /**
- * Loads an artifact on the first unit of the ladder that gives the server model's outputs.
+ * Loads an artifact on the first of the requested units that gives the server model's outputs.
  *
  * Each unit is asked for by itself, and one model is in memory at a time. The CPU is timed first, for comparison; a
- * unit that is slower is passed over if the CPU is on the ladder too, and shown as slower either way.
+ * unit that is slower is passed over if the CPU was requested too, and shown as slower either way.
  *
  * @param clock nanoseconds.
  * @throws SamesightError no unit runs it; with every refusal.
@@ -76,11 +76,11 @@ fun place(
     if (request.cases.size < LEAST_CASES) {
         throw SamesightError("artifact ${request.artifact.name}: $LEAST_CASES golden cases are needed to judge a unit")
     }
-    return Ladder(request, opener, cancellation, clock).climb()
+    return ComputeUnitSelector(request, opener, cancellation, clock).select()
 }
 
-/** The attempts of one request; see [place]. */
-internal class Ladder(
+/** Tries the units of one request; see [place]. */
+internal class ComputeUnitSelector(
     private val request: Request,
     private val opener: Opener,
     private val cancellation: Cancellation,
@@ -89,12 +89,12 @@ internal class Ladder(
     private val cases = request.cases.take(MOST_CASES)
     private val trials = mutableListOf<Trial>()
 
-    fun climb(): Placement {
-        val (reference, cpu) = attempt(ComputeUnit.CPU, null)
+    fun select(): Placement {
+        val (reference, cpu) = tryUnit(ComputeUnit.CPU, null)
         if (request.units == listOf(ComputeUnit.CPU) && cpu != null) return Placement(cpu, reference, listOf(reference))
         cpu?.close()
         for ((place, unit) in request.units.withIndex()) {
-            val (trial, engine) = if (unit == ComputeUnit.CPU) again(reference) else attempt(unit, reference.times)
+            val (trial, engine) = if (unit == ComputeUnit.CPU) reopen(reference) else tryUnit(unit, reference.times)
             trials += trial
             if (engine == null) continue
             if (trial.slower && ComputeUnit.CPU in request.units.drop(place) && reference.times != null) {
@@ -107,41 +107,43 @@ internal class Ladder(
         throw SamesightError("artifact ${request.artifact.name}: no unit runs it; $refusals")
     }
 
-    private fun again(reference: Trial): Pair<Trial, Engine?> {
+    private fun reopen(reference: Trial): Pair<Trial, Engine?> {
         if (reference.times == null) return reference to null
-        return tolerant(ComputeUnit.CPU) { reference to opener.open(request.artifact, request.file, ComputeUnit.CPU) }
+        return catchRefusal(ComputeUnit.CPU) {
+            reference to opener.open(request.artifact, request.file, ComputeUnit.CPU)
+        }
     }
 
     /** Loads on one unit, checks the outputs and takes the times; or the refusal, with everything closed. */
-    fun attempt(unit: ComputeUnit, cpu: Times?): Pair<Trial, Engine?> =
-        tolerant(unit) {
+    fun tryUnit(unit: ComputeUnit, cpu: Times?): Pair<Trial, Engine?> =
+        catchRefusal(unit) {
             cancellation.check()
             val start = clock()
             val engine = opener.open(request.artifact, request.file, unit)
             try {
-                measured(unit, engine, (clock() - start) / NANOS, cpu) to engine
+                measure(unit, engine, (clock() - start) / NANOS, cpu) to engine
             } catch (problem: Throwable) {
                 engine.close()
                 throw problem
             }
         }
 
-    private fun measured(unit: ComputeUnit, engine: Engine, load: Double, cpu: Times?): Trial {
+    private fun measure(unit: ComputeUnit, engine: Engine, load: Double, cpu: Times?): Trial {
         cancellation.check()
         val start = clock()
         val first = engine.run(cases[0].tensor)
         val firstTime = (clock() - start) / NANOS
-        val found = listOf(first) + cases.drop(1).map {
+        val outputs = listOf(first) + cases.drop(1).map {
             cancellation.check()
             engine.run(it.tensor)
         }
-        checkLikeness(cases, found, request.spec, request.artifact.precision, unit)
+        checkSignalToNoise(cases, outputs, request.spec, request.artifact.precision, unit)
         val times = Times(load, firstTime, steadyTime(engine, cases[0].tensor, cancellation, clock))
         val slower = cpu != null && times.steady > cpu.steady
         return Trial(unit, proof(engine, times, cpu), times, slower, engine.delegates)
     }
 
-    private fun tolerant(unit: ComputeUnit, act: () -> Pair<Trial, Engine?>): Pair<Trial, Engine?> =
+    private fun catchRefusal(unit: ComputeUnit, act: () -> Pair<Trial, Engine?>): Pair<Trial, Engine?> =
         try {
             act()
         } catch (cancelled: CancellationException) {

@@ -18,18 +18,18 @@ import samesight.contract.Times
 
 private const val MS = 1_000_000L
 
-class LadderTest {
+class ComputeUnitSelectorTest {
     private val clock = Clock()
 
     private fun opener(vararg units: Pair<samesight.contract.ComputeUnit, Behaviour>) = FakeOpener(mapOf(*units), clock)
 
-    private fun climb(opener: FakeOpener, request: Request = request()) =
+    private fun select(opener: FakeOpener, request: Request = request()) =
         place(request, opener, Cancellation()) { clock.now }
 
     @Test
     fun `a phone with the CPU alone says why the others are refused`() {
         val opener = opener(CPU to Behaviour(steady = 3 * MS, first = 9 * MS, load = 40 * MS))
-        val placement = climb(opener)
+        val placement = select(opener)
         assertEquals(CPU, placement.chosen.unit)
         assertEquals(Times(40.0, 9.0, 3.0), placement.chosen.times)
         assertEquals(listOf("status 504 for NPU", "status 504 for GPU", null), placement.trials.map { it.refusal })
@@ -38,7 +38,7 @@ class LadderTest {
 
     @Test
     fun `the highest unit with the right outputs is taken`() {
-        val placement = climb(opener(CPU to Behaviour(), GPU to Behaviour(steady = MS / 2)))
+        val placement = select(opener(CPU to Behaviour(), GPU to Behaviour(steady = MS / 2)))
         assertEquals(GPU to Proof.CERTAIN, placement.chosen.unit to placement.chosen.proof)
         assertEquals(listOf(NPU, GPU, CPU), placement.trials.map { it.unit })
     }
@@ -46,7 +46,7 @@ class LadderTest {
     @Test
     fun `an NPU that gives wrong outputs is refused`() {
         val wrong = Behaviour(steady = 1000) { tensor -> logits(tensor).apply { reverse() } }
-        val placement = climb(opener(NPU to wrong, CPU to Behaviour()))
+        val placement = select(opener(NPU to wrong, CPU to Behaviour()))
         assertEquals(CPU, placement.chosen.unit)
         assertContains(placement.trials[0].refusal.orEmpty(), "dB from the server model's")
     }
@@ -54,20 +54,20 @@ class LadderTest {
     @Test
     fun `an output that never changes is refused`() {
         val constant = logits(cases[0].tensor)
-        val placement = climb(opener(GPU to Behaviour { constant.copyOf() }, CPU to Behaviour()))
+        val placement = select(opener(GPU to Behaviour { constant.copyOf() }, CPU to Behaviour()))
         assertEquals(CPU, placement.chosen.unit)
     }
 
     @Test
     fun `a GPU that gives NaN is refused`() {
-        val placement = climb(opener(GPU to Behaviour { FloatArray(2) { Float.NaN } }, CPU to Behaviour()))
+        val placement = select(opener(GPU to Behaviour { FloatArray(2) { Float.NaN } }, CPU to Behaviour()))
         assertEquals(CPU, placement.chosen.unit)
         assertContains(placement.trials.first { it.unit == GPU }.refusal.orEmpty(), "not finite")
     }
 
     @Test
     fun `a slower GPU is passed over and shown`() {
-        val placement = climb(opener(GPU to Behaviour(steady = 3 * MS), CPU to Behaviour()))
+        val placement = select(opener(GPU to Behaviour(steady = 3 * MS), CPU to Behaviour()))
         assertEquals(CPU, placement.chosen.unit)
         val gpu = placement.trials.first { it.unit == GPU }
         assertTrue(gpu.slower)
@@ -78,7 +78,7 @@ class LadderTest {
 
     @Test
     fun `a slower GPU that is asked for alone is taken and shown so`() {
-        val placement = climb(opener(GPU to Behaviour(steady = 3 * MS), CPU to Behaviour()), request(GPU))
+        val placement = select(opener(GPU to Behaviour(steady = 3 * MS), CPU to Behaviour()), request(GPU))
         assertEquals(GPU, placement.chosen.unit)
         assertTrue(placement.chosen.slower)
     }
@@ -86,7 +86,7 @@ class LadderTest {
     @Test
     fun `an NPU that could be the CPU is never certain`() {
         val silent = Behaviour(steady = MS, certain = false, operations = 2_000_000)
-        val placement = climb(opener(NPU to silent, CPU to Behaviour(steady = MS)))
+        val placement = select(opener(NPU to silent, CPU to Behaviour(steady = MS)))
         assertEquals(Proof.REQUESTED, placement.chosen.proof)
         assertContains(placement.chosen.toString(), "requested, not proven")
     }
@@ -95,7 +95,7 @@ class LadderTest {
     fun `time tells on a large network only`() {
         fun proofOf(operations: Long?, npu: Long): Proof? {
             val unsure = Behaviour(steady = npu, certain = false, operations = operations)
-            return climb(opener(NPU to unsure, CPU to Behaviour(steady = 10 * MS))).chosen.proof
+            return select(opener(NPU to unsure, CPU to Behaviour(steady = 10 * MS))).chosen.proof
         }
         assertEquals(Proof.TIMING, proofOf(100_000_000, 5 * MS))
         assertEquals(Proof.REQUESTED, proofOf(100_000_000, 5 * MS + 1))
@@ -105,7 +105,7 @@ class LadderTest {
 
     @Test
     fun `an artifact that the CPU cannot run is placed on the NPU`() {
-        val placement = climb(opener(NPU to Behaviour()))
+        val placement = select(opener(NPU to Behaviour()))
         assertEquals(NPU to Proof.CERTAIN, placement.chosen.unit to placement.chosen.proof)
         assertFalse(placement.chosen.slower)
         assertEquals("status 504 for CPU", placement.trials.last().refusal)
@@ -113,7 +113,7 @@ class LadderTest {
 
     @Test
     fun `without any unit every refusal is told`() {
-        val error = assertFailsWith<SamesightError> { climb(opener()) }
+        val error = assertFailsWith<SamesightError> { select(opener()) }
         for (unit in listOf(NPU, GPU, CPU)) assertContains(error.message, "$unit: status 504 for $unit")
     }
 
@@ -122,7 +122,7 @@ class LadderTest {
         val full = Behaviour(opening = { throw OutOfMemoryError("heap") })
         val missing = Behaviour(opening = { throw UnsatisfiedLinkError("no litert_jni") })
         val opener = opener(NPU to full, GPU to missing, CPU to Behaviour())
-        val placement = climb(opener)
+        val placement = select(opener)
         assertEquals(CPU, placement.chosen.unit)
         assertContains(placement.trials[0].refusal.orEmpty(), "not enough memory: heap")
         assertContains(placement.trials[1].refusal.orEmpty(), "no litert_jni")
@@ -132,14 +132,14 @@ class LadderTest {
     @Test
     fun `memory that ends in a run is a refusal and the engine is closed`() {
         val opener = opener(GPU to Behaviour { throw OutOfMemoryError("outputs") }, CPU to Behaviour())
-        assertEquals(CPU, climb(opener).chosen.unit)
+        assertEquals(CPU, select(opener).chosen.unit)
         assertEquals(1, opener.inMemory)
     }
 
     @Test
     fun `one model is in memory at a time`() {
         val opener = opener(NPU to Behaviour { FloatArray(2) }, GPU to Behaviour(steady = 9 * MS), CPU to Behaviour())
-        climb(opener)
+        select(opener)
         assertEquals(listOf(CPU, NPU, GPU, CPU), opener.opened)
         assertEquals(1, opener.mostInMemory)
     }
@@ -147,14 +147,14 @@ class LadderTest {
     @Test
     fun `the CPU alone is loaded once`() {
         val opener = opener(CPU to Behaviour())
-        climb(opener, request(CPU))
+        select(opener, request(CPU))
         assertEquals(listOf(CPU), opener.opened)
     }
 
     @Test
     fun `a single golden case judges nothing`() {
         val one = Request(artifact(), java.io.File("sums"), spec, cases.take(1))
-        assertContains(assertFailsWith<SamesightError> { climb(opener(CPU to Behaviour()), one) }.message, "2 golden")
+        assertContains(assertFailsWith<SamesightError> { select(opener(CPU to Behaviour()), one) }.message, "2 golden")
     }
 
     @Test

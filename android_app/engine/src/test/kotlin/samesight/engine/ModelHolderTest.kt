@@ -15,29 +15,29 @@ import samesight.contract.ComputeUnit.CPU
 import samesight.contract.Role
 import samesight.contract.SamesightError
 
-class SlotTest {
-    private val slot = Slot()
+class ModelHolderTest {
+    private val holder = ModelHolder()
 
-    private fun load(opener: FakeOpener) = slot.load { place(request(CPU), opener, it) }
+    private fun load(opener: FakeOpener) = holder.load { place(request(CPU), opener, it) }
 
     @Test
     fun `runs what was loaded`() {
         load(FakeOpener(mapOf(CPU to Behaviour())))
         val tensor = cases[1].tensor
-        assertContentEquals(logits(tensor), slot.run(tensor).getValue(Role.LOGITS).values)
+        assertContentEquals(logits(tensor), holder.run(tensor).getValue(Role.LOGITS).values)
     }
 
     @Test
     fun `says that nothing is loaded, before a load and after close`() {
-        assertContains(assertFailsWith<SamesightError> { slot.run(cases[0].tensor) }.message, "no model is loaded")
+        assertContains(assertFailsWith<SamesightError> { holder.run(cases[0].tensor) }.message, "no model is loaded")
         val opener = FakeOpener(mapOf(CPU to Behaviour()))
         load(opener)
-        slot.close()
-        slot.close()
+        holder.close()
+        holder.close()
         assertEquals(0, opener.inMemory)
-        assertFailsWith<SamesightError> { slot.run(cases[0].tensor) }
+        assertFailsWith<SamesightError> { holder.run(cases[0].tensor) }
         load(opener)
-        slot.run(cases[0].tensor)
+        holder.run(cases[0].tensor)
     }
 
     @Test
@@ -54,7 +54,7 @@ class SlotTest {
         load(first)
         assertFailsWith<SamesightError> { load(FakeOpener(emptyMap())) }
         assertEquals(0, first.inMemory)
-        assertFailsWith<SamesightError> { slot.run(cases[0].tensor) }
+        assertFailsWith<SamesightError> { holder.run(cases[0].tensor) }
     }
 
     @Test
@@ -79,7 +79,7 @@ class SlotTest {
         other.join()
         assertIs<CancellationException>(thrown)
         assertEquals(0 to 1, first.inMemory to second.inMemory)
-        slot.run(cases[0].tensor)
+        holder.run(cases[0].tensor)
     }
 
     @Test
@@ -102,9 +102,9 @@ class SlotTest {
         load(opener)
         wait = true
         var failed = false
-        val runner = thread { failed = runCatching { slot.run(cases[0].tensor) }.isFailure }
+        val runner = thread { failed = runCatching { holder.run(cases[0].tensor) }.isFailure }
         inside.await(10, TimeUnit.SECONDS)
-        val closer = thread { slot.close() }
+        val closer = thread { holder.close() }
         while (closer.state != Thread.State.WAITING) Thread.sleep(1)
         assertEquals(1, opener.inMemory)
         go.countDown()

@@ -14,7 +14,7 @@ import samesight.contract.Tensor
  * Loading another gives the memory of the one before back first, and cancels a load that is under way. Closing waits
  * for the run that is under way.
  */
-class Slot : AutoCloseable {
+class ModelHolder : AutoCloseable {
     private val lock = ReentrantLock()
     private val loading = AtomicReference<Cancellation>()
     private var placement: Placement? = null
@@ -32,15 +32,15 @@ class Slot : AutoCloseable {
         return lock.withLock {
             mine.check()
             unload()
-            val made = open(mine)
+            val new = open(mine)
             try {
                 mine.check()
             } catch (cancelled: CancellationException) {
-                made.engine.close()
+                new.engine.close()
                 throw cancelled
             }
-            placement = made
-            made
+            placement = new
+            new
         }
     }
 

@@ -7,7 +7,7 @@ import samesight.contract.Role
 import samesight.contract.Times
 import samesight.contract.UnitRun
 
-class WordsTest {
+class FormattingTest {
     @Test
     fun `a run of the self-test tells all its times and its delegates`() {
         val run =

@@ -21,8 +21,8 @@ class Picked(called: () -> String, val open: () -> InputStream) {
 
 /** Where bundles come from. Its calls read whole files and take a while. */
 interface Shelf {
-    /** Every bundle that can be opened, one of each name; for each other one [tell] gets a sentence. */
-    fun all(tell: (String) -> Unit): List<Shelved>
+    /** Every bundle that can be opened, one of each name; for each other one [onProblem] gets a sentence. */
+    fun all(onProblem: (String) -> Unit): List<Shelved>
 
     /**
      * Keeps what `samesight pack` made; a bundle of the same name that was opened before is replaced.

@@ -29,7 +29,7 @@ internal fun frame(
 
 private fun levels(pixels: Pixels) = pixels.colours.map { (it shr 16) and 255 }
 
-class LookingTest {
+class ImageAnalyzerTest {
     @Test
     fun `a frame is shown upright, and as in a mirror where people expect one`() {
         assertEquals(listOf(20, 20, 200, 200, 20, 20, 200, 200), levels(shown(frame())))

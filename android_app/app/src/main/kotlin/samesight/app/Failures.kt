@@ -4,13 +4,13 @@ import java.util.concurrent.CancellationException
 import samesight.contract.SamesightError
 
 /** What [act] gives; where it fails, what [failed] makes of one sentence; null where it was cancelled. */
-internal fun <T> attempt(failed: (String) -> T, act: () -> T): T? =
+internal fun <T> catchFailures(failed: (String) -> T, act: () -> T): T? =
     try {
         act()
     } catch (_: CancellationException) {
         null
-    } catch (told: SamesightError) {
-        failed(told.message)
+    } catch (error: SamesightError) {
+        failed(error.message)
     } catch (problem: Exception) {
         failed("something in the app went wrong: $problem")
     } catch (missing: LinkageError) {

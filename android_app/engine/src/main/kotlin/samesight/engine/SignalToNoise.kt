@@ -24,17 +24,17 @@ internal fun leastDecibels(precision: String): Double =
  *
  * @throws SamesightError a wrong shape, values that are not finite, or too much noise; so the unit is not to be used.
  */
-internal fun checkLikeness(
+internal fun checkSignalToNoise(
     cases: List<GoldenCase>,
-    found: List<Map<Role, Tensor>>,
+    outputs: List<Map<Role, Tensor>>,
     spec: ModelSpec,
     precision: String,
     unit: ComputeUnit,
 ) {
-    found.forEach { checkOutputs(it, spec) }
+    outputs.forEach { checkOutputs(it, spec) }
     val least = leastDecibels(precision)
     for (role in spec.roles) {
-        val ratio = decibels(cases.map { it.outputs.getValue(role) }, found.map { it.getValue(role) })
+        val ratio = decibels(cases.map { it.outputs.getValue(role) }, outputs.map { it.getValue(role) })
         if (ratio < least) {
             throw SamesightError(
                 "$unit: output '${role.name.lowercase()}' is %.1f dB from the server model's, at least %.0f are asked for; "
@@ -45,7 +45,7 @@ internal fun checkLikeness(
 }
 
 /** As Python's: the signal is the reference's energy about its mean per channel, so that a constant scores 0 or less. */
-internal fun decibels(expected: List<Tensor>, found: List<Tensor>): Double {
+internal fun decibels(expected: List<Tensor>, actual: List<Tensor>): Double {
     val channels = expected[0].shape.last()
     val sums = DoubleArray(channels)
     var count = 0
@@ -55,11 +55,11 @@ internal fun decibels(expected: List<Tensor>, found: List<Tensor>): Double {
     }
     var signal = 0.0
     var noise = 0.0
-    for ((wanted, made) in expected.zip(found)) {
-        for (i in wanted.values.indices) {
-            val value = wanted.values[i].toDouble()
+    for ((reference, output) in expected.zip(actual)) {
+        for (i in reference.values.indices) {
+            val value = reference.values[i].toDouble()
             val about = value - sums[i % channels] / count
-            val error = made.values[i] - value
+            val error = output.values[i] - value
             signal += about * about
             noise += error * error
         }

@@ -9,15 +9,15 @@ import samesight.contract.SamesightError
 
 private val DEGREES = listOf(0, 90, 180, 270)
 
-class TurningTest {
+class CameraOrientationTest {
     @Test
     fun `phones of today`() {
         // Held upright; turned to the left, so that the top points left; upside down; turned to the right.
-        assertEquals(listOf(1, 0, 3, 2), DEGREES.map { turning(90, it, front = false).quarterTurns })
-        assertEquals(listOf(3, 0, 1, 2), DEGREES.map { turning(270, it, front = true).quarterTurns })
+        assertEquals(listOf(1, 0, 3, 2), DEGREES.map { cameraOrientation(90, it, front = false).quarterTurns })
+        assertEquals(listOf(3, 0, 1, 2), DEGREES.map { cameraOrientation(270, it, front = true).quarterTurns })
         // A tablet that is made to lie, and a back camera that is built in the other way round (Nexus 5X).
-        assertEquals(0, turning(0, 0, front = false).quarterTurns)
-        assertEquals(3, turning(270, 0, front = false).quarterTurns)
+        assertEquals(0, cameraOrientation(0, 0, front = false).quarterTurns)
+        assertEquals(3, cameraOrientation(270, 0, front = false).quarterTurns)
     }
 
     /** Sensor, device and world as turns of one image: what is upright in the world is upright in the end. */
@@ -36,7 +36,7 @@ class TurningTest {
                     val turned = Orientation(Math.floorMod(-sensor - deviceClockwise, 360) / 90)
                     val frame = turned.upright(world, width, height)
                     val (across, down) = turned.uprightWidth(width, height) to turned.uprightHeight(width, height)
-                    val upright = turning(sensor, display, front)
+                    val upright = cameraOrientation(sensor, display, front)
                     assertContentEquals(world, upright.upright(frame, across, down), "$sensor $display $front")
                     assertEquals(false, upright.mirrored)
                 }
@@ -55,7 +55,7 @@ class TurningTest {
 
     @Test
     fun `other angles are refused`() {
-        assertFailsWith<SamesightError> { turning(45, 0, front = false) }
-        assertFailsWith<SamesightError> { turning(0, 360, front = true) }
+        assertFailsWith<SamesightError> { cameraOrientation(45, 0, front = false) }
+        assertFailsWith<SamesightError> { cameraOrientation(0, 360, front = true) }
     }
 }

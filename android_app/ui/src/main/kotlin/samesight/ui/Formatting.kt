@@ -28,9 +28,9 @@ internal fun figures(trial: Trial): String = (times(trial.times) + trial.delegat
 
 internal fun figures(run: UnitRun): String {
     val ratio = run.snrDb.values.filterNotNull().minOrNull()
-    val likeness = if (ratio == null) "exact" else "%.0f dB".format(Locale.ROOT, ratio)
+    val ratioText = if (ratio == null) "exact" else "%.0f dB".format(Locale.ROOT, ratio)
     val slower = listOf("slower than the CPU").filter { run.slower }
-    return (listOf(likeness) + slower + times(run.times) + run.delegates).joinToString(" · ")
+    return (listOf(ratioText) + slower + times(run.times) + run.delegates).joinToString(" · ")
 }
 
 private fun times(times: Times?): List<String> {

@@ -5,8 +5,8 @@ import android.net.Uri
 import android.provider.OpenableColumns
 
 /** What a person calls the file behind a content URI: its provider's words, or else the end of the URI. */
-internal fun name(context: Context, uri: Uri): String {
-    val told =
+internal fun displayName(context: Context, uri: Uri): String {
+    val name =
         try {
             context.contentResolver.query(uri, arrayOf(OpenableColumns.DISPLAY_NAME), null, null, null)?.use {
                 if (it.moveToFirst()) it.getString(0) else null
@@ -15,5 +15,5 @@ internal fun name(context: Context, uri: Uri): String {
             // Providers are other people's programs; the file itself may be readable all the same.
             null
         }
-    return told ?: uri.lastPathSegment ?: uri.toString()
+    return name ?: uri.lastPathSegment ?: uri.toString()
 }
