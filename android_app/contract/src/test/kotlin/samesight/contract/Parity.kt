@@ -8,10 +8,10 @@ import kotlinx.serialization.json.boolean
 import kotlinx.serialization.json.int
 import kotlinx.serialization.json.jsonPrimitive
 
-// What tests/android/test_contract.py runs: prints what this implementation makes of cases that Python drew, one line
+// What tests/android runs: prints what this implementation makes of cases that Python drew, one line
 // per case; Python compares the lines with its own.
 
-/** `pixels FILE`, `answers FILE`, `documents FILE` or `bundles FILE`: the file has one JSON object per line. */
+/** `pixels`, `answers`, `documents`, `bundles` or `gates`, then a file that has one JSON object per line. */
 fun main(arguments: Array<String>) {
     val (command, file) = arguments
     val cases = File(file).readLines().map { Json.parseToJsonElement(it) as JsonObject }
@@ -21,6 +21,7 @@ fun main(arguments: Array<String>) {
             "answers" -> ::answerParity
             "documents" -> ::documentParity
             "bundles" -> ::bundleParity
+            "gates" -> return gateParity(cases)
             else -> error("no command $command")
         }
     for (case in cases) println(sentenceOr { answer(case) })

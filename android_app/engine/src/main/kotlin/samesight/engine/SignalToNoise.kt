@@ -9,20 +9,15 @@ import samesight.contract.Role
 import samesight.contract.SamesightError
 import samesight.contract.Tensor
 import samesight.contract.checkOutputs
+import samesight.contract.gateFor
 
-// A GPU or NPU computes float networks in halves: the least that Python asks of fp16.
-private const val FLOAT_DB = 40.0
-private const val QUANTIZED_DB = 18.0
 private const val SILENCE_DB = -200.0
-
-/** The least signal-to-noise ratio, in dB, that an artifact of this precision must reach on a phone. */
-internal fun leastDecibels(precision: String): Double =
-    if (precision in listOf("fp32", "fp16")) FLOAT_DB else QUANTIZED_DB
 
 /**
  * Compares raw outputs with the server model's.
  *
- * @throws SamesightError a wrong shape, values that are not finite, or too much noise; so the unit is not to be used.
+ * @throws SamesightError a wrong shape, values that are not finite, a precision without a gate, or too much noise; so the
+ *     unit is not to be used.
  */
 internal fun checkSignalToNoise(
     cases: List<GoldenCase>,
@@ -32,7 +27,7 @@ internal fun checkSignalToNoise(
     unit: ComputeUnit,
 ) {
     outputs.forEach { checkOutputs(it, spec) }
-    val least = leastDecibels(precision)
+    val least = gateFor(precision, unit).snrDb
     for (role in spec.roles) {
         val ratio = decibels(cases.map { it.outputs.getValue(role) }, outputs.map { it.getValue(role) })
         if (ratio < least) {
