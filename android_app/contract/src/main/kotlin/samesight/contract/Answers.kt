@@ -8,7 +8,7 @@ data class Box(val x1: Float, val y1: Float, val x2: Float, val y2: Float)
  *
  * @property label the class's name.
  * @property index of [label] in the spec's labels.
- * @property box null in classification.
+ * @property box null for a task without boxes.
  */
 data class Answer(val label: String, val index: Int, val score: Float, val box: Box? = null)
 
@@ -16,9 +16,9 @@ data class Answer(val label: String, val index: Int, val score: Float, val box: 
  * The answers of one image, best first.
  *
  * @param outputs one per role: logits [1, C]; or logits [1, N, C], boxes [1, N, 4], objectness [1, N, 1].
- * @param geometry of the image, from `preprocess`; boxes are mapped back with it. Classification needs none.
+ * @param geometry of the image, from `preprocess`; boxes are mapped back with it; without boxes none is needed.
  * @param upright boxes in pixels of the upright image (for drawing), not of the stored one.
- * @throws SamesightError the outputs contradict the spec or are not finite; or a detection without geometry.
+ * @throws SamesightError the outputs contradict the spec or are not finite; or boxes without geometry.
  */
 fun answers(
     outputs: Map<Role, Tensor>,
@@ -27,22 +27,20 @@ fun answers(
     upright: Boolean = false,
 ): List<Answer> {
     checkOutputs(outputs, spec)
-    if (spec.task == Task.CLASSIFICATION) {
-        val logits = outputs.getValue(Role.LOGITS).values
-        return rank(logits, spec.topK).map {
-            Answer(spec.labels[it], it, activate(logits, 0, logits.size, it, spec.outputs.activation))
-        }
+    if (Role.BOXES in spec.roles) required(geometry, spec)
+    val decoded = TASKS.getValue(spec.task).decode(outputs, spec)
+    val boxes = decoded.boxes?.let { imageBoxes(it, required(geometry, spec), upright) }
+    return decoded.indices.mapIndexed { place, index ->
+        Answer(spec.labels[index], index, decoded.scores[place], boxes?.get(place))
     }
-    if (geometry == null) {
-        throw SamesightError("model ${spec.name}: boxes need the geometry of the image that preprocess returns")
-    }
-    val found = detect(outputs, spec)
-    val input = found.boxes.copyOf(4 * found.count)
-    val boxes = if (upright) geometry.toUpright(input) else geometry.toStored(input)
-    return List(found.count) {
-        val box = Box(boxes[4 * it], boxes[4 * it + 1], boxes[4 * it + 2], boxes[4 * it + 3])
-        Answer(spec.labels[found.classes[it]], found.classes[it], found.scores[it], box)
-    }
+}
+
+private fun required(geometry: Geometry?, spec: ModelSpec): Geometry =
+    geometry ?: throw SamesightError("model ${spec.name}: boxes need the geometry of the image that preprocess returns")
+
+private fun imageBoxes(boxes: FloatArray, geometry: Geometry, upright: Boolean): List<Box> {
+    val mapped = if (upright) geometry.toUpright(boxes) else geometry.toStored(boxes)
+    return List(mapped.size / 4) { Box(mapped[4 * it], mapped[4 * it + 1], mapped[4 * it + 2], mapped[4 * it + 3]) }
 }
 
 /**
@@ -71,30 +69,13 @@ fun checkShapes(shapes: Map<Role, List<Int>>, spec: ModelSpec) {
             "model ${spec.name}: no output for the role '${missing.label}', which the spec's roles name",
         )
     }
-    val logits = shapes.getValue(Role.LOGITS)
-    if (spec.task == Task.CLASSIFICATION) {
-        expect(Role.LOGITS, logits, listOf(1, spec.classCount), spec, "labels")
-        return
-    }
-    val positions = if (logits.size == 3) logits[1] else 0
-    val boxes = shapes.getValue(Role.BOXES)
-    expect(Role.LOGITS, logits, listOf(1, positions, spec.classCount), spec, "labels or background")
-    expect(Role.BOXES, boxes, listOf(1, positions, 4), spec, "roles")
-    if (Role.OBJECTNESS in spec.roles) {
-        expect(Role.OBJECTNESS, shapes.getValue(Role.OBJECTNESS), listOf(1, positions, 1), spec, "roles")
-    }
-    val strides = spec.detection?.boxes?.strides.orEmpty()
-    if (strides.isNotEmpty()) {
-        val expected = positionCount(strides, spec.input)
-        expect(Role.BOXES, boxes, listOf(1, expected, 4), spec, "strides or input size")
-    }
-}
-
-private fun expect(role: Role, found: List<Int>, expected: List<Int>, spec: ModelSpec, fields: String) {
-    if (found != expected) {
-        throw SamesightError(
-            "model ${spec.name}: output '${role.label}' is $found, but the spec means $expected; " +
-                "correct $fields in model.json",
-        )
+    for (expected in TASKS.getValue(spec.task).shapes(spec, shapes)) {
+        val shape = shapes.getValue(expected.role)
+        if (shape != expected.shape) {
+            throw SamesightError(
+                "model ${spec.name}: output '${expected.role.label}' is $shape, " +
+                    "but the spec means ${expected.shape}; correct ${expected.fields} in model.json",
+            )
+        }
     }
 }

@@ -2,8 +2,6 @@ package samesight.contract
 
 import java.io.File
 
-enum class Task { CLASSIFICATION, DETECTION }
-
 /** What an output is, in the order of every artifact's outputs. */
 enum class Role { LOGITS, BOXES, OBJECTNESS }
 
@@ -141,31 +139,7 @@ data class ModelSpec(
         get() = labels.size + if (detection?.background != null) 1 else 0
 
     init {
-        if (task == Task.CLASSIFICATION) {
-            require(detection == null && outputs.roles.keys == setOf(Role.LOGITS)) {
-                "a classification has the role 'logits' alone and no field 'detection'"
-            }
-        } else {
-            requireNotNull(detection?.takeIf { Role.BOXES in outputs.roles }) {
-                "a detection needs the field 'detection' and the role 'boxes'"
-            }
-            checkDetection(detection)
-        }
-    }
-
-    private fun checkDetection(detection: Detection) {
-        val background = detection.background
-        require(background == null || background < classCount) {
-            "background class $background is outside the $classCount classes"
-        }
-        require(background == null || outputs.activation != Activation.SIGMOID) {
-            "a background class goes with softmax or none, not with sigmoid"
-        }
-        for (stride in detection.boxes.strides) {
-            require(input.width % stride == 0 && input.height % stride == 0) {
-                "stride $stride does not divide the input ${input.width} x ${input.height}"
-            }
-        }
+        TASKS.getValue(task).check(this)
     }
 }
 

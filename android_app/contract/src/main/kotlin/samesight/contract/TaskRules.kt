@@ -1,0 +1,29 @@
+package samesight.contract
+
+/**
+ * What a task means to the contract; [TASKS] has one of these for each.
+ *
+ * @property task whose rules these are.
+ * @property check compares a spec with the task; throws [IllegalArgumentException] with what contradicts it.
+ * @property shapes what the outputs should be, in the order in which they are compared; it is given what they are, with
+ *     every role of the spec.
+ * @property decode what outputs of those shapes say, best first; throws [SamesightError] where they are not finite.
+ */
+class TaskRules(
+    val task: Task,
+    val check: (ModelSpec) -> Unit,
+    val shapes: (ModelSpec, Map<Role, List<Int>>) -> List<ExpectedShape>,
+    val decode: (Map<Role, Tensor>, ModelSpec) -> Decoded,
+)
+
+/** The shape that the spec means for a role, and the [fields] of `model.json` that say so. */
+class ExpectedShape(val role: Role, val shape: List<Int>, val fields: String)
+
+/**
+ * What the outputs of one image say, best first.
+ *
+ * @property indices into the spec's labels.
+ * @property scores one of each index.
+ * @property boxes [K, 4] x1, y1, x2, y2 in input pixels, one of each index; null for a task without boxes.
+ */
+class Decoded(val indices: IntArray, val scores: FloatArray, val boxes: FloatArray? = null)
