@@ -40,7 +40,9 @@ internal fun Choices(state: State, onEvent: (Event) -> Unit) {
     val tasks = state.bundles.map { it.task }.distinct().sorted()
     if (tasks.size > 1) {
         Chosen("Task") {
-            for (task in tasks) Chip(name(task), state.chosen?.task == task) { onEvent(Event.ChooseTask(task)) }
+            for (task in tasks) {
+                Chip(TASK_VIEWS.getValue(task).name, state.chosen?.task == task) { onEvent(Event.ChooseTask(task)) }
+            }
         }
     }
     Chosen("Model") {

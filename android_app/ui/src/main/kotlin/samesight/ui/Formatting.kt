@@ -3,7 +3,6 @@ package samesight.ui
 import java.util.Locale
 import samesight.contract.Answer
 import samesight.contract.ComputeUnit
-import samesight.contract.Task
 import samesight.contract.Times
 import samesight.contract.UnitRun
 import samesight.engine.Trial
@@ -16,8 +15,6 @@ internal fun milliseconds(value: Double): String =
     if (value < 10) "%.1f ms".format(Locale.ROOT, value) else "%.0f ms".format(Locale.ROOT, value)
 
 internal fun name(unit: ComputeUnit?): String = unit?.name ?: "Best that works"
-
-internal fun name(task: Task): String = if (task == Task.CLASSIFICATION) "Classification" else "Detection"
 
 internal fun name(artifact: ArtifactChoice): String = "${artifact.precision} · ${artifact.runtime}"
 
@@ -49,16 +46,11 @@ internal fun verdict(test: SelfTest.Done): String {
 }
 
 /** What TalkBack says of the image. */
-internal fun description(seen: Seen?, source: Source): String {
-    val what = if (source == Source.CAMERA) "Camera image" else "Photo"
-    val answers = seen?.answers.orEmpty()
-    return when {
-        seen == null -> what
-        answers.isEmpty() -> "$what: nothing found"
-        answers.first().box == null -> "$what: ${spoken(answers.first())}"
-        answers.size == 1 -> "$what: ${spoken(answers.first())}"
-        else -> "$what: ${answers.size} objects, first ${spoken(answers.first())}"
-    }
+internal fun description(state: State): String {
+    val image = if (state.source == Source.CAMERA) "Camera image" else "Photo"
+    val answers = state.seen?.answers ?: return image
+    if (answers.isEmpty()) return "$image: nothing found"
+    return listOfNotNull(image, state.taskView?.spoken(answers)).joinToString(": ")
 }
 
 internal fun spoken(answer: Answer): String = "${answer.label}, ${percent(answer.score)}"

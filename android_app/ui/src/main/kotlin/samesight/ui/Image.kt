@@ -35,10 +35,10 @@ internal fun ImagePane(state: State, preview: Preview, modifier: Modifier, onEve
         }
         val seen = state.seen
         val aspect = if (seen == null) UNKNOWN_ASPECT else seen.width.toFloat() / seen.height
-        val description = description(seen, state.source)
+        val description = description(state)
         Box(Modifier.aspectRatio(aspect).semantics { contentDescription = description }) {
             preview(Modifier.fillMaxSize())
-            if (seen != null) Boxes(seen, Modifier.fillMaxSize())
+            if (seen != null) state.taskView?.Overlay(seen, Modifier.fillMaxSize())
         }
     }
 }

@@ -16,44 +16,18 @@ import androidx.compose.runtime.Composable
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.semantics.LiveRegionMode
-import androidx.compose.ui.semantics.clearAndSetSemantics
-import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.heading
 import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
-import samesight.contract.Answer
-import samesight.contract.Task
 import samesight.engine.Trial
 
-private const val SHOWN_LABELS = 5
-
-/** The best labels with their scores; for a detector how many objects of each label. */
+/** What the model says of the image, as its task shows it. */
 @Composable
 internal fun Answers(state: State) {
     // Before a model has run, nothing found would be said of images that nobody looked at.
     val seen = state.seen?.takeIf { state.model is Model.Ready } ?: return
-    if (state.chosen?.task == Task.DETECTION) {
-        val counts = seen.answers.groupingBy { it.label }.eachCount().toSortedMap()
-        val text = counts.entries.joinToString(" · ") { (label, count) -> if (count == 1) label else "$label ($count)" }
-        Text(text.ifEmpty { "Nothing found" }, style = MaterialTheme.typography.titleMedium)
-        return
-    }
-    Column(verticalArrangement = Arrangement.spacedBy(4.dp)) {
-        seen.answers.take(SHOWN_LABELS).forEachIndexed { place, answer -> Label(answer, place == 0) }
-    }
-}
-
-@Composable
-private fun Label(answer: Answer, best: Boolean) {
-    val style = if (best) MaterialTheme.typography.titleMedium else MaterialTheme.typography.bodyMedium
-    Column(Modifier.clearAndSetSemantics { contentDescription = spoken(answer) }) {
-        Row(Modifier.fillMaxWidth(), Arrangement.SpaceBetween) {
-            Text(answer.label, Modifier.weight(1f), style = style)
-            Text(percent(answer.score), style = style)
-        }
-        LinearProgressIndicator(progress = { answer.score }, modifier = Modifier.fillMaxWidth(), drawStopIndicator = {})
-    }
+    state.taskView?.Results(seen.answers)
 }
 
 /** What really ran, and why nothing better did. */

@@ -1,0 +1,30 @@
+package samesight.ui
+
+import androidx.compose.runtime.Composable
+import androidx.compose.ui.Modifier
+import samesight.contract.Answer
+import samesight.contract.Task
+
+/** How one task is called and how its answers are shown; [TASK_VIEWS] has one of these for each. */
+internal interface TaskView {
+    val task: Task
+
+    /** For people. */
+    val name: String
+
+    /** The answers beside the image. */
+    @Composable fun Results(answers: List<Answer>)
+
+    /** The answers over an image that fills this element. */
+    @Composable fun Overlay(seen: Seen, modifier: Modifier)
+
+    /** What TalkBack says of the answers, of which there is one at least. */
+    fun spoken(answers: List<Answer>): String
+}
+
+/** The view of every task. */
+internal val TASK_VIEWS: Map<Task, TaskView> = listOf(ClassificationView, DetectionView).associateBy { it.task }
+
+/** The view of the chosen bundle's task. */
+internal val State.taskView: TaskView?
+    get() = chosen?.let { TASK_VIEWS.getValue(it.task) }
