@@ -4,7 +4,7 @@ import io
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
@@ -22,8 +22,8 @@ MOMENT = (1980, 1, 1, 0, 0, 0)
 MOST_BYTES = 2**31 - 1
 
 
-def choose(bundle: Bundle, platform: str) -> tuple[Artifact, ...]:
-    """The artifacts of a bundle that a platform uses.
+def choose(bundle: Bundle, platform: str, formats: Sequence[str] = ()) -> tuple[Artifact, ...]:
+    """The artifacts of a bundle that a platform uses; `formats` are those that a refusal names.
 
     Raises:
         UsageError: no such platform.
@@ -33,10 +33,8 @@ def choose(bundle: Bundle, platform: str) -> tuple[Artifact, ...]:
         raise UsageError(f"no platform {platform!r}; choose among {', '.join(PLATFORMS)}")
     chosen = _used_by(bundle, platform)
     if not chosen:
-        raise SamesightError(
-            f"{bundle.folder}: has no artifact for {platform}; convert again with one of its formats "
-            "(`samesight convert --help` lists them)"
-        )
+        wanted = " or ".join(formats) or "a format that it uses"
+        raise SamesightError(f"{bundle.folder}: has no artifact for {platform}; convert with {wanted}")
     return chosen
 
 

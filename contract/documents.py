@@ -44,7 +44,7 @@ def parse_document(model: type[D], text: str | bytes, source: str) -> D:
     """Read a document from JSON text.
 
     Raises:
-        SamesightError: not JSON, of a newer schema, or contradicting itself; the sentence begins with `source`.
+        SamesightError: not JSON, of another schema, or contradicting itself; the sentence begins with `source`.
     """
     try:
         data = json.loads(text)
@@ -55,6 +55,10 @@ def parse_document(model: type[D], text: str | bytes, source: str) -> D:
     if isinstance(found, int) and found > known:
         raise SamesightError(
             f"{source}: written by a newer samesight (schema {found}, this one reads {known}); update samesight"
+        )
+    if isinstance(found, int) and not isinstance(found, bool) and 1 <= found < known:
+        raise SamesightError(
+            f"{source}: written by an older samesight (schema {found}, this one reads {known}); make it anew"
         )
     try:
         return model.model_validate(data)

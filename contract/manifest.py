@@ -82,7 +82,7 @@ class Artifact(Strict):
     runtime_version: str
     os_minimum: dict[str, str] = Field(default_factory=dict)
     soc: str | None = None
-    storage: TensorLayout
+    input_layout: TensorLayout
     input: TensorInfo
     outputs: tuple[TensorInfo, ...]
     tools: dict[str, str]
@@ -103,7 +103,7 @@ class DataSource(Strict):
 class Manifest(Document):
     """Everything in a bundle. `files` lists every file but manifest.json, parity.json and report.html."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     model: str
     samesight: str
     data: DataSource | None = None

@@ -40,8 +40,8 @@ class Verdict(Strict):
     """One artifact against the server model.
 
     `passed` is None where nothing here can run the artifact; `reason` says why. `inconclusive`: the interval of the
-    metric's drop crosses the gate, so more test images are needed to be sure of `passed`. `quanta_apart`: mean distance
-    of an int8 artifact's outputs from those of the nearest other int8 artifact, in steps; `largest_quanta_apart` the
+    metric's drop crosses the gate, so more test images are needed to be sure of `passed`. `steps_apart`: mean distance
+    of an int8 artifact's outputs from those of the nearest other int8 artifact, in steps; `largest_steps_apart` the
     largest single one.
     """
 
@@ -58,8 +58,8 @@ class Verdict(Strict):
     agreement: float | None = None
     mean_iou: float | None = None
     score_difference: float | None = None
-    quanta_apart: float | None = None
-    largest_quanta_apart: float | None = None
+    steps_apart: float | None = None
+    largest_steps_apart: float | None = None
     metric: MetricFigures | None = None
     bytes: int
     bytes_ratio: float | None = None
@@ -105,7 +105,7 @@ class Verdicts(Document):
     `apps` has what apps' own code gave, on this computer or on phones.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     manifest_sha256: Sha256
     passed: bool
     artifacts: tuple[Verdict, ...]

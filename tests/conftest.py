@@ -19,9 +19,25 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
-    """The demo is made at once, by one process; what else needs it comes last: until then the other has work."""
+    """Mark what needs the demo or the app's Kotlin; the demo is made at once, and what else needs it comes last.
+
+    Until it is there the other processes have work: what takes longest of that comes first.
+    """
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if "demo" in names:
+            item.add_marker(pytest.mark.demo)
+        if "reactor" in names:
+            item.add_marker(pytest.mark.kotlin)
     first = next((item for item in items if item.path.name == "test_demo.py"), None)
-    items.sort(key=lambda item: (item is not first, "demo" in getattr(item, "fixturenames", ())))
+    items.sort(
+        key=lambda item: (
+            item is not first,
+            item.get_closest_marker("demo") is not None,
+            item.get_closest_marker("kotlin") is None,
+            item.get_closest_marker("slow") is None,
+        )
+    )
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from pathlib import Path
 from samesight.contract.archive import choose, reduced, require_verdicts
 from samesight.contract.bundle import Bundle, open_bundle, replacing_bundle
 from samesight.contract.errors import SamesightError, UsageError
+from samesight.conversion.formats import formats_for
 
 # By platform: what an app's folder has, and where its bundles stand, which the app lists when it starts.
 APPS = {"android": ("settings.gradle.kts", "app/src/main/assets/bundles")}
@@ -43,7 +44,7 @@ def install(bundle: Bundle, app: Path, force: bool = False) -> Installed:
         SamesightError: an artifact without a passing verdict (unless `force`), or nothing for this platform.
     """
     platform = find_platform(app)
-    chosen = choose(bundle, platform)
+    chosen = choose(bundle, platform, formats_for(platform))
     if not force:
         require_verdicts(bundle, chosen)
     files = reduced(bundle, chosen)

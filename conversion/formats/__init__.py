@@ -162,3 +162,8 @@ def find_format(text: str) -> Format:
             return row
     known = ", ".join(row.suffix[1:] for row in FORMATS.values())
     raise UsageError(f"unknown format {text!r}; choose among {known}")
+
+
+def formats_for(platform: str) -> list[str]:
+    """The names of the formats that a platform's apps load."""
+    return [row.name for row in FORMATS.values() if platform in row.platforms]

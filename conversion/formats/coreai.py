@@ -52,7 +52,7 @@ def convert(job: Lowering) -> Lowered:
     _make_reproducible(job.output)
     return Lowered(
         path=job.output,
-        storage="float32_nchw",
+        input_layout="float32_nchw",
         input=describe_input(job.spec),
         outputs=describe_outputs(job.spec, shapes),
         runtime=TITLE,

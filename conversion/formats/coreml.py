@@ -97,7 +97,7 @@ def convert(job: Lowering) -> Lowered:
     size = job.spec.input
     return Lowered(
         path=job.output,
-        storage="bgra8_nhwc",
+        input_layout="bgra8_nhwc",
         input=TensorInfo(
             name="image", role="image", shape=(1, size.height, size.width, 4), dtype="uint8", layout="nhwc"
         ),

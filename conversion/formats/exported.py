@@ -13,7 +13,7 @@ def convert(job: Lowering) -> Lowered:
     values = {node.name: node.meta["val"].shape for node in program.graph.nodes if "val" in node.meta}
     return Lowered(
         path=job.output,
-        storage="float32_nchw",
+        input_layout="float32_nchw",
         input=describe_input(job.spec),
         outputs=describe_outputs(job.spec, [values[name] for name in program.graph_signature.user_outputs]),
         runtime="PyTorch",

@@ -63,7 +63,7 @@ class Lowered:
     """
 
     path: Path
-    storage: TensorLayout
+    input_layout: TensorLayout
     input: TensorInfo
     outputs: tuple[TensorInfo, ...]
     runtime: str

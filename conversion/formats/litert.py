@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from samesight.conversion.preparation.prepare import Prepared
 
 TITLE = "TFLite"
+# Stands in the names of a file's tensors: fixed, so that a file's bytes do not depend on where this module is.
+NAME_IN_FILES = "conversion.formats.litert"
 SMALLEST_QUANTIZED = 1024
 """Dynamic int8 leaves smaller weights alone: the normalisation would lose half of its input's levels."""
 
@@ -82,6 +84,7 @@ def lower(network: "nn.Module", prepared: "Prepared", names: Sequence[str], quan
         def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
             return dict(zip(names, self.network(image.permute(0, 3, 1, 2)), strict=True))
 
+    ChannelsLast.__module__ = NAME_IN_FILES
     module = ChannelsLast()
     module.training = False  # PT2E's graphs refuse eval(), which would reach them
     config = None
@@ -146,7 +149,7 @@ def describe(job: Lowering, model: bytes) -> Lowered:
     from importlib.metadata import version
 
     integer = job.integer is not None
-    storage: TensorLayout = "int8_nhwc" if integer else "float32_nhwc"
+    input_layout: TensorLayout = "int8_nhwc" if integer else "float32_nhwc"
     with mute():
         from ai_edge_litert import schema_py_generated as schema
 
@@ -174,7 +177,7 @@ def describe(job: Lowering, model: bytes) -> Lowered:
     )
     return Lowered(
         path=job.output,
-        storage=storage,
+        input_layout=input_layout,
         input=image,
         outputs=infos,
         runtime="LiteRT",

@@ -44,7 +44,7 @@ def convert(job: Lowering) -> Lowered:
     shapes = [[side.dim_value for side in output.type.tensor_type.shape.dim] for output in model.graph.output]
     return Lowered(
         path=job.output,
-        storage="float32_nchw",
+        input_layout="float32_nchw",
         input=describe_input(job.spec),
         outputs=describe_outputs(job.spec, shapes),
         runtime="ONNX Runtime",

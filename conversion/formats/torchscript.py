@@ -30,7 +30,7 @@ def convert(job: Lowering) -> Lowered:
     lite = job.output.suffix == LITE_SUFFIX
     return Lowered(
         path=job.output,
-        storage="float32_nchw",
+        input_layout="float32_nchw",
         input=describe_input(job.spec),
         outputs=describe_outputs(job.spec, [output.shape for output in outputs]),
         runtime="PyTorch lite interpreter" if lite else "PyTorch",

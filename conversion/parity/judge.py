@@ -114,7 +114,7 @@ def beside_others(judgement: Judgement, record: Record, records: dict[str, Recor
     if not known:
         return judgement
     mean_apart, largest = min(known)
-    figures = {**judgement.figures, "quanta_apart": mean_apart, "largest_quanta_apart": largest}
+    figures = {**judgement.figures, "steps_apart": mean_apart, "largest_steps_apart": largest}
     if mean_apart <= STEPS_APART:
         return dataclasses.replace(judgement, figures=figures)
     missed = f"outputs are {mean_apart:.2f} steps from every other int8 artifact's, more than {STEPS_APART:g}"

@@ -25,7 +25,7 @@ class CoreAIModel:
 
     loop: asyncio.AbstractEventLoop
     function: Any
-    storage: TensorLayout
+    input_layout: TensorLayout
     roles: tuple[Role, ...]
     qparams: Mapping[Role, QuantParams] = field(default_factory=dict)
 
@@ -33,7 +33,7 @@ class CoreAIModel:
         """Raw outputs of an input tensor uint8 [H, W, C]."""
         from coreai.runtime import NDArray
 
-        image = NDArray(np.ascontiguousarray(pack(tensor, self.storage)))
+        image = NDArray(np.ascontiguousarray(pack(tensor, self.input_layout)))
         made = self.loop.run_until_complete(self.function({"image": image}))
         return {role: np.array(made[role].numpy(), np.float32) for role in self.roles}
 
@@ -60,7 +60,7 @@ def load(path: Path, tensors: Tensors) -> CoreAIModel:
         except Exception as error:  # the runtime raises RuntimeError, KeyError, OSError or kinds of its own
             loop.close()
             raise SamesightError(f"{path}: Core AI cannot load it ({first_line(error)}); convert again") from None
-    loaded = CoreAIModel(loop, function, tensors.storage, roles)
+    loaded = CoreAIModel(loop, function, tensors.input_layout, roles)
     weakref.finalize(loaded, _close, loop, opened)
     return loaded
 

@@ -24,7 +24,7 @@ class ExecuTorchModel:
     """A loaded `.pte`."""
 
     module: Any
-    storage: TensorLayout
+    input_layout: TensorLayout
     roles: Sequence[Role]
     qparams: Mapping[Role, QuantParams]
 
@@ -32,7 +32,7 @@ class ExecuTorchModel:
         """Raw outputs of an input tensor uint8 [H, W, C]."""
         import torch
 
-        made = self.module.forward((torch.from_numpy(pack(tensor, self.storage)),))
+        made = self.module.forward((torch.from_numpy(pack(tensor, self.input_layout)),))
         return {role: np.array(value.numpy()) for role, value in zip(self.roles, made, strict=True)}
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
@@ -63,7 +63,7 @@ def load(path: Path, tensors: Tensors) -> ExecuTorchModel:
         except RuntimeError as error:
             raise SamesightError(f"{path}: ExecuTorch cannot load it ({first_line(error)}); convert again") from None
     roles = [info.role for info in tensors.outputs if info.role != "image"]
-    return ExecuTorchModel(module, tensors.storage, roles, grids)
+    return ExecuTorchModel(module, tensors.input_layout, roles, grids)
 
 
 def read_constant(path: Path, name: str) -> str | None:

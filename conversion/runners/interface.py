@@ -18,7 +18,7 @@ class Tensors(Protocol):
     """What `load` must know about a file: `contract.manifest.Artifact` and `formats.interface.Lowered` both say it."""
 
     @property
-    def storage(self) -> TensorLayout:
+    def input_layout(self) -> TensorLayout:
         """How `contract.tensor_layout.pack` lays out the input."""
         ...
 

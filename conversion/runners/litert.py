@@ -32,12 +32,12 @@ class LiteRTModel:
     """A loaded `.tflite`, called through its signature."""
 
     call: Any
-    storage: TensorLayout
+    input_layout: TensorLayout
     outputs: Sequence[TensorInfo]
     qparams: Mapping[Role, QuantParams]
 
     def _run(self, tensor: UInt8) -> Mapping[str, Any]:
-        made: Mapping[str, Any] = self.call(image=pack(tensor, self.storage))
+        made: Mapping[str, Any] = self.call(image=pack(tensor, self.input_layout))
         return made
 
     def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
@@ -75,4 +75,4 @@ def load(path: Path, tensors: Tensors) -> LiteRTModel:
         for info in tensors.outputs
         if info.role != "image" and info.scale is not None and info.zero_point is not None
     }
-    return LiteRTModel(call, tensors.storage, tensors.outputs, qparams)
+    return LiteRTModel(call, tensors.input_layout, tensors.outputs, qparams)

@@ -21,13 +21,13 @@ class OnnxModel:
     """A loaded `.onnx`."""
 
     session: Any
-    storage: TensorLayout
+    input_layout: TensorLayout
     roles: Sequence[Role]
     qparams: Mapping[Role, QuantParams]
 
     def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
         """Raw outputs of an input tensor uint8 [H, W, C]."""
-        made = self.session.run(list(self.roles), {"image": pack(tensor, self.storage)})
+        made = self.session.run(list(self.roles), {"image": pack(tensor, self.input_layout)})
         return dict(zip(self.roles, made, strict=True))
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
@@ -52,4 +52,6 @@ def load(path: Path, tensors: Tensors) -> OnnxModel:
         except Exception as error:  # onnxruntime's errors share no base class of their own
             raise SamesightError(f"{path}: ONNX Runtime cannot load it ({first_line(error)}); convert again") from None
     qparams = read_qparams(session.get_modelmeta().custom_metadata_map.get(QPARAMS_KEY))
-    return OnnxModel(session, tensors.storage, [info.role for info in tensors.outputs if info.role != "image"], qparams)
+    return OnnxModel(
+        session, tensors.input_layout, [info.role for info in tensors.outputs if info.role != "image"], qparams
+    )

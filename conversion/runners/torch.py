@@ -21,7 +21,7 @@ class TorchModel:
     """A module that takes the packed input tensor and gives one tensor, or one per role."""
 
     module: Callable[[Any], Any]
-    storage: TensorLayout
+    input_layout: TensorLayout
     roles: Sequence[Role]
     qparams: Mapping[Role, QuantParams] = field(default_factory=dict)
 
@@ -40,7 +40,7 @@ class TorchModel:
         import torch
 
         with torch.no_grad():
-            returned = self.module(torch.from_numpy(pack(tensor, self.storage)))
+            returned = self.module(torch.from_numpy(pack(tensor, self.input_layout)))
         outputs = returned if isinstance(returned, (tuple, list)) else (returned,)
         return {role: np.array(output.numpy()) for role, output in zip(self.roles, outputs, strict=True)}
 
@@ -59,7 +59,9 @@ def load(path: Path, tensors: Tensors) -> TorchModel:
         module = LOADERS[path.suffix](path)
     except Exception as error:  # torch raises anything from RuntimeError to UnpicklingError on damaged files
         raise SamesightError(f"{path}: torch cannot load it ({first_line(error)}); convert again") from None
-    return TorchModel(module, tensors.storage, [output.role for output in tensors.outputs if output.role != "image"])
+    return TorchModel(
+        module, tensors.input_layout, [output.role for output in tensors.outputs if output.role != "image"]
+    )
 
 
 def _load_exported(path: Path) -> Any:

@@ -217,7 +217,7 @@ def _lower(programs: Programs, target: TargetJob) -> Event:
             runtime=lowered.runtime,
             runtime_version=lowered.runtime_version,
             os_minimum=lowered.os_minimum,
-            storage=lowered.storage,
+            input_layout=lowered.input_layout,
             input=lowered.input,
             outputs=lowered.outputs,
             tools=lowered.tools,

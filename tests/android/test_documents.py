@@ -179,8 +179,12 @@ def link_folder(folder):
     (folder / "golden").symlink_to(folder.parent / "elsewhere")
 
 
+def older(folder):
+    rewrite_manifest(folder, lambda manifest: manifest | {"schema_version": 1})
+
+
 def newer(folder):
-    rewrite_manifest(folder, lambda manifest: manifest | {"schema_version": 2})
+    rewrite_manifest(folder, lambda manifest: manifest | {"schema_version": 3})
 
 
 def escape(folder):
@@ -236,7 +240,7 @@ def change_listed(folder, path, change):
     rewrite_manifest(folder, update)
 
 
-DAMAGES = (truncate, tamper, remove, add, link, link_folder, newer, escape, other_model, no_manifest, no_bundle)
+DAMAGES = (truncate, tamper, remove, add, link, link_folder, newer, older, escape, other_model, no_manifest, no_bundle)
 DAMAGES += (a_file, wrong_size, short_tensor, short_logits)
 
 

@@ -7,6 +7,7 @@ from samesight.contract.archive import choose, pack_bundle, unpack_bundle
 from samesight.contract.bundle import open_bundle
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.verdicts import Verdict, Verdicts
+from samesight.conversion.formats import formats_for
 from support.bundles import write_bundle
 
 
@@ -43,8 +44,8 @@ def test_a_platform_gets_its_own_artifacts_with_their_verdicts(tmp_path):
     assert not (tmp_path / "ios/artifacts/tiny.fp32.onnx").exists()
     verdicts = ios.verdicts()
     assert verdicts is not None and verdicts.passed and [v.name for v in verdicts.artifacts] == ["tiny.fp16.mlpackage"]
-    with pytest.raises(SamesightError, match="no artifact for android; convert with litert or executorch"):
-        choose(bundle, "android")
+    with pytest.raises(SamesightError, match="no artifact for android; convert with executorch or litert"):
+        choose(bundle, "android", formats_for("android"))
     with pytest.raises(UsageError, match="no platform 'symbian'; choose among android, ios, all"):
         choose(bundle, "symbian")
 

@@ -59,9 +59,14 @@ def _link(folder):
     (folder / "golden/000.rgb").symlink_to("/etc/hostname")
 
 
+def _older(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 1}))
+
+
 def _newer(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 2}))
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 3}))
 
 
 def _cut_manifest(folder):
@@ -105,7 +110,8 @@ def test_golden_cases_that_lead_astray_are_one_sentence(tmp_path, wrong, sentenc
         (_remove, r"000\.rgb: missing"),
         (_add, r"more: not listed in manifest\.json"),
         (_link, r"000\.rgb: a bundle holds plain files"),
-        (_newer, r"written by a newer samesight \(schema 2, this one reads 1\)"),
+        (_newer, r"written by a newer samesight \(schema 3, this one reads 2\)"),
+        (_older, r"written by an older samesight \(schema 1, this one reads 2\); make it anew"),
         (_cut_manifest, r"manifest\.json: not a JSON document"),
         (_escape, r"leaves the bundle"),
     ],

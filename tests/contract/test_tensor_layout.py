@@ -37,10 +37,10 @@ def test_bgra_has_channel_0_in_the_red_slot():
     assert np.array_equal(grey[0], np.concatenate([EVERY] * 3 + [np.full_like(EVERY, 255)], axis=2))
 
 
-@pytest.mark.parametrize("storage", ["int8_nhwc", "float32_nhwc", "float32_nchw", "bgra8_nhwc"])
-def test_packed_arrays_are_contiguous_copies(storage):
+@pytest.mark.parametrize("input_layout", ["int8_nhwc", "float32_nhwc", "float32_nchw", "bgra8_nhwc"])
+def test_packed_arrays_are_contiguous_copies(input_layout):
     tensor = COLOUR.copy()
-    packed = pack(tensor, storage)
+    packed = pack(tensor, input_layout)
     assert packed.flags.c_contiguous
     before = packed.copy()
     tensor[:] = 0

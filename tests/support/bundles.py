@@ -13,6 +13,7 @@ from samesight.contract.orientation import UPRIGHT, Orientation
 from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import Input, ModelSpec, Outputs, Slice
 from samesight.contract.yuv import rgb_to_yuv420, yuv420_from_bytes, yuv420_to_rgb
+from samesight.conversion.formats import FORMATS
 
 SPEC = ModelSpec(
     name="tiny",
@@ -29,9 +30,10 @@ def artifact(name: str = "tiny.fp32.onnx", format: str = "onnx", precision: str 
         file=f"artifacts/{name}",
         format=format,
         precision=precision,
+        platforms=FORMATS[format].platforms,
         runtime="ONNX Runtime",
         runtime_version="1.0",
-        storage="float32_nchw",
+        input_layout="float32_nchw",
         input=TensorInfo(name="image", role="image", shape=(1, 3, 6, 8), dtype="float32", layout="nchw"),
         outputs=(TensorInfo(name="logits", role="logits", shape=(1, 3), dtype="float32"),),
         tools={"onnx": "1"},

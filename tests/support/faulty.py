@@ -34,8 +34,8 @@ def rescaled(artifact):
     return artifact.model_copy(update={"outputs": outputs})
 
 
-def stored_as(storage):
-    return lambda artifact: artifact.model_copy(update={"storage": storage})
+def stored_as(input_layout):
+    return lambda artifact: artifact.model_copy(update={"input_layout": input_layout})
 
 
 def labels_turned(spec):

@@ -18,7 +18,7 @@ from samesight.contract.yuv import Plane, Yuv420, chroma_size, rgb_to_yuv420, yu
 
 CASES_OF_ONE_IMAGE = 4
 LAYOUTS = ("i420", "nv12", "nv21")
-STORAGES = ("int8_nhwc", "float32_nhwc", "float32_nchw", "bgra8_nhwc")
+LAYOUTS = ("int8_nhwc", "float32_nhwc", "float32_nchw", "bgra8_nhwc")
 LETTERS = "abcdefgh"
 
 
@@ -64,7 +64,7 @@ def colours(generator):
 
 def pixel_case(generator):
     return orientation(generator) | {
-        "storage": pick(generator, STORAGES),
+        "layout": pick(generator, LAYOUTS),
         "spec": classifier(random_input(generator)),
     }
 
@@ -146,7 +146,7 @@ def tensor_of(case, pixels):
     spec = ModelSpec.model_validate(case["spec"]).input
     picture = Picture(pixels, Orientation(case["quarter_turns"], case["mirrored"]))
     tensor, found = preprocess(picture, spec)
-    return tensor, found.frame, pack(tensor, case["storage"])
+    return tensor, found.frame, pack(tensor, case["layout"])
 
 
 def pixel_line(made, camera):

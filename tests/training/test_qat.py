@@ -87,7 +87,7 @@ def test_its_result_converts_to_every_int8_format(tuned, tmp_path):
     assert [(v.format, v.precision) for v in verdicts] == [(f, "int8") for f in ("onnx", "executorch", "litert")]
     judged = record_of(tuned)["quantization"]
     for verdict in verdicts:
-        assert verdict.snr_db > GATES["int8"].snr_db and verdict.quanta_apart < STEPS_APART, verdict.name
+        assert verdict.snr_db > GATES["int8"].snr_db and verdict.steps_apart < STEPS_APART, verdict.name
         assert abs(verdict.metric.artifact - judged["int8"][judged["winner"]]["top1"]) < 0.01
 
 

@@ -47,7 +47,7 @@ def describe(job: Lowering, share: float, tools: Sequence[str], minimum: Mapping
     shapes = [tuple(node.meta["val"].shape) for node in outputs_of(job.program.graph_module)]
     return Lowered(
         path=job.output,
-        storage="float32_nchw",
+        input_layout="float32_nchw",
         input=describe_input(job.spec),
         outputs=describe_outputs(job.spec, shapes),
         runtime="ExecuTorch",

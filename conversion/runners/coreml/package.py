@@ -47,14 +47,14 @@ class CoreMLInPteModel:
     """The package inside a `.pte` behind the evaluator; ExecuTorch gave its input and outputs names of its own."""
 
     evaluator: "Evaluator"
-    storage: TensorLayout
+    input_layout: TensorLayout
     roles: tuple[Role, ...]
     qparams: Mapping[Role, QuantParams]
 
     def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
         """Raw outputs of an input tensor uint8 [H, W, C]."""
         (image,) = self.evaluator.inputs
-        outputs = self.evaluator({image.declared.name: pack(tensor, self.storage)})
+        outputs = self.evaluator({image.declared.name: pack(tensor, self.input_layout)})
         return dict(zip(self.roles, outputs.values(), strict=True))
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
@@ -74,7 +74,7 @@ def load(path: Path, tensors: Tensors) -> CoreMLModel | CoreMLInPteModel:
         from samesight.conversion.runners.coreml.pte_package import load_any
         from samesight.conversion.runners.executorch import read_output_qparams
 
-        return CoreMLInPteModel(load_any(path), tensors.storage, roles, read_output_qparams(path))
+        return CoreMLInPteModel(load_any(path), tensors.input_layout, roles, read_output_qparams(path))
     from samesight.conversion.runners.coreml.evaluator import load_evaluator
 
     evaluator = load_evaluator(path)

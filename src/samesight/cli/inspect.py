@@ -51,7 +51,7 @@ def inspect(folder: Path, as_json: bool) -> None:
         click.echo(
             f"\n{artifact.name}  {artifact.bytes / 1000:.0f} KB, {verdict}\n"
             f"  runs on   {artifact.runtime} {artifact.runtime_version} or later, {artifact.unit}{delegated}\n"
-            f"  input     {_tensor_line(artifact.input)}, packed as {artifact.storage}"
+            f"  input     {_tensor_line(artifact.input)}, packed as {artifact.input_layout}"
         )
         for tensor in artifact.outputs:
             click.echo(f"  {tensor.role:<9} {_tensor_line(tensor)}")

@@ -31,6 +31,7 @@ def pack(bundle: Path, platform: str, out: Path | None, unpacking: bool, force: 
     from samesight.contract.archive import choose, pack_bundle, require_verdicts, unpack_bundle
     from samesight.contract.bundle import open_bundle
     from samesight.contract.errors import UsageError
+    from samesight.conversion.formats import formats_for
 
     if unpacking:
         if out is None:
@@ -39,7 +40,7 @@ def pack(bundle: Path, platform: str, out: Path | None, unpacking: bool, force: 
         click.echo(json.dumps({"bundle": str(out)}) if as_json else f"{out}: unpacked and checked")
         return
     opened = open_bundle(bundle)
-    chosen = choose(opened, platform)
+    chosen = choose(opened, platform, formats_for(platform))
     if not force:
         require_verdicts(opened, chosen)
     target = out or bundle.with_name(f"{bundle.resolve().name}-{platform}.zip")

@@ -52,7 +52,7 @@ def test_an_image_goes_in_and_one_float32_array_per_role_comes_out(boxes, boxes_
         ("logits", (1, 48, 2), "float32"),
         ("boxes", (1, 48, 4), "float32"),
     ]
-    assert boxes.storage == "bgra8_nhwc"
+    assert boxes.input_layout == "bgra8_nhwc"
     assert (boxes.input.shape, boxes.input.dtype) == ((1, 24, 32, 4), "uint8")
     assert boxes.os_minimum == {"ios": "17.0", "macos": "14.0"}
 

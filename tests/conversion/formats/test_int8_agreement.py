@@ -143,8 +143,8 @@ def test_detectors_find_the_same_boxes(scenes, one, two):
 
 
 @pytest.mark.parametrize("name", ["digits", "scenes"])
-def test_int8_is_small(request, name):
-    size = request.getfixturevalue(name).bytes
+def test_int8_is_small(digits, scenes, name):
+    size = {"digits": digits, "scenes": scenes}[name].bytes
     for kind, most in (("litert", 0.33), ("executorch", 0.33), ("onnx", 0.50)):
         assert size[kind, "int8"] <= most * size[kind, "fp32"]
 

@@ -71,7 +71,7 @@ def test_it_computes_what_the_prepared_program_computes(lowered, boxes_prepared,
 def test_its_tensors_are_described(lowered, precision):
     made = lowered[precision]
     integer = precision == "int8"
-    assert made.storage == ("int8_nhwc" if integer else "float32_nhwc")
+    assert made.input_layout == ("int8_nhwc" if integer else "float32_nhwc")
     assert made.input.shape == (1, 24, 32, 3)
     assert (made.input.dtype, made.input.scale, made.input.zero_point) == (
         ("int8", 1.0, -128) if integer else ("float32", None, None)

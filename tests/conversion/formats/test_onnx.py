@@ -64,7 +64,7 @@ def test_it_computes_what_the_prepared_program_computes(lowered, boxes_prepared,
 @pytest.mark.parametrize("precision", FLOOR)
 def test_its_tensors_are_described(lowered, precision):
     made = lowered[precision]
-    assert (made.storage, made.input.shape, made.input.dtype) == ("float32_nchw", (1, 3, 24, 32), "float32")
+    assert (made.input_layout, made.input.shape, made.input.dtype) == ("float32_nchw", (1, 3, 24, 32), "float32")
     assert [(info.role, info.shape, info.dtype, info.scale) for info in made.outputs] == [
         ("logits", (1, 48, 2), "float32", None),
         ("boxes", (1, 48, 4), "float32", None),
@@ -174,8 +174,8 @@ def test_loading_imports_no_torch(lowered):
 
     code = (
         "import sys\nfrom pathlib import Path\nfrom types import SimpleNamespace as N\nimport numpy as np\n"
-        "from samesight.conversion.formats.onnx import load\n"
-        f"r = load(Path({str(lowered['int8'].path)!r}), N(storage='float32_nchw', outputs=[N(role='logits')]))\n"
+        "from samesight.conversion.runners.onnxruntime import load\n"
+        f"r = load(Path({str(lowered['int8'].path)!r}), N(input_layout='float32_nchw', outputs=[N(role='logits')]))\n"
         "r(np.zeros((24, 32, 3), np.uint8))\nprint('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -32,7 +32,7 @@ def test_it_computes_what_the_prepared_program_computes(tmp_path, request, which
         assert np.std(found[role]) > 1e-3
         np.testing.assert_allclose(found[role], want.numpy(), rtol=1e-5, atol=1e-5)
     assert runner.qparams == runner.raw(tensor) == {}
-    assert lowered.storage == "float32_nchw"
+    assert lowered.input_layout == "float32_nchw"
     assert lowered.input.shape == (1, 3, size.height, size.width)
 
 

@@ -23,13 +23,12 @@ from samesight.contract.manifest import Artifact, DataSource, TensorInfo
 from samesight.contract.preprocess import geometry
 from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice
 from samesight.contract.verdicts import AppVerdict
-from samesight.conversion.formats import FORMATS
 from samesight.conversion.parity.results import run_artifacts
 from samesight.conversion.parity.verify import merge_apps, verify_bundle
 from samesight.conversion.report.page import Machine
 from samesight.conversion.report.report import render, report_bundle
 from samesight.conversion.report.text import TIMES, percent, signed
-from samesight.conversion.runners import onnxruntime
+from samesight.conversion.runners import RUNNERS, onnxruntime
 from samesight.conversion.runners.bench import Latencies, Latency
 from samesight.conversion.workflow.golden_cases import answer_split, make_cases
 
@@ -111,7 +110,7 @@ def artifact_of(spec, name, format, precision):
         precision=precision,
         runtime={"onnx": "ONNX Runtime", "coreai": "Core AI"}[format],
         runtime_version="1.0",
-        storage="float32_nchw",
+        input_layout="float32_nchw",
         input=TensorInfo(name="image", role="image", shape=(1, 3, SIDE, SIDE), dtype="float32", layout="nchw"),
         outputs=tuple(TensorInfo(name=r, role=r, shape=SHAPES[spec.task][r], dtype="float32") for r in spec.roles),
         tools={"maker": "1.2.3"},
@@ -140,14 +139,15 @@ def bundle_of(folder, spec, files, source="made up"):
 @pytest.fixture
 def build(tmp_path, monkeypatch):
     """Bundles whose data are `examples_of`; by default one artifact of each fate (Core AI's runtime is "missing")."""
-    monkeypatch.setitem(FORMATS, "coreai", replace(FORMATS["coreai"], runtime=("a-runtime-nobody-has",)))
+    monkeypatch.setitem(RUNNERS, "coreai", replace(RUNNERS["coreai"], packages=("a-runtime-nobody-has",)))
 
     def make(task, labels=("red", "green", "blue"), only=None, source="made up"):
         spec = spec_of(task, labels)
         data = SimpleNamespace(labels=spec.labels, test=examples_of(task))
-        monkeypatch.setattr("samesight.conversion.parity.metrics.BOOTSTRAP_SAMPLES", 60)
+        monkeypatch.setattr("samesight.conversion.tasks.bootstrap.SAMPLES", 60)
         monkeypatch.setattr(samesight.datasets, "open_data", lambda *_: data)
         monkeypatch.setattr("samesight.conversion.workflow.golden_cases.open_data", lambda *_: data)
+        monkeypatch.setattr("samesight.conversion.parity.test_split.open_data", lambda *_: data)
         files = [
             ("tiny.fp32.onnx", "onnx", "fp32", model_of(task)),
             ("tiny.int8.onnx", "onnx", "int8", model_of(task, 0.001)),
@@ -299,7 +299,7 @@ def test_without_test_data_the_page_says_golden_cases_only(build):
 
 
 def test_too_many_classes_for_a_matrix_get_a_list_of_confusions(build, monkeypatch):
-    monkeypatch.setattr("samesight.conversion.report.test_split.MATRIX_CLASSES", 2)
+    monkeypatch.setattr("samesight.conversion.report.tasks.classification.MATRIX_CLASSES", 2)
     page = Page(page_of(build("classification", only=("tiny.fp32.onnx", "tiny.bad.onnx"))))
     assert page.faults == [] and "Most frequent confusions" in page.text
     assert not any(a.get("class", "").startswith("confusion") for _, a in page.elements)

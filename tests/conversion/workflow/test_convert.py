@@ -92,7 +92,7 @@ class Pretender:
             precision=target.precision,
             runtime="none",
             runtime_version="1",
-            storage="float32_nhwc",
+            input_layout="float32_nhwc",
             input=TensorInfo(name="image", role="image", shape=shape, dtype="float32", layout="nhwc"),
             outputs=(TensorInfo(name="logits", role="logits", shape=(1, 10), dtype="float32"),),
             tools={},

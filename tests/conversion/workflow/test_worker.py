@@ -64,7 +64,7 @@ def test_units_are_made_in_order_and_a_failure_costs_itself_alone(tmp_path, job)
     assert not failure.fatal
     artifact = next(event.artifact for event in events if event.kind == "end" and event.artifact)
     assert (artifact.name, artifact.file) == ("digits.fp32.pt", "artifacts/digits.fp32.pt")
-    assert (artifact.format, artifact.precision, artifact.storage) == ("torchscript", "fp32", "float32_nchw")
+    assert (artifact.format, artifact.precision, artifact.input_layout) == ("torchscript", "fp32", "float32_nchw")
     assert (tmp_path / "digits.fp32.pt" / artifact.file).stat().st_size > 10_000
     assert len(read_cases(tmp_path / "golden")) == 24
     assert 100 << 20 < peak < 4 << 30

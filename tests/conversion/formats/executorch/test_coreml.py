@@ -19,7 +19,7 @@ def test_it_computes_the_network(tmp_path, digits_prepared, digits_quantized, di
     job = Lowering(digits_prepared.spec, precision, digits_prepared, digits_quantized, tmp_path / "d.coreml.pte")
     made = convert(job)
     assert made.delegated == 1.0 and made.os_minimum["ios"] == "18.0"
-    assert (made.storage, made.input.shape, made.input.dtype) == ("float32_nchw", (1, 3, 32, 32), "float32")
+    assert (made.input_layout, made.input.shape, made.input.dtype) == ("float32_nchw", (1, 3, 32, 32), "float32")
     runner = load(made.path, made)
     found = torch.cat([torch.from_numpy(runner(tensor)["logits"]) for tensor in digits_inputs])
     wanted = torch.cat([digits_prepared.module(pixels_of(tensor[None]))[0] for tensor in digits_inputs])

@@ -95,7 +95,7 @@ def test_it_computes_what_the_prepared_program_computes(lowered, boxes_prepared,
 def test_it_is_described_and_wholly_delegated(lowered, precision):
     made = lowered[precision]
     assert made.delegated == 1.0
-    assert (made.storage, made.input.shape, made.input.dtype) == ("float32_nchw", (1, 3, 24, 32), "float32")
+    assert (made.input_layout, made.input.shape, made.input.dtype) == ("float32_nchw", (1, 3, 24, 32), "float32")
     assert [(info.role, info.shape, info.dtype) for info in made.outputs] == [
         ("logits", (1, 48, 2), "float32"),
         ("boxes", (1, 48, 4), "float32"),
@@ -137,7 +137,7 @@ def test_loading_imports_only_the_runtime_and_is_silent(lowered):
         "import sys\nfrom pathlib import Path\nfrom types import SimpleNamespace as N\nimport numpy as np\n"
         "from samesight.conversion.runners.executorch import load\n"
         "outputs = [N(role='logits'), N(role='boxes')]\n"
-        "info = N(storage='float32_nchw', input=N(shape=(1, 3, 24, 32)), outputs=outputs)\n"
+        "info = N(input_layout='float32_nchw', input=N(shape=(1, 3, 24, 32)), outputs=outputs)\n"
         f"r = load(Path({str(lowered['int8'].path)!r}), info)\n"
         "r(np.zeros((24, 32, 3), np.uint8))\n"
         "print([name for name in ('executorch.exir', 'torchao', 'torch._dynamo') if name in sys.modules])"

@@ -85,7 +85,7 @@ def test_every_artifact_runs_here_and_passes(apple, demo, name):
         assert verdict.passed, f"{verdict.name}: {verdict.reason}"
         assert verdict.metric is not None
         assert verdict.runner == RUNNERS.get(verdict.format, verdict.runner)
-        assert (verdict.quanta_apart is not None) == (verdict.precision == "int8")
+        assert (verdict.steps_apart is not None) == (verdict.precision == "int8")
         if verdict.precision == "fp32":
             assert verdict.snr_db >= 100
         if verdict.precision == "fp16":

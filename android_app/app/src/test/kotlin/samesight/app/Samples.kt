@@ -68,7 +68,7 @@ internal fun writeBundle(
     val listed = artifacts.map { (artifact, format) ->
         mapOf(
             "name" to artifact, "file" to "artifacts/$artifact", "format" to format, "precision" to "fp32",
-            "runtime" to "a runtime", "runtime_version" to "1", "storage" to "float32_nchw",
+            "runtime" to "a runtime", "runtime_version" to "1", "input_layout" to "float32_nchw",
             "input" to info("image", listOf(1, 3, 1, 2), "nchw"), "outputs" to roles,
             "tools" to emptyMap<String, String>(), "bytes" to 1,
         )
@@ -135,7 +135,7 @@ private fun verdicts(manifest: String, passed: Map<String, Boolean>) =
                 mapOf(
                     "name" to name, "format" to "litert", "precision" to "fp32", "unit" to "cpu", "runner" to null,
                     "passed" to verdict, "reason" to "", "cases" to 3, "roles" to emptyList<String>(),
-                    "agreement" to null, "mean_iou" to null, "score_difference" to null, "quanta_apart" to null,
+                    "agreement" to null, "mean_iou" to null, "score_difference" to null, "steps_apart" to null,
                     "metric" to null, "bytes" to 1, "bytes_ratio" to null,
                 )
             },

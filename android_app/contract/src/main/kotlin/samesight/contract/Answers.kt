@@ -69,7 +69,7 @@ fun checkShapes(shapes: Map<Role, List<Int>>, spec: ModelSpec) {
             "model ${spec.name}: no output for the role '${missing.label}', which the spec's roles name",
         )
     }
-    for (expected in TASKS.getValue(spec.task).shapes(spec, shapes)) {
+    for (expected in TASKS.getValue(spec.task).expectedShapes(spec, shapes)) {
         val shape = shapes.getValue(expected.role)
         if (shape != expected.shape) {
             throw SamesightError(

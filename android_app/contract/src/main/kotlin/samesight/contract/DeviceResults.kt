@@ -8,6 +8,7 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 
 const val DEVICE_PARITY = "device-parity.json"
+private const val DEVICE_PARITY_SCHEMA = 1
 private val WRITER = Json { prettyPrint = true }
 
 /** How sure it is that the unit asked for is the unit that ran. */
@@ -68,7 +69,7 @@ class DeviceParity(val manifestSha256: String, val device: Device, val runs: Lis
             JsonElement.serializer(),
             plain(
                 mapOf(
-                    "schema_version" to SCHEMA_VERSION,
+                    "schema_version" to DEVICE_PARITY_SCHEMA,
                     "manifest_sha256" to manifestSha256,
                     "app" to device.app,
                     "device" to device.device,

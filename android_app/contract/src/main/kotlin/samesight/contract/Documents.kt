@@ -9,8 +9,8 @@ import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 
-/** The newest schema of every document that this reader knows. */
-const val SCHEMA_VERSION = 1
+/** The schema of each kind of document that this reader knows; 1 where none is named. */
+private val SCHEMA_VERSIONS = mapOf("Manifest" to 2, "Verdicts" to 2)
 
 private val LITERAL = Regex("true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?|NaN|-?Infinity")
 
@@ -18,20 +18,26 @@ private val LITERAL = Regex("true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][
  * Reads a document from JSON text.
  *
  * @param parse makes the document of its fields.
- * @throws SamesightError not JSON, of a newer schema, or contradicting itself; the sentence begins with [source].
+ * @throws SamesightError not JSON, of another schema, or contradicting itself; the sentence begins with [source].
  */
 internal fun <T> parseDocument(name: String, text: ByteArray, source: String, parse: (Fields) -> T): T {
     val data = parseJson(text, source)
     val field = (data as? JsonObject)?.get("schema_version") as? JsonPrimitive
     val version = field?.takeUnless { it.isString }?.content?.toLongOrNull()
-    if (version != null && version > SCHEMA_VERSION) {
+    val known = SCHEMA_VERSIONS[name] ?: 1
+    if (version != null && version > known) {
         throw SamesightError(
-            "$source: written by a newer samesight (schema $version, this one reads $SCHEMA_VERSION); update samesight",
+            "$source: written by a newer samesight (schema $version, this one reads $known); update samesight",
+        )
+    }
+    if (version != null && version in 1 until known) {
+        throw SamesightError(
+            "$source: written by an older samesight (schema $version, this one reads $known); make it anew",
         )
     }
     try {
         return Value(data, "").fields(name) {
-            it.optional("schema_version", SCHEMA_VERSION) { schemaVersion() }
+            it.optional("schema_version", known) { schemaVersion(known) }
             parse(it)
         }
     } catch (problem: FieldProblem) {
@@ -51,9 +57,9 @@ internal fun <T> readDocument(name: String, file: File, parse: (Fields) -> T): T
     return parseDocument(name, text, file.path, parse)
 }
 
-private fun Value.schemaVersion(): Int {
+private fun Value.schemaVersion(known: Int): Int {
     val version = (json as? JsonPrimitive)?.takeUnless { it.isString }?.content?.toDoubleOrNull()
-    return if (version == SCHEMA_VERSION.toDouble()) SCHEMA_VERSION else wrong("Input should be $SCHEMA_VERSION")
+    return if (version == known.toDouble()) known else wrong("Input should be $known")
 }
 
 private fun parseJson(text: ByteArray, source: String): JsonElement {

@@ -5,6 +5,9 @@ import kotlinx.serialization.json.JsonPrimitive
 /** What runs an artifact on a phone. */
 enum class ComputeUnit { CPU, GPU, NPU }
 
+/** Whose apps load an artifact. */
+enum class Platform { ANDROID, IOS }
+
 enum class Dtype { INT8, UINT8, FLOAT16, FLOAT32 }
 
 /** One file of the bundle: its length and content hash. */
@@ -35,18 +38,19 @@ data class TensorInfo(
     }
 }
 
-/** One file (or, for Core ML, one folder) of one format at one precision for one unit. */
+/** One file (or, for Core ML, one folder) of one format at one precision for one unit; [platforms] load it. */
 data class Artifact(
     val name: String,
     val file: String,
     val format: String,
     val precision: String,
     val unit: ComputeUnit,
+    val platforms: List<Platform>,
     val runtime: String,
     val runtimeVersion: String,
     val osMinimum: Map<String, String>,
     val soc: String?,
-    val storage: TensorLayout,
+    val inputLayout: TensorLayout,
     val input: TensorInfo,
     val outputs: List<TensorInfo>,
     val tools: Map<String, String>,
@@ -136,11 +140,12 @@ private fun artifact(fields: Fields) =
         format = fields.required("format") { text() },
         precision = fields.required("precision") { text() },
         unit = fields.optional("unit", ComputeUnit.CPU) { choice(ComputeUnit.entries) },
+        platforms = fields.optional("platforms", emptyList()) { list { choice(Platform.entries) } },
         runtime = fields.required("runtime") { text() },
         runtimeVersion = fields.required("runtime_version") { text() },
         osMinimum = fields.optional("os_minimum", emptyMap()) { map { text() } },
         soc = fields.optional("soc", null) { orNull { text() } },
-        storage = fields.required("storage") { choice(TensorLayout.entries) },
+        inputLayout = fields.required("input_layout") { choice(TensorLayout.entries) },
         input = fields.required("input") { fields("TensorInfo", ::tensorInfo) },
         outputs = fields.required("outputs") { list { fields("TensorInfo", ::tensorInfo) } },
         tools = fields.required("tools") { map { text() } },

@@ -139,7 +139,7 @@ data class ModelSpec(
         get() = labels.size + if (detection?.background != null) 1 else 0
 
     init {
-        TASKS.getValue(task).check(this)
+        TASKS.getValue(task).checkSpec(this)
     }
 }
 

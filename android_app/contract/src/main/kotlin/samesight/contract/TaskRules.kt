@@ -4,15 +4,15 @@ package samesight.contract
  * What a task means to the contract; [TASKS] has one of these for each.
  *
  * @property task whose rules these are.
- * @property check compares a spec with the task; throws [IllegalArgumentException] with what contradicts it.
- * @property shapes what the outputs should be, in the order in which they are compared; it is given what they are, with
+ * @property checkSpec compares a spec with the task; throws [IllegalArgumentException] with what contradicts it.
+ * @property expectedShapes what the outputs should be, in the order in which they are compared; it is given what they are, with
  *     every role of the spec.
  * @property decode what outputs of those shapes say, best first; throws [SamesightError] where they are not finite.
  */
 class TaskRules(
     val task: Task,
-    val check: (ModelSpec) -> Unit,
-    val shapes: (ModelSpec, Map<Role, List<Int>>) -> List<ExpectedShape>,
+    val checkSpec: (ModelSpec) -> Unit,
+    val expectedShapes: (ModelSpec, Map<Role, List<Int>>) -> List<ExpectedShape>,
     val decode: (Map<Role, Tensor>, ModelSpec) -> Decoded,
 )
 

@@ -33,7 +33,7 @@ private val UNITS =
 class ExecuTorchOpener(private val threads: Int = 0) : Opener {
     override fun open(artifact: Artifact, file: File, unit: ComputeUnit): Engine {
         checkFormat(artifact, file, FORMAT)
-        if (artifact.storage != TensorLayout.FLOAT32_NCHW) {
+        if (artifact.inputLayout != TensorLayout.FLOAT32_NCHW) {
             throw SamesightError("artifact ${artifact.name}: ExecuTorch programs take float32 NCHW here")
         }
         return translateErrors(file) {
@@ -90,7 +90,7 @@ private class ExecuTorchEngine(
     override fun run(tensor: ByteArray): Map<Role, Tensor> {
         if (closed) throw SamesightError("artifact ${artifact.name}: was closed; load it again")
         checkInput(artifact, tensor)
-        pack(tensor, artifact.input.shape[1], artifact.storage, floats)
+        pack(tensor, artifact.input.shape[1], artifact.inputLayout, floats)
         val results = translateErrors(file) { module.forward(EValue.from(Value.fromBlob(floats, shape))) }
         if (results.size != roles.size || !results.all { it.isTensor() }) {
             throw SamesightError(

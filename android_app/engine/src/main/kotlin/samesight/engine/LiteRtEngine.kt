@@ -71,7 +71,7 @@ private class LiteRtEngine(
 ) : Engine {
     override val delegates: List<String> = emptyList()
     private val roles = roles(artifact)
-    private val integer = artifact.storage == TensorLayout.INT8_NHWC
+    private val integer = artifact.inputLayout == TensorLayout.INT8_NHWC
     private val bytes = ByteArray(if (integer) size() else 0)
     private val floats = FloatArray(if (integer) 0 else size())
     private val open = mutableListOf<AutoCloseable>()
@@ -112,10 +112,10 @@ private class LiteRtEngine(
         // NHWC: the last side is the channels.
         val channels = artifact.input.shape.last()
         if (integer) {
-            pack(tensor, channels, artifact.storage, bytes)
+            pack(tensor, channels, artifact.inputLayout, bytes)
             buffer.writeInt8(bytes)
         } else {
-            pack(tensor, channels, artifact.storage, floats)
+            pack(tensor, channels, artifact.inputLayout, floats)
             buffer.writeFloat(floats)
         }
     }

@@ -10,6 +10,7 @@ import samesight.contract.Input
 import samesight.contract.ModelSpec
 import samesight.contract.Outputs
 import samesight.contract.Picture
+import samesight.contract.Platform
 import samesight.contract.Role
 import samesight.contract.SamesightError
 import samesight.contract.Slice
@@ -36,11 +37,12 @@ internal fun artifact(format: String = "litert", unit: ComputeUnit = ComputeUnit
         format = format,
         precision = "fp32",
         unit = unit,
+        platforms = listOf(Platform.ANDROID),
         runtime = "",
         runtimeVersion = "",
         osMinimum = emptyMap(),
         soc = null,
-        storage = TensorLayout.FLOAT32_NCHW,
+        inputLayout = TensorLayout.FLOAT32_NCHW,
         input = TensorInfo("image", null, listOf(1, 3, 1, 2), Dtype.FLOAT32, "nchw"),
         outputs = listOf(TensorInfo("logits", Role.LOGITS, listOf(1, 2), Dtype.FLOAT32)),
         tools = emptyMap(),
