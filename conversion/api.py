@@ -1,5 +1,6 @@
 """Conversion from Python: `samesight.convert`, `samesight.verify` and `samesight.open_bundle`."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,15 @@ from samesight.contract import bundle as bundle_files
 from samesight.contract.bundle import Bundle
 from samesight.contract.errors import SamesightError
 from samesight.contract.verdicts import Verdicts
+from samesight.conversion.sources.in_memory import Images, Spec, open_given
 from samesight.conversion.workflow.cache import Cache, default_root
 from samesight.conversion.workflow.convert import convert_source
+from samesight.conversion.workflow.plan import choose
 
 if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+    from torch.nn import Module
+
     from samesight.conversion.runners.model import CallableModel
 
 
@@ -41,23 +47,23 @@ class PartialError(SamesightError):
 
 
 def convert(
-    source: str | Path,
+    source: "str | Path | Module | ExportedProgram",
     out: str | Path,
     to: Sequence[str] = (),
     precision: Sequence[str] = (),
-    spec: str | Path | None = None,
-    calibration: str | Path | None = None,
+    spec: Spec | None = None,
+    calibration: Images | None = None,
     cache: bool = True,
 ) -> ModelBundle:
     """Convert a model and give its bundle: `bundle.artifact("digits.int8.tflite")(image)` answers an image.
 
     Args:
-        source: a run folder, a `.pt2` file, or `module:function`.
+        source: a run folder, a `.pt2` file, `module:function`, a `torch.nn.Module` or an exported program.
         out: the bundle's folder; a bundle there is replaced when the new one is whole, anything else is left alone.
         to: formats by name or suffix; all by default.
         precision: all that each format can hold by default.
-        spec: the `model.json` of a `.pt2` or function.
-        calibration: a folder of images for a `.pt2` or function.
+        spec: of anything but a run: a `ModelSpec`, a dictionary with the fields of `model.json`, or the file's path.
+        calibration: some hundred images for anything but a run: a folder, paths, or arrays uint8 [H, W, 3] in RGB.
         cache: whether results of earlier conversions may be used, and these kept.
 
     Raises:
@@ -65,15 +71,10 @@ def convert(
         PartialError: some artifacts could not be made; its `bundle` has the others.
         SamesightError: none could be made; the bundle that stood there stands as it was.
     """
-    outcome = convert_source(
-        source,
-        out,
-        to,
-        precision,
-        Path(spec) if spec is not None else None,
-        Path(calibration) if calibration is not None else None,
-        Cache(default_root()) if cache else None,
-    )
+    choose("model", to, precision)  # a wrong request is answered before a network is exported
+    with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
+        opened = open_given(source, spec, calibration, Path(folder))
+        outcome = convert_source(opened, out, to, precision, cache=Cache(default_root()) if cache else None)
     bundle = _callable(outcome.bundle)
     if outcome.failures:
         raise PartialError(bundle, outcome.failures)

@@ -253,29 +253,30 @@ def serve(function: str, folder: Path, images: Path) -> None:
     Raises:
         SamesightError: it cannot be loaded, fails on an image, or returns what cannot be passed on.
     """
-    from samesight.conversion.sources.function import load_function
+    from samesight.conversion.sources.function import importable, load_function
 
-    called = load_function(function, folder)
     results: dict[str, Any] = {}
     tensors: dict[str, Array] = {}
-    for path in sorted(images.glob("*.png")):
-        (images / CURRENT).write_text(path.name)
-        try:
-            returned = called(str(path))
-        except (Exception, SystemExit) as error:
-            raise SamesightError(
-                f"{function}: failed on golden/{path.name}: {describe_error(error)}; mend it"
-            ) from error
-        found, tensor = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
-        try:
-            results[path.stem] = json.loads(json.dumps(found, default=_plain))
-            if tensor is not None:
-                tensors[path.stem] = _array(tensor)
-        except Exception as error:  # whatever a type of theirs raises when it is read
-            raise SamesightError(
-                f"{function}: returned for golden/{path.name} what is no list of answers or no array of numbers "
-                f"({describe_error(error)}); return a list, or (that list, input tensor)"
-            ) from error
+    with importable(folder):
+        called = load_function(function, folder)
+        for path in sorted(images.glob("*.png")):
+            (images / CURRENT).write_text(path.name)
+            try:
+                returned = called(str(path))
+            except (Exception, SystemExit) as error:
+                raise SamesightError(
+                    f"{function}: failed on golden/{path.name}: {describe_error(error)}; mend it"
+                ) from error
+            found, tensor = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
+            try:
+                results[path.stem] = json.loads(json.dumps(found, default=_plain))
+                if tensor is not None:
+                    tensors[path.stem] = _array(tensor)
+            except Exception as error:  # whatever a type of theirs raises when it is read
+                raise SamesightError(
+                    f"{function}: returned for golden/{path.name} what is no list of answers or no array of numbers "
+                    f"({describe_error(error)}); return a list, or (that list, input tensor)"
+                ) from error
     (images / RESULTS).write_text(json.dumps(results))
     np.savez(images / TENSORS, allow_pickle=False, **tensors)
 

@@ -56,13 +56,15 @@ class ModelSource:
     data: TestData | None = None
 
 
-def open_source(text: str, spec: Path | None = None, calibration: Path | None = None) -> ModelSource:
+def open_source(
+    text: str, spec: ModelSpec | Path | None = None, calibration: Sequence[Path] | Path | None = None
+) -> ModelSource:
     """Find out what `text` names: a run folder, a `.pt2` file, or `module:function`.
 
     Args:
         text: as given on the command line.
-        spec: the `model.json` of a `.pt2` or a function.
-        calibration: a folder of images for a `.pt2` or a function.
+        spec: of a `.pt2` or a function; or its `model.json`.
+        calibration: images for a `.pt2` or a function; or a folder of them.
 
     Raises:
         UsageError: an option is missing or does not belong here.
@@ -87,11 +89,11 @@ def open_source(text: str, spec: Path | None = None, calibration: Path | None = 
         raise UsageError(f"{text} is not a run, so it needs {missing} as well; docs/contract.md describes the spec")
     return ModelSource(
         title=text,
-        spec=read_spec(spec),
+        spec=spec if isinstance(spec, ModelSpec) else read_spec(spec),
         network=None if function else path,
         function=text if function else None,
         folder=Path.cwd(),
-        calibration=find_calibration_images(calibration),
+        calibration=find_calibration_images(calibration) if isinstance(calibration, Path) else tuple(calibration),
     )
 
 

@@ -47,7 +47,7 @@ class Outcome:
 
 
 def convert_source(
-    source: str | Path,
+    source: str | Path | ModelSource,
     out: str | Path,
     formats: Sequence[str] = (),
     precisions: Sequence[str] = (),
@@ -59,7 +59,7 @@ def convert_source(
     """Convert, and put the bundle in its place; an artifact that cannot be made is left out and named in the outcome.
 
     Args:
-        source: a run folder, a `.pt2` file, or `module:function`.
+        source: a run folder, a `.pt2` file, or `module:function`; or what one of them has been opened as.
         out: the bundle's folder; a bundle there is replaced when the new one is whole, anything else is left alone.
         formats: names or suffixes; empty for all.
         precisions: empty for all that a format can hold.
@@ -72,7 +72,7 @@ def convert_source(
         UsageError: the request contradicts itself.
         SamesightError: nothing could be made; the bundle that stood there stands as it was.
     """
-    opened = open_source(str(source), spec, calibration)
+    opened = source if isinstance(source, ModelSource) else open_source(str(source), spec, calibration)
     targets = choose(opened.spec.name, formats, precisions)
     folder = Path(out)
     work = _Conversion(opened, targets, cache, on_event, notes=left_out(formats))
