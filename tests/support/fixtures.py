@@ -1,6 +1,7 @@
 """A small classifier that really tells digits apart, as a run and as a prepared program; made once per session."""
 
 import fcntl
+import functools
 import json
 import os
 from pathlib import Path
@@ -173,3 +174,38 @@ def digits_quantized(digits_prepared, digits_inputs):
     from samesight.conversion.quantization.quantize import quantize
 
     return quantize(digits_prepared, digits_inputs)
+
+
+@pytest.fixture(scope="session")
+def boxes_quantized(boxes_prepared):
+    from samesight.conversion.quantization.quantize import quantize
+    from support.images import blobs
+
+    return quantize(boxes_prepared, blobs(boxes_prepared.spec))
+
+
+@pytest.fixture(scope="session")
+def boxes_lowering(boxes_prepared, boxes_quantized):
+    """A function (format, precision, folder): what its converter is asked for."""
+    from samesight.conversion.formats import FORMATS
+    from samesight.conversion.formats.interface import Lowering
+
+    def lowering(name, precision, folder):
+        output = folder / f"boxes.{precision}{FORMATS[name].suffix}"
+        return Lowering(boxes_prepared.spec, precision, boxes_prepared, boxes_quantized, output)
+
+    return lowering
+
+
+@pytest.fixture(scope="session")
+def boxes_file(boxes_lowering, tmp_path_factory):
+    """A function (format, precision): the file of the small detector, made once in each process."""
+    from samesight.conversion.formats import FORMATS
+
+    folder = tmp_path_factory.mktemp("boxes")
+
+    @functools.cache
+    def file(name, precision):
+        return FORMATS[name].load_module().convert(boxes_lowering(name, precision, folder))
+
+    return file

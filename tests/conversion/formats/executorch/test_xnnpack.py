@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,6 +17,7 @@ from samesight.conversion.preparation.equivalence import compare
 from samesight.conversion.preparation.prepare import Prepared, pixels_of, prepare
 from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.runners.executorch import load
+from support.images import blobs
 
 torch.set_num_threads(1)
 FLOOR = {"fp32": 90.0, "int8": 18.0}
@@ -37,14 +37,6 @@ def spec_of(classes=4, identity=False):
     )
 
 
-def pictures(spec, count=12):
-    generator = np.random.default_rng(1)
-    height, width, channels = spec.input.height, spec.input.width, spec.input.channel_count
-    coarse = generator.integers(0, 256, (count, height // 8, width // 8, channels))
-    fine = np.repeat(np.repeat(coarse, 8, 1), 8, 2) + generator.integers(-9, 10, (count, height, width, channels))
-    return np.clip(fine, 0, 255).astype(np.uint8)
-
-
 def export(network):
     return torch.export.export(network.eval(), (torch.zeros(1, 3, SIDE, SIDE),))
 
@@ -54,41 +46,22 @@ def fp32(prepared, folder):
 
 
 def int8(prepared, folder):
-    quantized = quantize(prepared, pictures(prepared.spec))
+    quantized = quantize(prepared, blobs(prepared.spec))
     return convert(Lowering(prepared.spec, "int8", prepared, quantized, folder / "small.int8.pte"))
 
 
 def ratio(made, reference, spec):
     """dB of a file's logits against a function of the input tensor."""
     runner = load(made.path, made)
-    found = torch.cat([torch.from_numpy(runner(p)["logits"]) for p in pictures(spec)])
+    found = torch.cat([torch.from_numpy(runner(p)["logits"]) for p in blobs(spec)])
     with torch.no_grad():
-        return compare(torch.cat([reference(p) for p in pictures(spec)]), found)[0]
+        return compare(torch.cat([reference(p) for p in blobs(spec)]), found)[0]
 
 
-@pytest.fixture(scope="module")
-def lowered(tmp_path_factory, boxes_prepared):
-    folder = tmp_path_factory.mktemp("executorch")
-    quantized = quantize(boxes_prepared, pictures(boxes_prepared.spec))
-    return {
-        precision: convert(
-            Lowering(boxes_prepared.spec, precision, boxes_prepared, quantized, folder / f"boxes.{precision}.pte")
-        )
-        for precision in FLOOR
-    }
-
-
-@pytest.mark.parametrize("precision", FLOOR)
-def test_it_computes_what_the_prepared_program_computes(lowered, boxes_prepared, precision):
-    spec, runner = boxes_prepared.spec, load(lowered[precision].path, lowered[precision])
-    found, wanted = {role: [] for role in spec.roles}, {role: [] for role in spec.roles}
-    for picture in pictures(spec):
-        for role, value in runner(picture).items():
-            found[role].append(torch.from_numpy(value))
-        for role, value in zip(spec.roles, boxes_prepared.module(pixels_of(picture[None])), strict=True):
-            wanted[role].append(value)
-    for role in spec.roles:
-        assert compare(torch.cat(wanted[role]), torch.cat(found[role]))[0] > FLOOR[precision]
+@pytest.fixture
+def lowered(boxes_file):
+    """The files of a small detector with two outputs, by precision."""
+    return {precision: boxes_file("executorch", precision) for precision in FLOOR}
 
 
 @pytest.mark.parametrize("precision", FLOOR)
@@ -109,27 +82,6 @@ def test_the_spec_is_inside(lowered, boxes_spec):
     module = native._load_for_executorch(str(lowered["int8"].path))
     assert sorted(module.method_names()) == ["forward", "model_json", "quanta_json"]
     assert parse_spec(module.run_method("model_json", [])[0], "x") == boxes_spec
-
-
-def test_int8_outputs_are_counted_in_quanta(lowered, boxes_prepared):
-    runner = load(lowered["int8"].path, lowered["int8"])
-    picture = pictures(boxes_prepared.spec, 1)[0]
-    real, raw = runner(picture), runner.raw(picture)
-    assert runner.qparams.keys() == {"logits", "boxes"}
-    for role, grid in runner.qparams.items():
-        assert np.ptp(raw[role]) > 20
-        expected = (raw[role] - grid.zero_point).astype(np.float32) * np.float32(grid.scale)
-        np.testing.assert_allclose(real[role], expected, rtol=1e-6, atol=1e-6)
-    assert load(lowered["fp32"].path, lowered["fp32"]).raw(picture) == {}
-
-
-@pytest.mark.parametrize("kept", [0, 50, 2000, -1])
-def test_a_damaged_file_is_one_sentence(lowered, tmp_path, kept):
-    path = tmp_path / "damaged.pte"
-    path.write_bytes(lowered["fp32"].path.read_bytes()[:kept])
-    with pytest.raises(SamesightError, match=r"ExecuTorch cannot load it .*; convert again") as caught:
-        load(path, lowered["fp32"])
-    assert "\n" not in str(caught.value)
 
 
 def test_loading_imports_only_the_runtime_and_is_silent(lowered):
@@ -176,10 +128,10 @@ def test_our_quantizer_asks_for_what_xnnpacks_quantizer_asks_for():
     for quantizer in (PhoneQuantizer(), XNNPACKQuantizer().set_global(config)):
         watched = prepare_pt2e(prepared.exported.module(), quantizer)
         with torch.no_grad():
-            for picture in pictures(prepared.spec):
+            for picture in blobs(prepared.spec):
                 watched(pixels_of(picture[None]))
             folded = convert_pt2e(watched)
-            results.append(torch.cat([folded(pixels_of(p[None]))[0] for p in pictures(prepared.spec)]))
+            results.append(torch.cat([folded(pixels_of(p[None]))[0] for p in blobs(prepared.spec)]))
     assert results[0].std() > 0.01
     assert torch.equal(*results)
 
