@@ -3,13 +3,17 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c "
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint format clean
+.PHONY: demo test check lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/samesight demo
 
 test: $(INSTALLED)
 	$(BIN)/pytest -n 2
+
+# The inner loop: what takes longer stands in the demo, in Kotlin and in tests marked slow.
+check: lint
+	$(BIN)/pytest -n 2 -m "not demo and not kotlin and not slow"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check

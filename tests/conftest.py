@@ -29,6 +29,11 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.demo)
         if "reactor" in names:
             item.add_marker(pytest.mark.kotlin)
+        # Tests of one file share what its fixtures make, so they run in one process; apart, those that need the demo.
+        group = item.path.relative_to(Path(__file__).parent).as_posix() + ("+demo" if "demo" in names else "")
+        if "reactor" in names:
+            group = "kotlin"
+        item.add_marker(pytest.mark.xdist_group(group))
     first = next((item for item in items if item.path.name == "test_demo.py"), None)
     items.sort(
         key=lambda item: (

@@ -12,6 +12,8 @@ from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.preprocess import preprocess
 from samesight.conversion.runners.model import as_picture
 
+pytestmark = pytest.mark.slow
+
 
 def run(code):
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)

@@ -19,6 +19,8 @@ import torch
 from samesight import convert
 from samesight.contract.bundle import open_bundle
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PROGRESS = re.compile(r"digits\.fp32\.pt2  \d+\.\d s")
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import samesight
+from samesight.cli.main import VERBS
 from samesight.contract.bundle import open_bundle
 
 
@@ -27,7 +28,7 @@ def test_help_answers_at_once_and_lists_every_verb(samesight):
     started = time.perf_counter()
     done = samesight("--help")
     assert done.returncode == 0 and time.perf_counter() - started < 5
-    for verb in ("train", "convert", "verify", "predict", "inspect", "bench", "report", "pack", "demo"):
+    for verb in VERBS:
         assert f"  {verb} " in done.stdout
 
 
@@ -42,9 +43,7 @@ def test_help_imports_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize(
-    "verb", ["train", "convert", "verify", "predict", "inspect", "bench", "report", "pack", "demo"]
-)
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_shows_examples_without_importing_torch(verb):
     code = (
         "import sys; from samesight.cli.main import main\n"

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from samesight.cli.train import train
 from samesight.contract.errors import UsageError
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["--limit", "64", "--epochs", "1", "--threads", "1"]
 
 

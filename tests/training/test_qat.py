@@ -18,6 +18,8 @@ from samesight.training.config import make_config
 from samesight.training.qat import fine_tune
 from samesight.training.train import train
 
+pytestmark = pytest.mark.slow
+
 TUNING = {"epochs": 1, "learning_rate": 3e-3, "limit": 64}
 
 

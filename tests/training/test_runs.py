@@ -17,6 +17,8 @@ from samesight.training.train import resume as resume_reporting
 from samesight.training.train import train as train_reporting
 from samesight.training.trainer import set_up
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"epochs": 2, "limit": 96, "batch_size": 16, "threads": 1, "patience": 0}
 
 

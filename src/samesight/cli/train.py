@@ -3,9 +3,11 @@
 import json
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
+
+from samesight.contract.tasks import Task
 
 EPILOG = """\b
 Examples:
@@ -43,7 +45,7 @@ def say_loading() -> None:
 @click.command(epilog=EPILOG)
 @click.argument("data", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write [runs/NAME]; it must not exist.")
-@click.option("--task", type=click.Choice(["classification", "detection"]), help="[what the data is made for]")
+@click.option("--task", type=click.Choice(get_args(Task)), help="[what the data is made for]")
 @click.option("--model", help="`default`, or `timm:NAME` for a backbone of the timm library.")
 @click.option("--pretrained", is_flag=True, default=None, help="Start a timm backbone from its published weights.")
 @click.option("--size", callback=_size, metavar="WxH", help="Of the network's input in pixels [by the data].")

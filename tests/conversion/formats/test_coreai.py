@@ -17,6 +17,8 @@ from samesight.conversion.preparation.prepare import pixels_of
 from samesight.conversion.runners.coreai import load
 from samesight.conversion.workflow.processes import fixed_addresses
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("coreai.runtime", reason="Core AI is not installed: pip install 'samesight[coreai]'")
 
 

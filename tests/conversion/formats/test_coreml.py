@@ -14,6 +14,8 @@ from samesight.conversion.preparation.prepare import pixels_of
 from samesight.conversion.runners.coreml.import_coremltools import PROBED
 from samesight.conversion.runners.coreml.package import SPEC_KEY, load
 
+pytestmark = pytest.mark.slow
+
 
 def lowered(tmp_path, prepared, name="model.mlpackage"):
     return convert(Lowering(prepared.spec, "fp16", prepared, None, tmp_path / name))

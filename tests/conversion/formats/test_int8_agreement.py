@@ -23,6 +23,8 @@ from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.runners import runner_of
 from samesight.conversion.sources.server_model import load_program
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)
 KINDS = ("executorch", "litert", "onnx")
 PAIRS = tuple(itertools.combinations(KINDS, 2))

@@ -21,6 +21,8 @@ from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.runners.litert import load
 from support.images import blobs
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)
 PRECISIONS = FORMATS["litert"].precisions
 

@@ -12,6 +12,8 @@ from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.formats.onnx import convert
 from samesight.conversion.preparation.prepare import prepare
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)
 PRECISIONS = FORMATS["onnx"].precisions
 

@@ -22,6 +22,8 @@ from samesight.conversion.workflow.plan import choose
 from samesight.conversion.workflow.processes import Child, _serve, run_workers
 from samesight.conversion.workflow.worker import GOLDEN, GoldenJob, run
 
+pytestmark = pytest.mark.slow
+
 SAID = "its converter ended with code 3; its last lines: one | no python here"
 
 

@@ -13,6 +13,8 @@ from samesight.conversion.preparation.equivalence import compare
 from samesight.conversion.preparation.prepare import pixels_of, prepare
 from samesight.conversion.runners.coreml.package import load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("precision", "floor"), [("fp16", 45), ("int8", 20)])
 def test_it_computes_the_network(tmp_path, digits_prepared, digits_quantized, digits_inputs, precision, floor):

@@ -19,6 +19,8 @@ from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.runners.executorch import load
 from support.images import blobs
 
+pytestmark = pytest.mark.slow
+
 torch.set_num_threads(1)
 FLOOR = {"fp32": 90.0, "int8": 18.0}
 SIDE = 16

@@ -17,6 +17,8 @@ from samesight.conversion.runners.coreml.evaluator import load_evaluator
 from samesight.conversion.runners.coreml.import_coremltools import import_coremltools
 from samesight.conversion.snr import role_figures
 
+pytestmark = pytest.mark.slow
+
 ct = import_coremltools()
 
 

@@ -11,6 +11,8 @@ from samesight.conversion.runners.coreml.import_coremltools import import_coreml
 from samesight.conversion.runners.coreml.pte_package import extract_package, load_any
 from samesight.conversion.snr import role_figures
 
+pytestmark = pytest.mark.slow
+
 ct = import_coremltools()
 
 
