@@ -86,8 +86,8 @@ def test_what_the_readme_shows_by_hand(place, line):
     assert done.returncode == 0, done.stderr
 
 
-def test_what_the_readme_shows_for_python(place):
-    (block,) = blocks("python")
+@pytest.mark.parametrize("block", blocks("python"))
+def test_what_the_readme_shows_for_python(place, block):
     done = subprocess.run([sys.executable, "-c", block], cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.strip(), done.stderr
 
