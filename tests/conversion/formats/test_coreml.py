@@ -192,7 +192,7 @@ def test_every_precision_computes_the_network(tmp_path, digits_prepared, digits_
     assert dict(runner.qparams) == ({"logits": digits_quantized.outputs["logits"]} if precision == "int8" else {})
 
 
-def test_int8_is_the_quantized_program_within_few_quanta(tmp_path, digits_prepared, digits_quantized, digits_inputs):
+def test_int8_is_the_quantized_program_within_few_steps(tmp_path, digits_prepared, digits_quantized, digits_inputs):
     """Of a net whose random features are weighed by a fitted layer; trained nets keep within two."""
     made = convert(Lowering(digits_prepared.spec, "int8", digits_prepared, digits_quantized, tmp_path / "d.mlpackage"))
     runner, grid = load(made.path, made), digits_quantized.outputs["logits"]

@@ -95,13 +95,13 @@ def scenes_departures(demo, scenes_program, scenes):
 
 
 @pytest.mark.parametrize(("one", "two"), PAIRS)
-def test_classifiers_agree_within_one_quantum(digits, one, two):
+def test_classifiers_agree_within_one_step(digits, one, two):
     distance = digits.distance(one, two, "logits")
     assert np.ptp(np.stack([raw["logits"] for raw in digits.raw[one]])) > 100
     assert distance.max() <= 1
 
 
-def test_classifiers_agree_with_the_program_in_torch_within_two_quanta(digits, digits_program):
+def test_classifiers_agree_with_the_program_in_torch_within_two_steps(digits, digits_program):
     _, quantized = digits_program
     grid = quantized.outputs["logits"]
     for kind in KINDS:
@@ -116,7 +116,7 @@ def test_classifiers_agree_with_the_program_in_torch_within_two_quanta(digits, d
 
 @pytest.mark.parametrize("role", ["logits", "boxes"])
 @pytest.mark.parametrize(("one", "two"), PAIRS)
-def test_detectors_agree_within_few_quanta(scenes, one, two, role):
+def test_detectors_agree_within_few_steps(scenes, one, two, role):
     distance = scenes.distance(one, two, role)
     assert (distance <= 1).mean() >= 0.99
     assert distance.mean() <= 0.3

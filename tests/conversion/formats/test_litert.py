@@ -106,7 +106,7 @@ class Head(nn.Module):
         return tuple(head(x).permute(0, 2, 3, 1).flatten(1, 2) for head in (self.scores, self.boxes))
 
 
-def distance_in_quanta(prepared, tensors, folder):
+def distance_in_steps(prepared, tensors, folder):
     """The largest distance of the int8 file from the quantized program in torch, in steps of the logits."""
     quantized = quantize(prepared, tensors)
     made = convert(Lowering(prepared.spec, "int8", prepared, quantized, folder / "small.tflite"))
@@ -123,16 +123,16 @@ def test_an_all_equal_bias_comes_out_wrong_without_the_pass(monkeypatch, tmp_pat
     program = torch.export.export(Head(-4.6).eval(), (torch.zeros(1, 3, 16, 16),))
     spec = spec_of(8)
     tensors = blobs(spec, 6)
-    assert distance_in_quanta(prepare(program, spec), tensors, tmp_path) <= 2
+    assert distance_in_steps(prepare(program, spec), tensors, tmp_path) <= 2
     monkeypatch.setattr(prepare_module, "make_biases_unequal", lambda module: 0)
-    assert distance_in_quanta(prepare(program, spec), tensors, tmp_path) > 40
+    assert distance_in_steps(prepare(program, spec), tensors, tmp_path) > 40
 
 
 def test_an_all_zero_bias_needs_no_pass(tmp_path):
     program = torch.export.export(Head(0.0).eval(), (torch.zeros(1, 3, 16, 16),))
     prepared = prepare(program, spec_of(8))
     assert prepared.changes["biases told apart"] == 0
-    assert distance_in_quanta(prepared, blobs(prepared.spec, 6), tmp_path) <= 2
+    assert distance_in_steps(prepared, blobs(prepared.spec, 6), tmp_path) <= 2
 
 
 def test_a_normalisation_that_is_no_convolution_keeps_the_input_float(monkeypatch, tmp_path):

@@ -38,7 +38,7 @@ def children():
     return psutil.Process().children(recursive=True)
 
 
-def test_units_are_made_in_order_and_a_failure_costs_itself_alone(tmp_path, job):
+def test_items_are_made_in_order_and_a_failure_costs_itself_alone(tmp_path, job):
     (tmp_path / "golden").mkdir()
     unwritable = job.targets[1].model_copy(update={"output": str(tmp_path / "nowhere" / "digits.fp32.ptl")})
     golden = GoldenJob(output=str(tmp_path / "golden"), source=None, seed=0)
@@ -88,7 +88,7 @@ def test_a_worker_that_dies_costs_what_it_was_making_and_another_takes_over(tmp_
     assert [event.name for event in events if event.kind == "end"] == ["digits.fp32.ptl", "digits.fp32.pt2"]
 
 
-def test_a_worker_that_cannot_start_fails_all_its_units_and_ends(tmp_path, job, monkeypatch):
+def test_a_worker_that_cannot_start_fails_all_its_items_and_ends(tmp_path, job, monkeypatch):
     crash = tmp_path / "python"
     crash.write_text("#!/bin/sh\necho one >&2; echo no python here >&2; exit 3\n")
     crash.chmod(0o755)
