@@ -43,12 +43,12 @@ def guilty_node(program: "ExportedProgram", error: BaseException) -> "Node | Non
 
 def refusal(title: str, program: "ExportedProgram", error: Exception) -> SamesightError:
     """What a converter's failure means for a person. Raise it `from` the error."""
-    from samesight.conversion.preparation.graph import operator_name, place_of
+    from samesight.conversion.preparation.graph import module_of, operator_name
 
     node = guilty_node(program, error)
     if node is not None:
         return SamesightError(
-            f"{title} cannot take the operator {operator_name(node)} in {place_of(node)}; "
+            f"{title} cannot take the operator {operator_name(node)} in {module_of(node)}; "
             "write that module with other operators, or leave this format out with --to"
         )
     reason = next((line for text in messages(error) for line in text.strip().splitlines() if line.strip()), "")
