@@ -16,7 +16,7 @@ CALIBRATION = "calibration"
 
 
 @dataclass(frozen=True)
-class Compared:
+class FileComparison:
     """Figures of the outputs and, if requested, of the intermediate values."""
 
     file: Path
@@ -75,7 +75,7 @@ class Compared:
         return f"first to depart: {first.name} ({first.operator}), {_decibels(first.db)}"
 
 
-def compare_file(file: Path, run: Path, layers: bool, images: int, floor: float | None = None) -> Compared:
+def compare_file(file: Path, run: Path, layers: bool, images: int, floor: float | None = None) -> FileComparison:
     """Evaluate a `.mlpackage` or a Core ML `.pte` on calibration images of a run and compare it with the network.
 
     Raises:
@@ -97,7 +97,9 @@ def compare_file(file: Path, run: Path, layers: bool, images: int, floor: float 
         with quiet():
             prepared = prepare(load_program(network), spec)
         compared_layers = compare_layers(evaluator, prepared, tensors)
-    return Compared(file, run, len(tensors), floor_of(evaluator) if floor is None else floor, outputs, compared_layers)
+    return FileComparison(
+        file, run, len(tensors), floor_of(evaluator) if floor is None else floor, outputs, compared_layers
+    )
 
 
 def _decibels(db: float | None) -> str:
