@@ -20,7 +20,7 @@ MAVEN = ("mvn", "-T1", "-B", "-ntp", "-Dkotlin.compiler.daemon=false")
 COMPILE_HOST = (*MAVEN, "-q", "-DskipTests", "-pl", "host", "-am", "test-compile")
 MAIN = "samesight.host.HostKt"
 TOOLS = "install JDK 17 and Maven (Debian: openjdk-17-jdk-headless, maven)"
-# How the app calls the device that it runs on here.
+# The app's name for the device when it runs here.
 THIS_COMPUTER = "this computer"
 Progress = Callable[[int, int], None]
 
@@ -60,9 +60,9 @@ def build(app: Path) -> None:
     sources = [path for kind in ("*.kt", "pom.xml") for path in app.rglob(kind)]
     if stamp.exists() and stamp.stat().st_mtime > max(path.stat().st_mtime for path in sources):
         return
-    made = subprocess.run(COMPILE_HOST, cwd=app, capture_output=True, text=True, check=False)
-    if made.returncode:
-        problem = next((line for line in made.stdout.splitlines() if "ERROR" in line), made.stderr.strip())
+    completed = subprocess.run(COMPILE_HOST, cwd=app, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        problem = next((line for line in completed.stdout.splitlines() if "ERROR" in line), completed.stderr.strip())
         raise SamesightError(f"{app}: does not compile: {problem}; run `mvn test` there to see all")
 
 
@@ -76,7 +76,7 @@ def run_host(
     """Run the built self-test on a bundle, on these units; writes `results`.
 
     Raises:
-        SamesightError: what the app's code says.
+        SamesightError: the app's code failed; the message is the last line of its standard error.
     """
     spec = importlib.util.find_spec("ai_edge_litert")
     if spec is None or spec.origin is None:
@@ -84,14 +84,14 @@ def run_host(
     target = app / "host" / "target"
     classes = os.pathsep.join([str(target / "classes"), (target / "classpath").read_text()])
     library = f"-Djna.library.path={Path(spec.origin).parent}"
-    words = ["java", library, "-cp", classes, MAIN, str(bundle), str(results)]
-    words += [metadata.version("ai-edge-litert"), *units]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    command = ["java", library, "-cp", classes, MAIN, str(bundle), str(results)]
+    command += [metadata.version("ai-edge-litert"), *units]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
         for line in process.stdout:
             match line.split(" ", 2):
                 case [done, total, *_] if done.isdigit() and total.isdigit():
                     progress(int(done), int(total))
-        said = process.stderr.read().strip()
+        stderr = process.stderr.read().strip()
     if process.returncode:
-        raise SamesightError(said.splitlines()[-1] if said else f"{MAIN} ended with exit code {process.returncode}")
+        raise SamesightError(stderr.splitlines()[-1] if stderr else f"{MAIN} ended with exit code {process.returncode}")

@@ -1,4 +1,4 @@
-"""Verdicts on an app's own code: what it made of the golden cases, held against the server model's answers."""
+"""Verdicts on an app's own code: its results on the golden cases, compared with the server model's answers."""
 
 import hashlib
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from samesight.conversion.tasks.agreement import Agreement
 
 
 def read_device_parity(path: Path, bundle: Bundle) -> DeviceParity:
-    """Read what an app exported.
+    """Read the results that an app exported.
 
     Raises:
         SamesightError: no such file, damaged, or of another bundle.
@@ -72,12 +72,12 @@ def _judge_run(bundle: Bundle, parity: DeviceParity, run: UnitRun, cases: list[G
         reason = f"not used: {run.refusal}" if used else f"no unit runs it: {run.refusal}"
         return verdict.model_copy(update={"passed": None if used else False, "reason": reason})
     gate = gate_for(artifact.precision, run.unit)
-    found: dict[tuple[str, str], CaseRun] = {(case.id, case.image): case for case in run.cases}
-    missed, agreement = _differences(found, cases, bundle.spec, gate)
+    case_runs: dict[tuple[str, str], CaseRun] = {(case.id, case.image): case for case in run.cases}
+    missed, agreement = _differences(case_runs, cases, bundle.spec, gate)
     missing = [role for role in bundle.spec.roles if role not in run.snr_db]
     missed += [f"says nothing of output {role}" for role in missing]
     if artifact.precision != "fp32":
-        # What is rounded is never an exact copy: figures that were never taken look like one.
+        # A rounded model is never an exact copy, but figures that were never measured look like one.
         missed += [f"{role} is said to be an exact copy" for role, value in run.snr_db.items() if value is None]
     ratios = [(value, role) for role, value in run.snr_db.items() if value is not None]
     lowest = min(ratios, default=None)
@@ -89,8 +89,8 @@ def _judge_run(bundle: Bundle, parity: DeviceParity, run: UnitRun, cases: list[G
         update={
             "proof": run.proof,
             "passed": not missed,
-            "reason": "; ".join(missed) or f"{len(found)} images of {len(cases)} golden cases",
-            "images": len(found),
+            "reason": "; ".join(missed) or f"{len(case_runs)} images of {len(cases)} golden cases",
+            "images": len(case_runs),
             "snr_db": lowest[0] if lowest else None,
             "agreement": agreement.share,
             "times": run.times,
@@ -100,37 +100,37 @@ def _judge_run(bundle: Bundle, parity: DeviceParity, run: UnitRun, cases: list[G
 
 
 def _differences(
-    found: dict[tuple[str, str], CaseRun], cases: list[GoldenCase], spec: ModelSpec, gate: Gate
+    case_runs: dict[tuple[str, str], CaseRun], cases: list[GoldenCase], spec: ModelSpec, gate: Gate
 ) -> tuple[list[str], Agreement]:
-    """What is missing or made of other input tensors, in one sentence each; and how far answers agree."""
+    """Sentences about missing cases and cases with another input tensor or invalid answers; and how answers agree."""
     missing: list[str] = []
-    other: list[str] = []
-    strange: list[str] = []
+    different_input: list[str] = []
+    invalid_answers: list[str] = []
     agreement = Agreement(spec.task, gate.iou)
     for case in cases:
         tensor = hashlib.sha256(case.tensor.tobytes()).hexdigest()
         for image in ("rgb", *([case.yuv.layout] if case.yuv else [])):
-            run = found.get((case.id, image))
+            run = case_runs.get((case.id, image))
             if run is None:
                 missing.append(f"{case.id} ({image})")
                 continue
             if run.tensor_sha256 != tensor:
-                other.append(f"{case.id} ({image})")
+                different_input.append(f"{case.id} ({image})")
             if all(_fits(spec, stored) for stored in run.answers):
                 agreement.add(case.answers, [stored.answer() for stored in run.answers])
             else:
-                strange.append(f"{case.id} ({image})")
-    told = (
+                invalid_answers.append(f"{case.id} ({image})")
+    problems = (
         ("has no result of golden case", missing),
-        ("the app makes another input tensor of golden case", other),
-        ("the app's labels or boxes are not of this model's kind in golden case", strange),
+        ("the app makes another input tensor of golden case", different_input),
+        ("the app's labels or boxes are not of this model's kind in golden case", invalid_answers),
     )
-    return [f"{what} {_first(names)}" for what, names in told if names], agreement
+    return [f"{problem} {_first(names)}" for problem, names in problems if names], agreement
 
 
 def _fits(spec: ModelSpec, answer: StoredAnswer) -> bool:
-    known = 0 <= answer.index < len(spec.labels) and answer.label == spec.labels[answer.index]
-    return known and (answer.box is not None) == TASKS[spec.task].has_boxes
+    known_label = 0 <= answer.index < len(spec.labels) and answer.label == spec.labels[answer.index]
+    return known_label and (answer.box is not None) == TASKS[spec.task].has_boxes
 
 
 def _first(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""A bundle put into an app's source folder, with only the artifacts that its platform uses; and taken out again."""
+"""Installs a bundle into an app's source folder, with only the artifacts that its platform uses; also removes it."""
 
 import shutil
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ from samesight.contract.bundle import Bundle, open_bundle, replacing_bundle
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.conversion.formats import formats_for
 
-# By platform: what an app's folder has, and where its bundles stand, which the app lists when it starts.
+# By platform: a file that marks an app's folder, and the folder of its bundles, which the app lists when it starts.
 APPS = {"android": ("settings.gradle.kts", "app/src/main/assets/bundles")}
-# In the app's folder, outside of what goes into the app: what the last installations replaced.
+# In the app's folder, outside of its assets: the bundles that the last installations replaced.
 REPLACED = "bundles.replaced"
 
 
 @dataclass(frozen=True)
 class Installed:
-    """Where a bundle stands in an app, and which artifacts it has there; none after it was taken out."""
+    """The folder of a bundle in an app, and its artifacts there; none after it was removed."""
 
     folder: Path
     artifacts: tuple[str, ...]
 
 
 def find_platform(app: Path) -> str:
-    """Of which platform the app in this folder is.
+    """The platform of the app in this folder.
 
     Raises:
         UsageError: it is no app of ours.
     """
-    for platform, (sign, _) in APPS.items():
-        if (app / sign).is_file() and (app / "app").is_dir():
+    for platform, (marker, _) in APPS.items():
+        if (app / marker).is_file() and (app / "app").is_dir():
             return platform
-    signs = " or ".join(sign for sign, _ in APPS.values())
-    raise UsageError(f"{app}: is no folder of an app (it has no {signs} beside a folder app); give android_app")
+    markers = " or ".join(marker for marker, _ in APPS.values())
+    raise UsageError(f"{app}: is no folder of an app (it has no {markers} beside a folder app); give android_app")
 
 
 def install(bundle: Bundle, app: Path, force: bool = False) -> Installed:
@@ -48,10 +48,10 @@ def install(bundle: Bundle, app: Path, force: bool = False) -> Installed:
     if not force:
         require_verdicts(bundle, chosen)
     files = reduced(bundle, chosen)
-    target, kept = _places(app, platform, bundle.spec.name)
-    shutil.rmtree(kept, ignore_errors=True)
+    target, backup = _bundle_paths(app, platform, bundle.spec.name)
+    shutil.rmtree(backup, ignore_errors=True)
     if target.is_dir():
-        with replacing_bundle(kept) as new:
+        with replacing_bundle(backup) as new:
             shutil.copytree(open_bundle(target).folder, new, dirs_exist_ok=True)
     with replacing_bundle(target) as new:
         for path, data in files.items():
@@ -61,24 +61,24 @@ def install(bundle: Bundle, app: Path, force: bool = False) -> Installed:
 
 
 def undo(model: str, app: Path) -> Installed:
-    """Take out what was installed last under this name, and put back what it replaced, if anything.
+    """Remove the bundle installed last under this name, and restore the one it replaced, if any.
 
     Raises:
         UsageError: `app` is no app.
         SamesightError: nothing is installed under this name.
     """
-    target, kept = _places(app, find_platform(app), model)
+    target, backup = _bundle_paths(app, find_platform(app), model)
     if not target.is_dir():
         raise SamesightError(f"{target}: no such bundle is installed, so there is nothing to undo")
-    if not kept.is_dir():
+    if not backup.is_dir():
         shutil.rmtree(target)
         return Installed(target, ())
     with replacing_bundle(target) as new:
-        shutil.copytree(open_bundle(kept).folder, new, dirs_exist_ok=True)
-    shutil.rmtree(kept)
+        shutil.copytree(open_bundle(backup).folder, new, dirs_exist_ok=True)
+    shutil.rmtree(backup)
     return Installed(target, tuple(artifact.name for artifact in open_bundle(target).manifest.artifacts))
 
 
-def _places(app: Path, platform: str, model: str) -> tuple[Path, Path]:
+def _bundle_paths(app: Path, platform: str, model: str) -> tuple[Path, Path]:
     bundles = app / APPS[platform][1]
     return bundles / model, app / REPLACED / model

@@ -1,7 +1,7 @@
 """The formats that a model can be converted to: one table.
 
-Each row names a module that is imported only when it is needed; `interface.py` says what it offers. What runs the files
-here stands in `runners`. This module imports no converter, so that a wrong request is answered at once.
+Each row names a module that is imported only when it is needed; `interface.py` has its protocol. `runners` runs the
+files on this machine. This module imports no converter, so that a wrong request is answered at once.
 """
 
 import importlib
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Format:
-    """One row: how a format is called, what its files end in, what it can hold. One module may serve two suffixes.
+    """One row: a format's names, suffix and precisions. One module may serve two suffixes.
 
     Attributes:
         name: in manifests and tables.
-        title: how people call it in a sentence.
-        module: imported when it is needed; offers `convert`.
-        suffix: what its files end in.
-        precisions: all that it can hold.
-        standard: those that are made when nothing is asked for.
+        title: its name in sentences for people.
+        module: imported when it is needed; has `convert`.
+        suffix: of its files.
+        precisions: all that it supports.
+        standard: those that are made by default.
         packages: distributions that `convert` needs.
         group: formats of one group are converted in one process, one after another; groups run side by side. Measured
             on two cores with the demo classifier (`samesight bench --conversion`): 24 s of processor time for the first
@@ -38,8 +38,8 @@ class Format:
         platforms: whose apps load it.
         environment: the row of `ENVIRONMENTS` whose interpreter converts.
         extra: the distribution's extra that installs the packages.
-        first: a module that is imported before anything can move its place in memory, because what is written is named
-            by addresses there.
+        first: a module that is imported before all others, so that its addresses in memory are always the same: the
+            names in the written file depend on them.
     """
 
     name: str
@@ -66,8 +66,10 @@ class Format:
             try:
                 metadata.version(package)
             except metadata.PackageNotFoundError:
-                wanted = f"samesight[{self.extra}]" if self.extra else package
-                return f"{self.title} ({self.suffix}) needs {package}, which is not installed; pip install '{wanted}'"
+                requirement = f"samesight[{self.extra}]" if self.extra else package
+                return (
+                    f"{self.title} ({self.suffix}) needs {package}, which is not installed; pip install '{requirement}'"
+                )
         return None
 
 
@@ -151,17 +153,17 @@ FORMATS: dict[str, Format] = {
 
 
 def find_format(text: str) -> Format:
-    """The row called `text`: a name of the table or a suffix with or without its dot (`tflite`, `.pte`).
+    """The row named `text`: a name of the table or a suffix with or without its dot (`tflite`, `.pte`).
 
     Raises:
         UsageError: no such format.
     """
-    wanted = text.strip().lower()
+    name = text.strip().lower()
     for row in FORMATS.values():
-        if wanted in (row.name, row.suffix, row.suffix[1:]):
+        if name in (row.name, row.suffix, row.suffix[1:]):
             return row
-    known = ", ".join(row.suffix[1:] for row in FORMATS.values())
-    raise UsageError(f"unknown format {text!r}; choose among {known}")
+    suffixes = ", ".join(row.suffix[1:] for row in FORMATS.values())
+    raise UsageError(f"unknown format {text!r}; choose among {suffixes}")
 
 
 def formats_for(platform: str) -> list[str]:

@@ -1,8 +1,8 @@
 """Core AI (`.aimodel`, iOS and macOS 27): Apple's format beside Core ML.
 
 Input and outputs are float32 at both precisions (image [1,C,H,W], values 0..255, contiguous); in an fp16 file all
-between is float16. The spec stands in the asset's metadata under `samesight.model.json`. coreai-core and coreai-torch
-are pre-releases; here they interpret the program, slowly: their time says nothing about a phone.
+intermediate values are float16. The spec is in the asset's metadata under `samesight.model.json`. coreai-core and
+coreai-torch are pre-releases; here they interpret the program slowly: their times say nothing about a phone.
 """
 
 import copy
@@ -43,10 +43,10 @@ def convert(job: Lowering) -> Lowered:
                 input_names=["image"],
                 output_names=list(job.spec.roles),
             )
-            notes = AIModelAssetMetadata()
-            notes.model_description = f"{job.spec.name}: {job.spec.task}, {len(job.spec.labels)} classes"
-            notes.set_custom(SPEC_KEY, job.spec.to_json())
-            converter.to_coreai().save_asset(job.output, notes)
+            asset_metadata = AIModelAssetMetadata()
+            asset_metadata.model_description = f"{job.spec.name}: {job.spec.task}, {len(job.spec.labels)} classes"
+            asset_metadata.set_custom(SPEC_KEY, job.spec.to_json())
+            converter.to_coreai().save_asset(job.output, asset_metadata)
     except Exception as error:
         raise refusal(TITLE, job.prepared.exported, error) from error
     _make_reproducible(job.output)
@@ -67,7 +67,7 @@ def convert(job: Lowering) -> Lowered:
 
 
 def halved(prepared: "Prepared") -> "ExportedProgram":
-    """The prepared program computed in float16, float32 at its borders."""
+    """The prepared program computed in float16, with float32 inputs and outputs."""
     import torch
 
     class Halved(torch.nn.Module):
@@ -87,6 +87,6 @@ def halved(prepared: "Prepared") -> "ExportedProgram":
 
 def _make_reproducible(asset: Path) -> None:
     """The same model gives the same bytes: no date, keys in order."""
-    notes = json.loads((asset / METADATA).read_text())
-    notes.pop("creationDate", None)
-    (asset / METADATA).write_text(json.dumps(notes, indent=2, sort_keys=True) + "\n")
+    asset_metadata = json.loads((asset / METADATA).read_text())
+    asset_metadata.pop("creationDate", None)
+    (asset / METADATA).write_text(json.dumps(asset_metadata, indent=2, sort_keys=True) + "\n")

@@ -1,4 +1,4 @@
-"""Core ML (`.mlpackage`, ML program): an image goes in, one MultiArray per role comes out.
+"""Core ML (`.mlpackage`, ML program): the input is an image, the outputs are one MultiArray per role.
 
 | precision | system | what is stored |
 |---|---|---|
@@ -153,36 +153,38 @@ def _compressed(ct: Any, model: Any, precision: PrecisionName) -> Any:
 
 
 def check_package(package: Path, spec: ModelSpec, specification: int) -> list[tuple[int, ...]]:
-    """Hold the saved description against the spec; gives the outputs' shapes.
+    """Check the saved description against the spec. Returns the outputs' shapes.
 
     Raises:
-        SamesightError: the image's size, an output's name or type, the lowest system or the embedded spec is not what
-            was asked for.
+        SamesightError: the image's size, an output's name or type, the lowest system or the embedded spec is not the
+            requested one.
     """
     from coremltools.proto import Model_pb2
 
     model = Model_pb2.Model()
     model.ParseFromString((package / MODEL).read_bytes())
-    described = model.description
-    images = [(item.name, item.type.imageType.width, item.type.imageType.height) for item in described.input]
-    names = [item.name for item in described.output]
-    types = {item.type.multiArrayType.dataType for item in described.output}
-    float32 = described.output[0].type.multiArrayType.FLOAT32
-    found = (model.specificationVersion, images, names, types, described.metadata.userDefined[SPEC_KEY])
-    wanted = (
+    description = model.description
+    images = [(item.name, item.type.imageType.width, item.type.imageType.height) for item in description.input]
+    names = [item.name for item in description.output]
+    types = {item.type.multiArrayType.dataType for item in description.output}
+    float32 = description.output[0].type.multiArrayType.FLOAT32
+    actual = (model.specificationVersion, images, names, types, description.metadata.userDefined[SPEC_KEY])
+    expected = (
         specification,
         [("image", spec.input.width, spec.input.height)],
         list(spec.roles),
         {float32},
         spec.to_json(),
     )
-    if found != wanted:
-        raise SamesightError(f"{package}: coremltools wrote {found[:4]} where {wanted[:4]} was asked for; report this")
-    return [tuple(item.type.multiArrayType.shape) for item in described.output]
+    if actual != expected:
+        raise SamesightError(
+            f"{package}: coremltools wrote {actual[:4]} where {expected[:4]} was asked for; report this"
+        )
+    return [tuple(item.type.multiArrayType.shape) for item in description.output]
 
 
 def _first_plane(module: Any) -> Any:
-    """A network for one channel as one that takes an image's three equal planes."""
+    """Wrap a network with one input channel to take an image's three equal planes."""
     import torch
 
     class FirstPlane(torch.nn.Module):

@@ -1,8 +1,8 @@
-"""What every format's module offers, and what goes in and out of it.
+"""The protocol of every format's module, and the types of its argument and result.
 
     convert(job: Lowering) -> Lowered     write one file and describe it (imports the converter: slow)
 
-What runs such a file stands in `runners`. This module imports no converter and no torch.
+`runners` runs such files. This module imports no converter and no torch.
 """
 
 from dataclasses import dataclass, field
@@ -50,15 +50,15 @@ class Lowering:
 
     @property
     def program(self) -> "ExportedProgram":
-        """What is lowered: the quantized program for a calibrated precision, else the prepared one."""
+        """The program to lower: the quantized program for a calibrated precision, else the prepared one."""
         return self.integer.exported if self.integer else self.prepared.exported
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """One file that was made, with all that the manifest says about it but its bytes and hash.
+    """A written file, described as in the manifest but for its size and hash.
 
-    `outputs` has one tensor per role in the order of `spec.roles`. `tools` are names and versions of what made it.
+    `outputs` has one tensor per role in the order of `spec.roles`. `tools` are names and versions of its converters.
     `delegated` is the share of compute nodes that a delegate runs (ExecuTorch), None where the format has no delegates.
     """
 
@@ -75,7 +75,7 @@ class Lowered:
 
 
 class FormatModule(Protocol):
-    """What a module of the table offers."""
+    """The protocol of a module of the table."""
 
     def convert(self, job: Lowering) -> Lowered:
         """Write `job.output` and describe it."""

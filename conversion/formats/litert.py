@@ -8,7 +8,7 @@
 | int8 | int8, pixel - 128 | int8 | litert_torch from the one quantized program: integers throughout |
 
 The signature `serving_default` names the input `image` and the outputs by their roles. A zip archive with `model.json`
-and `labels.txt` stands behind the model, the place of TFLite's associated files, where the runtime does not look:
+and `labels.txt` is appended to the model, as TFLite's associated files are; the runtime ignores it:
 `unzip -p digits.int8.tflite model.json` prints the spec.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from samesight.conversion.preparation.prepare import Prepared
 
 TITLE = "TFLite"
-# Stands in the names of a file's tensors: fixed, so that a file's bytes do not depend on where this module is.
+# Part of the names of a file's tensors: fixed, so that a file's bytes do not depend on the name of this module.
 NAME_IN_FILES = "conversion.formats.litert"
 SMALLEST_QUANTIZED = 1024
 """Dynamic int8 leaves smaller weights alone: the normalisation would lose half of its input's levels."""
@@ -89,15 +89,15 @@ def lower(network: "nn.Module", prepared: "Prepared", names: Sequence[str], quan
     module.training = False  # PT2E's graphs refuse eval(), which would reach them
     config = None
     if quantized:
-        # Only its being static is read; without it the file would hold a float simulation.
+        # The converter reads only that it is static; without it the file would hold a float simulation.
         config = QuantConfig(
             pt2e_quantizer=PT2EQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
         )
     example = prepared.example.permute(0, 2, 3, 1).contiguous()
     try:
         with quiet(), torch.no_grad():
-            made = litert_torch.convert(module, sample_kwargs={"image": example}, quant_config=config)
-            return bytes(made.model_content())
+            lowered = litert_torch.convert(module, sample_kwargs={"image": example}, quant_config=config)
+            return bytes(lowered.model_content())
     except Exception as error:
         raise refusal(TITLE, prepared.exported, error) from error
 
@@ -126,25 +126,25 @@ def recast(model: bytes, precision: str) -> bytes:
                 "min_weight_elements": 0 if half else SMALLEST_QUANTIZED,
             },
         }
-        work = quantizer.Quantizer(bytearray(model))
-        work.load_quantization_recipe([rule])
-        return bytes(work.quantize().quantized_model)
+        quantizer_ = quantizer.Quantizer(bytearray(model))
+        quantizer_.load_quantization_recipe([rule])
+        return bytes(quantizer_.quantize().quantized_model)
 
 
 def archive(spec: ModelSpec) -> bytes:
     """A zip archive with the spec and the labels, the same bytes for the same spec."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as files:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as files:
         for name, text in (("model.json", spec.to_json()), ("labels.txt", "\n".join(spec.labels) + "\n")):
             files.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text, zipfile.ZIP_DEFLATED)
-    return packed.getvalue()
+    return buffer.getvalue()
 
 
 def describe(job: Lowering, model: bytes) -> Lowered:
     """Read the tensors and the least runtime version from the file itself, and check them.
 
     Raises:
-        SamesightError: the converter made other inputs or outputs than int8 or float32 NHWC and one per role.
+        SamesightError: the input is not int8 or float32 NHWC as expected, or the outputs are not one per role in order.
     """
     from importlib.metadata import version
 
@@ -164,11 +164,11 @@ def describe(job: Lowering, model: bytes) -> Lowered:
         raise SamesightError(
             f"{job.output}: the outputs stand in the order {order}, not in that of the roles; report this"
         )
-    wanted = ("int8", 1.0, -128) if integer else ("float32", None, None)
-    if (image.dtype, image.scale, image.zero_point) != wanted:
+    expected = ("int8", 1.0, -128) if integer else ("float32", None, None)
+    if (image.dtype, image.scale, image.zero_point) != expected:
         raise SamesightError(
             f"{job.output}: the input became {image.dtype} with scale {image.scale} and zero point {image.zero_point}, "
-            f"not {wanted}; the network's first operator cannot be quantized, put a convolution first"
+            f"not {expected}; the network's first operator cannot be quantized, put a convolution first"
         )
     tools = (
         ("litert-torch", "torch")

@@ -1,9 +1,9 @@
 """ONNX (`.onnx`), one file, through torch's exporter.
 
 Input and outputs are float32 at both precisions (image [1,C,H,W], values 0..255). In an int8 file the first operator
-quantizes the input exactly, and every output value lies on the grid that the metadata gives. Activations and weights
-are both signed (S8S8): the integers of the other formats. U8S8 runs about twice as fast on x86 CPUs with VNNI, but it
-saturates on those without.
+quantizes the input exactly, and every output value is (q - zero_point) * scale for an integer q, with scale and zero
+point from the metadata. Activations and weights are both signed (S8S8), as in the other formats. U8S8 runs about twice
+as fast on x86 CPUs with VNNI, but it saturates on those without.
 
 The file's metadata holds `model.json` (the spec) and, for int8, `quanta.json` (scale and zero point per output).
 """
@@ -61,7 +61,7 @@ def export(program: "ExportedProgram", prepared: "Prepared", names: Sequence[str
 
     try:
         with quiet():
-            made = torch.onnx.export(
+            exported = torch.onnx.export(
                 copy.deepcopy(program),
                 (prepared.example,),
                 dynamo=True,
@@ -70,13 +70,13 @@ def export(program: "ExportedProgram", prepared: "Prepared", names: Sequence[str
                 input_names=["image"],
                 output_names=list(names),
             )
-        return made.model_proto  # type: ignore[union-attr]
+        return exported.model_proto  # type: ignore[union-attr]
     except Exception as error:
         raise refusal(TITLE, prepared.exported, error) from error
 
 
 def strip(model: Any) -> None:
-    """Drop what the exporter writes for its own debugging: stack traces, scopes and intermediate shapes."""
+    """Remove the exporter's debugging data: stack traces, scopes and intermediate shapes."""
     graphs = [model.graph, *model.functions]
     for graph in graphs:
         graph.ClearField("doc_string")

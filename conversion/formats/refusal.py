@@ -15,24 +15,24 @@ LONGEST = 300
 
 
 def messages(error: BaseException | None) -> Iterator[str]:
-    """The messages of an error and of those that it came from, the innermost first: it names the operator."""
+    """The messages of an error and of its causes, the innermost first: that one names the operator."""
     if error is not None:
         yield from messages(error.__cause__ or error.__context__)
         yield str(error)
 
 
-def guilty_node(program: "ExportedProgram", error: BaseException) -> "Node | None":
+def named_node(program: "ExportedProgram", error: BaseException) -> "Node | None":
     """The node of the program whose operator the error names first."""
     nodes = [node for node in program.graph.nodes if node.op == "call_function"]
     by_name: dict[str, Node] = {}
     for node in nodes:
         by_name.setdefault(str(node.target).split(".")[1] if "." in str(node.target) else str(node.target), node)
     for message in messages(error):
-        for found in OPERATOR.finditer(message):
-            for name in (found[1], found[1].removesuffix("_copy"), found[1].rstrip("_")):
+        for match in OPERATOR.finditer(message):
+            for name in (match[1], match[1].removesuffix("_copy"), match[1].rstrip("_")):
                 # A decomposition may have dropped a prefix: special_bessel_j0 becomes prims.bessel_j0.
-                for whole, node in by_name.items():
-                    if whole == name or whole.endswith("_" + name):
+                for full_name, node in by_name.items():
+                    if full_name == name or full_name.endswith("_" + name):
                         return node
         for name, node in by_name.items():
             # Names that are also words ("view", "add") would be found in any sentence.
@@ -42,13 +42,13 @@ def guilty_node(program: "ExportedProgram", error: BaseException) -> "Node | Non
 
 
 def refusal(title: str, program: "ExportedProgram", error: Exception) -> SamesightError:
-    """What a converter's failure means for a person. Raise it `from` the error."""
-    from samesight.conversion.preparation.graph import operator_name, place_of
+    """A SamesightError that explains a converter's failure to a person. Raise it `from` the error."""
+    from samesight.conversion.preparation.graph import module_of, operator_name
 
-    node = guilty_node(program, error)
+    node = named_node(program, error)
     if node is not None:
         return SamesightError(
-            f"{title} cannot take the operator {operator_name(node)} in {place_of(node)}; "
+            f"{title} cannot take the operator {operator_name(node)} in {module_of(node)}; "
             "write that module with other operators, or leave this format out with --to"
         )
     reason = next((line for text in messages(error) for line in text.strip().splitlines() if line.strip()), "")

@@ -16,17 +16,17 @@ def convert(job: Lowering) -> Lowered:
     import torch
 
     example = torch.zeros(describe_input(job.spec).shape)
-    extra = {SPEC_FILE: job.spec.to_json()}
+    extra_files = {SPEC_FILE: job.spec.to_json()}
     with torch.no_grad(), warnings.catch_warnings():
         # torch says on every call that TorchScript and the lite interpreter are deprecated.
         warnings.simplefilter("ignore")
         module = torch.jit.trace(job.prepared.module, example, check_trace=False)
-        made = module(example)
+        returned = module(example)
         if job.output.suffix == LITE_SUFFIX:
-            module._save_for_lite_interpreter(str(job.output), _extra_files=extra)
+            module._save_for_lite_interpreter(str(job.output), _extra_files=extra_files)
         else:
-            torch.jit.save(module, str(job.output), _extra_files=extra)
-    outputs = made if isinstance(made, tuple) else (made,)
+            torch.jit.save(module, str(job.output), _extra_files=extra_files)
+    outputs = returned if isinstance(returned, tuple) else (returned,)
     lite = job.output.suffix == LITE_SUFFIX
     return Lowered(
         path=job.output,

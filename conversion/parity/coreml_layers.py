@@ -1,4 +1,4 @@
-"""A Core ML file against a run: what `samesight coreml compare` shows."""
+"""Compares a Core ML file with a run, for `samesight coreml compare`."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,8 +16,8 @@ CALIBRATION = "calibration"
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Figures of the outputs, and of the values between if they were asked for."""
+class FileComparison:
+    """Figures of the outputs and, if requested, of the intermediate values."""
 
     file: Path
     run: Path
@@ -53,16 +53,16 @@ class Compared:
 
     def lines(self) -> list[str]:
         """For people."""
-        rows = [f"{figures.role:<12}{_decibels(figures.snr_db):>10}" for figures in self.outputs]
+        lines = [f"{figures.role:<12}{_decibels(figures.snr_db):>10}" for figures in self.outputs]
         if self.layers is not None:
             width = max((len(layer.name) for layer in self.layers), default=0) + 2
-            rows += [
+            lines += [
                 f"{layer.name:<{width}}{layer.operator:<20}{_decibels(layer.db):>10}  {list(layer.shape)}"
                 for layer in self.layers
             ]
-            rows.append(self._verdict())
+            lines.append(self._verdict())
         result = "every value reaches" if self.passed else "failed: a value lies below"
-        return [*rows, f"{result} the floor of {self.floor:g} dB against the float network, on {self.images} images"]
+        return [*lines, f"{result} the floor of {self.floor:g} dB against the float network, on {self.images} images"]
 
     def _verdict(self) -> str:
         if not self.layers:
@@ -75,7 +75,7 @@ class Compared:
         return f"first to depart: {first.name} ({first.operator}), {_decibels(first.db)}"
 
 
-def compare_file(file: Path, run: Path, layers: bool, images: int, floor: float | None = None) -> Compared:
+def compare_file(file: Path, run: Path, layers: bool, images: int, floor: float | None = None) -> FileComparison:
     """Evaluate a `.mlpackage` or a Core ML `.pte` on calibration images of a run and compare it with the network.
 
     Raises:
@@ -92,12 +92,14 @@ def compare_file(file: Path, run: Path, layers: bool, images: int, floor: float 
     tensors = calibration_tensors(find_calibration_images(run / CALIBRATION)[:images], spec.input)
     server = load_server(network, spec)
     outputs = compare_outputs(evaluator, server, tensors)
-    found = None
+    compared_layers = None
     if layers:
         with quiet():
             prepared = prepare(load_program(network), spec)
-        found = compare_layers(evaluator, prepared, tensors)
-    return Compared(file, run, len(tensors), floor_of(evaluator) if floor is None else floor, outputs, found)
+        compared_layers = compare_layers(evaluator, prepared, tensors)
+    return FileComparison(
+        file, run, len(tensors), floor_of(evaluator) if floor is None else floor, outputs, compared_layers
+    )
 
 
 def _decibels(db: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The ways in which an app's or a server's code around the network goes wrong in practice, each as a function.
+"""Frequent faults in an app's or a server's code around the network, each as a function.
 
 One table serves two ends: `diagnosis` names the likely cause of a difference, and the sabotage tests inject each fault
 and expect a failed verdict.
@@ -39,7 +39,7 @@ def _widely_cut(picture: Picture, spec: Input) -> UInt8:
 
 
 def _resampled(resample: Image.Resampling) -> Callable[[Picture, Input], UInt8]:
-    """Scaled to the contract's frame by looking at single points of the source: what phones' scalers do."""
+    """Scales to the contract's frame by sampling single points of the source, as phones' scalers do."""
 
     def scale(picture: Picture, spec: Input) -> UInt8:
         upright = picture.upright()
@@ -49,9 +49,9 @@ def _resampled(resample: Image.Resampling) -> Callable[[Picture, Input], UInt8]:
         scaled = Image.fromarray(upright).transform(
             (frame.scaled_width, frame.scaled_height), Image.Transform.AFFINE, (across, 0, 0, 0, down, 0), resample
         )
-        whole = Image.new("RGB", (frame.width, frame.height), (frame.pad,) * 3)
-        whole.paste(scaled, (frame.left, frame.top))
-        placed = Picture(np.asarray(whole))
+        framed = Image.new("RGB", (frame.width, frame.height), (frame.pad,) * 3)
+        framed.paste(scaled, (frame.left, frame.top))
+        placed = Picture(np.asarray(framed))
         return _tensor(placed, spec.model_copy(update={"framing": Stretch()}))
 
     return scale
@@ -59,9 +59,9 @@ def _resampled(resample: Image.Resampling) -> Callable[[Picture, Input], UInt8]:
 
 def _turned(quarter_turns: int, mirrored: bool = False) -> Callable[[Picture, Input], UInt8]:
     def turn(picture: Picture, spec: Input) -> UInt8:
-        given = picture.orientation
-        turned = Orientation((given.quarter_turns + quarter_turns) % 4, given.mirrored != mirrored)
-        return _tensor(Picture(picture.pixels, turned), spec)
+        orientation = picture.orientation
+        faulty = Orientation((orientation.quarter_turns + quarter_turns) % 4, orientation.mirrored != mirrored)
+        return _tensor(Picture(picture.pixels, faulty), spec)
 
     return turn
 
@@ -122,20 +122,20 @@ VALUE_FAULTS: dict[str, Callable[[UInt8, Input], Float32]] = {
 }
 
 
-def answer_faults(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
+def answer_faults(cases: Sequence[GoldenCase], predictions: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
     """Every fault after the network: those that any task has, then those of this one.
 
     Args:
         cases: golden images with the network's outputs.
-        given: what somebody's code answered for each.
+        predictions: the answers of the code under test to each.
         spec: of the model.
     """
     right = [case.answers for case in cases]
     for by, name in ((1, "the labels are one too high"), (-1, "the labels are one too low")):
-        yield AnswerFault(name, [[_shifted(answer, by, spec) for answer in image] for image in right], given)
-    fractions = [[replace(answer, score=answer.score / 100) for answer in image] for image in given]
+        yield AnswerFault(name, [[_shifted(answer, by, spec) for answer in image] for image in right], predictions)
+    fractions = [[replace(answer, score=answer.score / 100) for answer in image] for image in predictions]
     yield AnswerFault("the scores are percent, not 0..1", right, fractions)
-    yield from TASKS[spec.task].answer_faults(cases, given, spec)
+    yield from TASKS[spec.task].answer_faults(cases, predictions, spec)
 
 
 def _shifted(answer: Answer, by: int, spec: ModelSpec) -> Answer:

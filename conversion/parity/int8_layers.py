@@ -1,4 +1,4 @@
-"""Where the int8 formats part: every quantized value of one program, compared between `.pte`, `.tflite` and `.onnx`.
+"""Where the int8 formats diverge: every quantized value of one program, compared between `.pte`, `.tflite` and `.onnx`.
 
     python -m samesight.conversion.parity.int8_layers runs/scenes --images 10
 
@@ -36,12 +36,12 @@ Values = dict[str, npt.NDArray[np.int32]]
 
 @dataclass(frozen=True)
 class Tap:
-    """One quantized activation: its name in the program, the operator that computes it, its place and grid."""
+    """One quantized activation: its name in the program, the operator that computes it, its module and qparams."""
 
     name: str
     operator: str
-    place: str
-    grid: QuantParams
+    module: str
+    qparams: QuantParams
 
 
 @dataclass(frozen=True)
@@ -53,33 +53,33 @@ class Departure:
     mean: dict[tuple[str, str], float]
 
 
-def tapped(module: "GraphModule") -> tuple["GraphModule", list[Tap]]:
+def tapped(program: "GraphModule") -> tuple["GraphModule", list[Tap]]:
     """A copy of a quantized program that returns every activation that an operator computes, dequantized."""
     from torch.fx.graph import CodeGen
 
-    from samesight.conversion.preparation.graph import operator_name, place_of
+    from samesight.conversion.preparation.graph import module_of, operator_name
 
-    module = copy.deepcopy(module)
-    end = next(iter(reversed(module.graph.nodes)))
+    program = copy.deepcopy(program)
+    end = next(iter(reversed(program.graph.nodes)))
     taps: list[Tap] = []
     outputs = []
-    for node in list(module.graph.nodes):
+    for node in list(program.graph.nodes):
         if node.op != "call_function" or not str(node.target).startswith(QUANTIZE):
             continue
         source: Any = node.args[0]
         if source.op != "call_function" or "quantize" in str(source.target):
             continue
-        grid: Any = node.args[1:]
+        qparams: Any = node.args[1:]
         dequantize = next(user for user in node.users if "dequantize_per_tensor" in str(user.target))
-        with module.graph.inserting_before(end):
-            outputs.append(module.graph.call_function(dequantize.target, (node, *grid)))
+        with program.graph.inserting_before(end):
+            outputs.append(program.graph.call_function(dequantize.target, (node, *qparams)))
         taps.append(
-            Tap(source.name, operator_name(source), place_of(source), QuantParams(float(grid[0]), int(grid[1])))
+            Tap(source.name, operator_name(source), module_of(source), QuantParams(float(qparams[0]), int(qparams[1])))
         )
     end.args = (tuple(outputs),)
-    module.graph.set_codegen(CodeGen())
-    module.recompile()
-    return module, taps
+    program.graph.set_codegen(CodeGen())
+    program.recompile()
+    return program, taps
 
 
 def departures(
@@ -91,15 +91,15 @@ def departures(
     if taps != again:
         raise ValueError("both forms of the quantized program have the same activations")
     values = run_all(prepared, folded, unfolded, taps, tensors, formats)
-    found = []
+    result = []
     for tap in taps:
         apart = {
-            (one, two): np.abs(values[one][tap.name] - values[two][tap.name])
-            for one, two in itertools.combinations(formats, 2)
+            (first, second): np.abs(values[first][tap.name] - values[second][tap.name])
+            for first, second in itertools.combinations(formats, 2)
         }
         largest = {pair: int(distance.max()) for pair, distance in apart.items()}
-        found.append(Departure(tap, largest, {pair: float(distance.mean()) for pair, distance in apart.items()}))
-    return found
+        result.append(Departure(tap, largest, {pair: float(distance.mean()) for pair, distance in apart.items()}))
+    return result
 
 
 def run_all(
@@ -144,23 +144,23 @@ def run_all(
         collected = {name: [calls[name](tensor) for tensor in tensors] for name in formats}
     return {
         name: {
-            tap.name: np.stack([as_integers(one[position], tap.grid) for one in runs])
+            tap.name: np.stack([as_integers(outputs[position], tap.qparams) for outputs in runs])
             for position, tap in enumerate(taps)
         }
         for name, runs in collected.items()
     }
 
 
-def as_integers(value: npt.NDArray[Any], grid: QuantParams) -> npt.NDArray[np.int32]:
-    """Integers as they are, real values as the integers of their grid."""
+def as_integers(value: npt.NDArray[Any], qparams: QuantParams) -> npt.NDArray[np.int32]:
+    """Integers unchanged, real values quantized with `qparams`."""
     if value.dtype == np.int32:
         return value
-    return (np.rint(value / np.float32(grid.scale)) + grid.zero_point).astype(np.int32)
+    return (np.rint(value / np.float32(qparams.scale)) + qparams.zero_point).astype(np.int32)
 
 
-def first(found: Sequence[Departure], one: str, two: str) -> Departure | None:
+def first(departures: Sequence[Departure], one: str, two: str) -> Departure | None:
     """The first tap at which two formats differ at all."""
-    return next((row for row in found if row.largest[one, two] > 0), None)
+    return next((departure for departure in departures if departure.largest[one, two] > 0), None)
 
 
 def main() -> None:
@@ -180,10 +180,13 @@ def main() -> None:
     spec = read_spec(options.run / "model.json")
     tensors = calibration_tensors(find_calibration_images(options.run / "calibration"), spec.input)
     prepared = prepare(load_program(options.run / "network.pt2"), spec)
-    found = departures(prepared, quantize(prepared, tensors), tensors[: options.images])
+    table = departures(prepared, quantize(prepared, tensors), tensors[: options.images])
     pairs = list(itertools.combinations(FORMATS, 2))
-    print(f"{'value':<22}{'operator':<32}" + "".join(f"{one + ' ' + two:>16}" for one, two in pairs))
-    for row in found:
+    print(
+        f"{'value':<22}{'operator':<32}"
+        + "".join(f"{first_name + ' ' + second_name:>16}" for first_name, second_name in pairs)
+    )
+    for row in table:
         cells = "".join(f"{row.largest[pair]:>8d}{row.mean[pair]:>8.4f}" for pair in pairs)
         print(f"{row.tap.name:<22}{row.tap.operator:<32}{cells}")
 

@@ -1,4 +1,4 @@
-"""One candidate's record against the gates of its precision."""
+"""Judges one candidate's record by the gates of its precision."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from samesight.conversion.tasks.bootstrap import interval, sampled_metric
 
 @dataclass(frozen=True)
 class Judgement:
-    """All that a verdict says beyond the artifact's own description."""
+    """The fields of a verdict that do not come from the artifact's entry in the manifest."""
 
     passed: bool
     inconclusive: bool
@@ -31,7 +31,7 @@ class Judgement:
 def judge(
     record: Record, spec: ModelSpec, gate: Gate, cases: Sequence[GoldenCase], split: TestSplit | None
 ) -> Judgement:
-    """Hold one candidate's record against the gates; the reason names every gate that was missed."""
+    """Compare one candidate's record with the gates; the reason names every gate that was missed."""
     if record.error is not None:
         return Judgement(False, False, f"it did not run: {record.error}", {})
     task = TASKS[spec.task]
@@ -45,12 +45,12 @@ def judge(
         for role in spec.roles
     )
     agreement = Agreement(spec.task, gate.iou)
-    for case, given in zip(cases, record.golden, strict=True):
-        agreement.add(case.answers, given)
+    for case, predicted in zip(cases, record.golden, strict=True):
+        agreement.add(case.answers, predicted)
     metric = None
     if split:
-        for served, given in zip(split.server.answers(spec.labels), record.test, strict=True):
-            agreement.add(task.shown_answers(served, spec), task.shown_answers(given, spec))
+        for expected, predicted in zip(split.server.answers(spec.labels), record.test, strict=True):
+            agreement.add(task.shown_answers(expected, spec), task.shown_answers(predicted, spec))
         metric = _metric(record, spec, split)
     missed = [
         f"{figures.role} {figures.snr_db:.1f} dB is below {gate.snr_db:g} dB"
@@ -62,7 +62,7 @@ def judge(
     if metric and metric.drop > gate.metric_drop:
         missed.append(f"{metric.name} loses {100 * metric.drop:.2f} points, more than {100 * gate.metric_drop:g}")
     inconclusive = metric is not None and metric.drop_low <= gate.metric_drop < metric.drop_high
-    seen = f"{len(cases)} golden cases and {metric.images} test images" if metric else "golden cases only"
+    evidence = f"{len(cases)} golden cases and {metric.images} test images" if metric else "golden cases only"
     figures = {
         "cases": len(cases),
         "roles": roles,
@@ -71,11 +71,11 @@ def judge(
         "score_difference": agreement.score_difference,
         "metric": metric,
     }
-    return Judgement(not missed, inconclusive, "; ".join(missed) or seen, figures)
+    return Judgement(not missed, inconclusive, "; ".join(missed) or evidence, figures)
 
 
 def _metric(record: Record, spec: ModelSpec, split: TestSplit) -> MetricFigures:
-    """The task metric of server and candidate on the same images, with the interval of what is lost."""
+    """The task metric of server and candidate on the same images, with the interval of the loss."""
     server, server_samples = split.server_metric(spec)
     artifact, samples = sampled_metric(record.test, split.examples, spec)
     low, high = interval(server_samples, samples)
@@ -110,10 +110,10 @@ def steps_apart(record: Record, other: Record) -> tuple[float, float] | None:
 def beside_others(judgement: Judgement, record: Record, records: dict[str, Record]) -> Judgement:
     """An int8 artifact must be near one other int8 artifact of the bundle: all come from one quantized program."""
     distances = [steps_apart(record, other) for other in records.values() if other is not record]
-    known = [distance for distance in distances if distance is not None]
-    if not known:
+    known_distances = [distance for distance in distances if distance is not None]
+    if not known_distances:
         return judgement
-    mean_apart, largest = min(known)
+    mean_apart, largest = min(known_distances)
     figures = {**judgement.figures, "steps_apart": mean_apart, "largest_steps_apart": largest}
     if mean_apart <= STEPS_APART:
         return dataclasses.replace(judgement, figures=figures)

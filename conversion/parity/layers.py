@@ -1,4 +1,4 @@
-"""A Core ML program against the network that it was made from: its outputs, and every value that both name alike.
+"""Compares a Core ML program with the network that it was made from: outputs, and values with the same name in both.
 
 coremltools names an operator after the node of the exported program that it stands for (and appends `_cast_fp16`), so
 that values can be compared by name where their shapes agree. The reference is the prepared float program, evaluated
@@ -30,7 +30,7 @@ FLOOR_QUANTIZED_DB = 15.0
 
 @dataclass(frozen=True)
 class Layer:
-    """One value of the program beside the network's: `db` is signal to noise over all images; None: equal."""
+    """One value of the program compared with the network's: `db` is signal to noise over all images; None: equal."""
 
     name: str
     operator: str
@@ -51,13 +51,13 @@ class Tally:
     squares: float = 0.0
     noise: float = 0.0
 
-    def add(self, wanted: Float32, found: Float32) -> None:
+    def add(self, expected: Float32, actual: Float32) -> None:
         """Count one image."""
-        values = wanted.astype(np.float64)
+        values = expected.astype(np.float64)
         self.count += values.size
         self.total += float(values.sum())
         self.squares += float(np.square(values).sum())
-        self.noise += float(np.square(found.astype(np.float64) - values).sum())
+        self.noise += float(np.square(actual.astype(np.float64) - values).sum())
 
     @property
     def db(self) -> float | None:
@@ -68,34 +68,34 @@ class Tally:
 
 
 def floor_of(evaluator: Evaluator) -> float:
-    """Where a value of this program departs, unless somebody asks for another bound."""
+    """The default bound in dB below which a value of this program departs."""
     return FLOOR_QUANTIZED_DB if evaluator.quantized else FLOOR_DB
 
 
 def compare_outputs(evaluator: Evaluator, server: "ServerModel", tensors: Iterable[UInt8]) -> "list[RoleFigures]":
     """Signal to noise of every output against the server model, over input tensors uint8 [n, H, W, C]."""
-    wanted, found = [], []
+    expected, actual = [], []
     for tensor in tensors:
-        wanted.append(server.outputs(tensor))
-        found.append(outputs_by_role(evaluator, evaluator(feed(evaluator, tensor)), server.spec))
+        expected.append(server.outputs(tensor))
+        actual.append(outputs_by_role(evaluator, evaluator(feed(evaluator, tensor)), server.spec))
     return [
-        role_figures(role, [each[role] for each in wanted], [each[role] for each in found])
+        role_figures(role, [outputs[role] for outputs in expected], [outputs[role] for outputs in actual])
         for role in server.spec.roles
     ]
 
 
 def compare_layers(evaluator: Evaluator, prepared: "Prepared", tensors: Iterable[UInt8]) -> list[Layer]:
-    """Every value that the program and the prepared network name alike, in the order of execution."""
+    """Compare every value that has the same name in the program and the prepared network, in the order of execution."""
     tallies: dict[str, Tally] = {}
     record = node_values(prepared)
     for tensor in tensors:
-        wanted = record(tensor)
-        for declared, operator, found in evaluator.trace(feed(evaluator, tensor)):
-            node = node_of(declared.name, wanted)
-            if node is None or wanted[node].shape != found.shape:
+        expected = record(tensor)
+        for declared, operator, actual in evaluator.trace(feed(evaluator, tensor)):
+            node = node_of(declared.name, expected)
+            if node is None or expected[node].shape != actual.shape:
                 continue
-            tally = tallies.setdefault(declared.name, Tally(operator, node, found.shape))
-            tally.add(wanted[node], found)
+            tally = tallies.setdefault(declared.name, Tally(operator, node, actual.shape))
+            tally.add(expected[node], actual)
     return [Layer(name, tally.operator, tally.node, tally.shape, tally.db) for name, tally in tallies.items()]
 
 
@@ -105,9 +105,9 @@ def first_departure(layers: Sequence[Layer], floor: float) -> Layer | None:
 
 
 def node_values(prepared: "Prepared") -> Callable[[UInt8], dict[str, Float32]]:
-    """A function: an input tensor uint8 [H, W, C] becomes the float value of every node of the prepared program.
+    """A function from an input tensor uint8 [H, W, C] to the float value of every node of the prepared program.
 
-    Nodes are called as in the program that coremltools is given (`formats/coreml.py`): after decomposition.
+    Nodes have the names of the program that coremltools converts (`formats/coreml.py`): after decomposition.
     """
     import torch
 
@@ -116,10 +116,10 @@ def node_values(prepared: "Prepared") -> Callable[[UInt8], dict[str, Float32]]:
 
     class Recorder(torch.fx.Interpreter):
         def run_node(self, n: torch.fx.Node) -> Any:
-            made = super().run_node(n)
-            if n.op == "call_function" and isinstance(made, torch.Tensor):
-                values[n.name] = np.array(made.detach().float().numpy())
-            return made
+            value = super().run_node(n)
+            if n.op == "call_function" and isinstance(value, torch.Tensor):
+                values[n.name] = np.array(value.detach().float().numpy())
+            return value
 
     def record(tensor: UInt8) -> dict[str, Float32]:
         values.clear()

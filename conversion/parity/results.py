@@ -1,4 +1,4 @@
-"""What the artifacts gave when they ran here: kept in the cache, so that a report need not run them again."""
+"""The results of running artifacts here, stored in the cache so that a report need not run them again."""
 
 import contextlib
 import json
@@ -30,10 +30,10 @@ RECORDS = "records.json"
 
 @dataclass(frozen=True)
 class Results:
-    """What the artifacts of a bundle gave when they were run here.
+    """The results of running the artifacts of a bundle here.
 
-    `records` has those that loaded (an artifact may still have broken on the way, see `Record.error`); `unable` says of
-    the others why not, and whether a runner exists here at all.
+    `records` has those that loaded (one may have failed later, see `Record.error`). `unable` has, for the others, the
+    title of their runner (None where none exists here) and the reason.
     """
 
     cases: list[GoldenCase]
@@ -56,14 +56,14 @@ def run_artifacts(
     cases, split = bundle.golden_cases(), find_test_split(bundle, data)
     loaded: dict[str, LoadedModel] = {}
     unable: dict[str, tuple[str | None, str]] = {}
-    for artifact in _chosen(bundle, names):
+    for artifact in _select_artifacts(bundle, names):
         runner = runner_of(artifact.format)
         if missing := runner.missing():
             unable[artifact.name] = None, missing
             continue
         try:
             loaded[artifact.name] = runner.load(bundle.path(artifact), artifact)
-        except Exception as error:  # whatever a runtime throws is this artifact's verdict
+        except Exception as error:  # a runtime may raise anything; it becomes this artifact's verdict
             unable[artifact.name] = runner.title, f"it does not load: {first_line(error)}"
     candidates = {name: artifact_candidate(run) for name, run in loaded.items()}
     records = run_candidates(candidates, bundle.spec, cases, split, progress)
@@ -72,23 +72,23 @@ def run_artifacts(
     return Results(cases, split, records, unable)
 
 
-def save_results(bundle: Bundle, seen: Results, cache: Cache) -> None:
-    """Put what all artifacts of a bundle gave into the cache; where that cannot be written, it is not kept."""
+def save_results(bundle: Bundle, results: Results, cache: Cache) -> None:
+    """Store the results of all artifacts of a bundle in the cache; a cache that cannot be written is ignored."""
     stacked = {
         f"{name}/{role}": np.stack([outputs[role] for outputs in record.outputs])
-        for name, record in seen.records.items()
+        for name, record in results.records.items()
         for role in (record.outputs[0] if record.outputs else ())
     }
-    plain = {name: _plain(record) for name, record in seen.records.items()}
+    plain = {name: _plain(record) for name, record in results.records.items()}
     with contextlib.suppress(SamesightError, OSError), tempfile.TemporaryDirectory(prefix="samesight-") as name:
         folder = Path(name)
         np.savez(folder / OUTPUTS, **stacked)  # type: ignore[arg-type]
-        (folder / RECORDS).write_text(json.dumps({"records": plain, "unable": seen.unable}), encoding="utf-8")
+        (folder / RECORDS).write_text(json.dumps({"records": plain, "unable": results.unable}), encoding="utf-8")
         cache.store(_key(bundle), folder, (OUTPUTS, RECORDS), "results")
 
 
 def load_results(bundle: Bundle, cache: Cache) -> Results | None:
-    """What `save_results` put there about this very bundle, by the same code and runtimes on this kind of processor.
+    """The results that `save_results` stored for this bundle, code, runtimes and processor; None if there are none.
 
     Raises:
         SamesightError: as in `run_artifacts`.
@@ -97,16 +97,16 @@ def load_results(bundle: Bundle, cache: Cache) -> Results | None:
         folder = Path(name)
         if cache.fetch(_key(bundle), folder) is None:
             return None
-        kept = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
+        stored = json.loads((folder / RECORDS).read_text(encoding="utf-8"))
         with np.load(folder / OUTPUTS) as stacked:
             arrays = dict(stacked)
-    records = {name: _record(name, plain, arrays, bundle.spec.labels) for name, plain in kept["records"].items()}
-    unable = {name: (runner, reason) for name, (runner, reason) in kept["unable"].items()}
+    records = {name: _record(name, plain, arrays, bundle.spec.labels) for name, plain in stored["records"].items()}
+    unable = {name: (runner, reason) for name, (runner, reason) in stored["unable"].items()}
     return Results(bundle.golden_cases(), find_test_split(bundle), records, unable)
 
 
 def _key(bundle: Bundle) -> str:
-    runtimes = {package for row in RUNNERS.values() for package in row.packages}
+    runtimes = {package for runner in RUNNERS.values() for package in runner.packages}
     return make_key(
         {
             "results": bundle.manifest_sha256(),
@@ -119,8 +119,8 @@ def _key(bundle: Bundle) -> str:
 
 def _plain(record: Record) -> dict[str, Any]:
     return {
-        "golden": [_bare(answers) for answers in record.golden],
-        "test": [_bare(answers) for answers in record.test],
+        "golden": [_answer_rows(answers) for answers in record.golden],
+        "test": [_answer_rows(answers) for answers in record.test],
         "error": record.error,
         "qparams": write_qparams(record.qparams),
     }
@@ -132,20 +132,20 @@ def _record(name: str, plain: dict[str, Any], arrays: dict[str, Float32], labels
     count = min((len(array) for array in stacked.values()), default=0)
     return Record(
         outputs=[{role: array[number] for role, array in stacked.items()} for number in range(count)],
-        golden=[_labelled(answers, labels) for answers in plain["golden"]],
-        test=[_labelled(answers, labels) for answers in plain["test"]],
+        golden=[_answers_from_rows(answers, labels) for answers in plain["golden"]],
+        test=[_answers_from_rows(answers, labels) for answers in plain["test"]],
         error=plain["error"],
         qparams=read_qparams(plain["qparams"]),
     )
 
 
-def _bare(answers: Iterable[Answer]) -> list[list[Any]]:
+def _answer_rows(answers: Iterable[Answer]) -> list[list[Any]]:
     return [[answer.index, answer.score, answer.box] for answer in answers]
 
 
-def _labelled(bare: Iterable[list[Any]], labels: Sequence[str]) -> list[Answer]:
-    return [Answer(labels[index], index, score, box and tuple(box)) for index, score, box in bare]
+def _answers_from_rows(rows: Iterable[list[Any]], labels: Sequence[str]) -> list[Answer]:
+    return [Answer(labels[index], index, score, box and tuple(box)) for index, score, box in rows]
 
 
-def _chosen(bundle: Bundle, names: Sequence[str] | None) -> list[Artifact]:
+def _select_artifacts(bundle: Bundle, names: Sequence[str] | None) -> list[Artifact]:
     return [bundle.find(name) for name in names] if names else list(bundle.manifest.artifacts)

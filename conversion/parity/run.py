@@ -1,4 +1,4 @@
-"""Candidates run over golden cases and test images: what each gave, or why it broke."""
+"""Runs candidates over golden cases and test images, and records the outputs and answers of each, or its error."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 
 class Candidate(Protocol):
-    """What is judged: from a picture (and the contract's own tensor of it) to raw outputs and a way to read them."""
+    """What is judged: a function from a picture (and the contract's own tensor of it) to raw outputs and a geometry."""
 
     def __call__(self, picture: Picture, tensor: UInt8, geometry: Geometry) -> tuple[Outputs, Geometry]:
         """Raw outputs per role, and the geometry by which their boxes are mapped back."""
@@ -48,7 +48,7 @@ class TestSplit:
     _metric: tuple[float, npt.NDArray[np.float64]] | None = None
 
     def server_metric(self, spec: ModelSpec) -> tuple[float, npt.NDArray[np.float64]]:
-        """`sampled_metric` of the server model, reckoned once."""
+        """`sampled_metric` of the server model, computed once."""
         if self._metric is None:
             self._metric = sampled_metric(self.server.answers(spec.labels), self.examples, spec)
         return self._metric
@@ -56,7 +56,7 @@ class TestSplit:
 
 @dataclass
 class Record:
-    """What one candidate gave: outputs and answers per golden case, answers per test image; or why it broke."""
+    """Results of one candidate: outputs and answers per golden case, answers per test image; or its error."""
 
     outputs: list[Outputs] = field(default_factory=list)
     golden: list[list[Answer]] = field(default_factory=list)
@@ -88,20 +88,20 @@ def run_candidates(
                 "model.json was changed, or another version of the contract made the bundle: convert again"
             )
         for name, candidate in candidates.items():
-            _run_one(records[name], candidate, case.picture, tensor, geometry, spec, golden=True)
+            _record_candidate(records[name], candidate, case.picture, tensor, geometry, spec, golden=True)
     for done, example in enumerate(split.examples if split else ()):
         progress(len(cases) + done, total)
         picture = Picture(example.pixels, Orientation(0, False))
         tensor, geometry = preprocess(picture, spec.input)
         for name, candidate in candidates.items():
-            _run_one(
+            _record_candidate(
                 records[name], candidate, picture, tensor, geometry, TASKS[spec.task].ranking_spec(spec), golden=False
             )
     progress(total, total)
     return records
 
 
-def _run_one(
+def _record_candidate(
     record: Record,
     candidate: Candidate,
     picture: Picture,
@@ -114,12 +114,12 @@ def _run_one(
         return
     try:
         outputs, geometry = candidate(picture, tensor, geometry)
-        given = answers(outputs, spec, geometry)
+        predictions = answers(outputs, spec, geometry)
     except Exception as error:  # a runtime may fail in any way; it is this artifact's verdict
         record.error = describe_error(error)
         return
     if golden:
         record.outputs.append(outputs)
-        record.golden.append(given)
+        record.golden.append(predictions)
     else:
-        record.test.append(given)
+        record.test.append(predictions)

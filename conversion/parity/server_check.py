@@ -1,7 +1,7 @@
-"""`verify --server`: somebody's own server code against the contract, on the golden images.
+"""`verify --server`: compares a person's own server code with the contract, on the golden images.
 
-Their function runs in a process of its own, which gets image files (PNG, with the orientation as EXIF) and gives back
-answers and, if they return it, the network's input. Run as a program, this module is that process.
+The function runs in a process of its own, which reads image files (PNG, with the orientation as EXIF) and writes the
+answers and, if the function returns it, the network's input. Run as a program, this module is that process.
 """
 
 import io
@@ -35,13 +35,13 @@ from samesight.conversion.tasks.agreement import Agreement
 Array = npt.NDArray[Any]
 Kind = Literal["uint8", "float"]
 
-# What the process leaves beside the images; a file, because a person's code may exit with any code and print anything.
+# Files that the process writes beside the images: a person's code may exit with any code and print anything.
 RESULTS, TENSORS = "results.json", "tensors.npz"
 REFUSAL, CURRENT = "refusal.txt", "current.txt"
 
 
 class Comparison(Document):
-    """What came of comparing; `likely_cause` is named when `passed` is false and a known fault explains it.
+    """The result; `likely_cause` is set when `passed` is false and a known fault explains it.
 
     `tensor_kind`: uint8 is compared before normalisation, float after it.
     """
@@ -69,23 +69,23 @@ def compare_server(bundle: Bundle, function: str) -> Comparison:
 
 
 def compare(
-    bundle: Bundle, cases: Sequence[GoldenCase], function: str, given: list[list[Answer]], tensors: list[Array]
+    bundle: Bundle, cases: Sequence[GoldenCase], function: str, predictions: list[list[Answer]], tensors: list[Array]
 ) -> Comparison:
     """Judge what `function` returned for the bundle's golden images: answers and, unless empty, the network's input."""
     spec = bundle.spec
     gate = gate_for("fp32", "cpu")
     agreement = Agreement(spec.task, gate.iou)
-    for case, found in zip(cases, given, strict=True):
-        agreement.add(case.answers, found)
+    for case, predicted in zip(cases, predictions, strict=True):
+        agreement.add(case.answers, predicted)
     kind = _kind(tensors, function)
-    likeness = largest = None
+    input_db = largest = None
     if kind:
-        before = [case.tensor for case in cases]
-        expected = [t.astype(np.float32) if kind == "uint8" else network_values(t, spec.input) for t in before]
+        input_tensors = [case.tensor for case in cases]
+        expected = [t.astype(np.float32) if kind == "uint8" else network_values(t, spec.input) for t in input_tensors]
         floats = [np.asarray(tensor, np.float32) for tensor in tensors]
-        likeness = tensor_db(expected, floats)
+        input_db = tensor_db(expected, floats)
         largest = max(float(np.max(np.abs(a - b))) for a, b in zip(expected, floats, strict=True))
-    same_tensor = likeness is None or likeness >= SAME_DB
+    same_tensor = input_db is None or input_db >= SAME_DB
     passed = (
         same_tensor
         and (agreement.share is None or agreement.share >= gate.agreement)
@@ -95,14 +95,14 @@ def compare(
         server=function,
         images=len(cases),
         tensor_kind=kind,
-        tensor_db=likeness,
+        tensor_db=input_db,
         largest_difference=largest,
         agreement=agreement.share,
         score_difference=agreement.score_difference,
         passed=passed,
         likely_cause=None
         if passed
-        else likely_cause(cases, given, tensors, same_tensor, spec, gate.iou, lambda: reference_runner(bundle)),
+        else likely_cause(cases, predictions, tensors, same_tensor, spec, gate.iou, lambda: reference_runner(bundle)),
     )
 
 
@@ -175,9 +175,9 @@ def _run(function: str, cases: Sequence[GoldenCase], spec: ModelSpec) -> tuple[l
             raise SamesightError((folder / REFUSAL).read_text())
         if done.returncode or not (folder / RESULTS).exists():
             lines = [line for line in done.stderr.splitlines() if line.strip()]
-            said = lines[-1] if lines else f"exit code {done.returncode}"
+            message = lines[-1] if lines else f"exit code {done.returncode}"
             where = f" on golden/{(folder / CURRENT).read_text()}" if (folder / CURRENT).exists() else ""
-            raise SamesightError(f"{function}: its process died{where}: {said}; mend it")
+            raise SamesightError(f"{function}: its process died{where}: {message}; mend it")
         results = json.loads((folder / RESULTS).read_text())
         arrays = np.load(io.BytesIO((folder / TENSORS).read_bytes()))
         tensors = [as_input(arrays[case.id], spec.input, function, case.id) for case in cases if case.id in arrays]
@@ -194,12 +194,12 @@ def _kind(tensors: list[Array], function: str) -> Kind | None:
 
 
 def as_input(array: Array, spec: Input, function: str, case: str) -> Array:
-    """What was returned for a golden image, as [H, W, C] whatever its layout: uint8 stays, all else becomes float32.
+    """The input tensor returned for a golden image, as [H, W, C]: uint8 stays uint8, other types become float32.
 
     Raises:
         SamesightError: its shape is not that of the network's input, or it holds values that are not finite.
     """
-    said = f"{function}: returned an input tensor {list(array.shape)} for golden/{case}.png"
+    problem = f"{function}: returned an input tensor {list(array.shape)} for golden/{case}.png"
     height, width, channels = shape = (spec.height, spec.width, spec.channel_count)
     squeezed = array[0] if array.ndim == 4 and len(array) == 1 else array
     if squeezed.ndim == 2 and channels == 1:
@@ -208,42 +208,42 @@ def as_input(array: Array, spec: Input, function: str, case: str) -> Array:
         squeezed = squeezed.transpose(1, 2, 0)
     if squeezed.shape != shape:
         raise SamesightError(
-            f"{said}; the network takes [1, {channels}, {height}, {width}] or [1, {height}, {width}, {channels}]"
+            f"{problem}; the network takes [1, {channels}, {height}, {width}] or [1, {height}, {width}, {channels}]"
         )
     if squeezed.dtype == np.uint8:
         return np.ascontiguousarray(squeezed)
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(squeezed, np.float32)
     if not np.isfinite(values).all():
-        raise SamesightError(f"{said} that holds values that are not finite (NaN or infinity); mend it")
+        raise SamesightError(f"{problem} that holds values that are not finite (NaN or infinity); mend it")
     return values
 
 
-def as_answers(found: Any, spec: ModelSpec, function: str, case: str) -> list[Answer]:
-    """What was returned for a golden image, as answers.
+def as_answers(returned: Any, spec: ModelSpec, function: str, case: str) -> list[Answer]:
+    """The value returned for a golden image, as answers.
 
     Raises:
         SamesightError: it is no list of answers, lacks a box where the task has boxes, or a number is not finite.
     """
-    read, boxed = [], TASKS[spec.task].has_boxes
+    parsed, boxed = [], TASKS[spec.task].has_boxes
     try:
-        for answer in found:
+        for answer in returned:
             box = _box(answer["box"]) if boxed else None
             label, score = str(answer["label"]), float(answer["score"])
             if not np.isfinite([score, *(box or ())]).all():
                 raise ValueError("not finite")
-            read.append(Answer(label, spec.labels.index(label) if label in spec.labels else -1, score, box))
+            parsed.append(Answer(label, spec.labels.index(label) if label in spec.labels else -1, score, box))
     except (KeyError, TypeError, ValueError, AttributeError):
         form = '"label": …, "score": …' + (', "box": [x1, y1, x2, y2]' if boxed else "")
         raise SamesightError(
-            f"{function}: returned {str(found)[:160]!r} for golden/{case}.png; return a list of "
+            f"{function}: returned {str(returned)[:160]!r} for golden/{case}.png; return a list of "
             f"{{{form}}} with finite numbers (best first), or (that list, input tensor)"
         ) from None
-    return read
+    return parsed
 
 
-def _box(given: Any) -> tuple[float, float, float, float]:
-    x1, y1, x2, y2 = map(float, given)
+def _box(coordinates: Any) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = map(float, coordinates)
     return x1, y1, x2, y2
 
 
@@ -258,21 +258,21 @@ def serve(function: str, folder: Path, images: Path) -> None:
     results: dict[str, Any] = {}
     tensors: dict[str, Array] = {}
     with importable(folder):
-        called = load_function(function, folder)
+        user_function = load_function(function, folder)
         for path in sorted(images.glob("*.png")):
             (images / CURRENT).write_text(path.name)
             try:
-                returned = called(str(path))
+                result = user_function(str(path))
             except (Exception, SystemExit) as error:
                 raise SamesightError(
                     f"{function}: failed on golden/{path.name}: {describe_error(error)}; mend it"
                 ) from error
-            found, tensor = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, None)
+            raw_answers, tensor = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
             try:
-                results[path.stem] = json.loads(json.dumps(found, default=_plain))
+                results[path.stem] = json.loads(json.dumps(raw_answers, default=_plain))
                 if tensor is not None:
                     tensors[path.stem] = _array(tensor)
-            except Exception as error:  # whatever a type of theirs raises when it is read
+            except Exception as error:  # a type of a person's own may raise anything when it is read
                 raise SamesightError(
                     f"{function}: returned for golden/{path.name} what is no list of answers or no array of numbers "
                     f"({describe_error(error)}); return a list, or (that list, input tensor)"

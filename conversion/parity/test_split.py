@@ -21,35 +21,35 @@ from samesight.datasets.example import LabelledImage
 def find_test_split(bundle: Bundle, data: str | None = None) -> TestSplit | None:
     """The bundle's own test split, made again from its source and seed, or all images of other data.
 
-    On other data the server model is asked through the bundle's `.pt2`, which is its program unchanged.
+    On other data the bundle's `.pt2`, which is the server model's program unchanged, computes the server's answers.
 
     Returns:
         None for a bundle that was made without test data.
 
     Raises:
-        SamesightError: the data is not what the server model answered, or other data and no `.pt2`.
+        SamesightError: the data is not the test data of the conversion, or other data and no `.pt2`.
     """
     server, source = read_server_answers(bundle.folder), bundle.manifest.data
     if data is not None and (source is None or data != source.source):
-        found = open_data(data, bundle.spec.task, source.seed if source else 0)
-        if found.labels != bundle.spec.labels:
+        dataset = open_data(data, bundle.spec.task, source.seed if source else 0)
+        if dataset.labels != bundle.spec.labels:
             raise SamesightError(f"{data}: its labels are not the model's ({', '.join(bundle.spec.labels[:5])} …)")
-        examples = [*found.train, *found.validation, *found.test]
+        examples = [*dataset.train, *dataset.validation, *dataset.test]
         return TestSplit(examples, _ask_server(bundle, examples), data)
     if server is None or source is None:
         return None
-    own = open_data(source.source, bundle.spec.task, source.seed).test
-    if len(own) != len(server.images):
+    test_examples = open_data(source.source, bundle.spec.task, source.seed).test
+    if len(test_examples) != len(server.images):
         raise SamesightError(
-            f"{source.source}: has {len(own)} test images, the server model answered {len(server.images)}; "
+            f"{source.source}: has {len(test_examples)} test images, the server model answered {len(server.images)}; "
             "give the data that the run was trained on"
         )
-    if fingerprint_of(own) != server.fingerprint:
+    if fingerprint_of(test_examples) != server.fingerprint:
         raise SamesightError(
             f"{source.source}: its test images are not those that the server model answered (the data or the code that "
             "makes them was changed); convert again"
         )
-    return TestSplit(own, server, source.source)
+    return TestSplit(test_examples, server, source.source)
 
 
 def _ask_server(bundle: Bundle, examples: Sequence[LabelledImage]) -> ServerAnswers:

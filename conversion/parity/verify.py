@@ -1,7 +1,7 @@
-"""Each artifact against the server model: a verdict that cannot pass by accident.
+"""Verifies artifacts against the server model and writes the verdicts.
 
 A candidate turns a picture into raw outputs and answers; `run.py` runs candidates over the golden cases and the test
-split, `judge.py` holds the figures against the gates of the precision.
+split, `judge.py` compares the figures with the gates of the precision.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from samesight.conversion.workflow.cache import Cache
 
 
 def judge_bundle(bundle: Bundle, results: Results) -> Verdicts:
-    """The verdicts on all artifacts that were observed, in the manifest's order."""
+    """The verdicts on all artifacts in `results`, in the manifest's order."""
     verdicts = []
     for artifact in bundle.manifest.artifacts:
         if artifact.name in results.records:
@@ -46,7 +46,7 @@ def verify_bundle(
 ) -> Verdicts:
     """Run and judge the artifacts of a bundle (all, or those of `names`), and write `parity.json` when all were judged.
 
-    Verdicts on apps that are there already are kept. A `cache` keeps what all artifacts gave, for `report`.
+    Verdicts on apps that are there already are kept. The results of all artifacts are stored in `cache`, for `report`.
 
     Raises:
         SamesightError: the bundle's golden cases or test data contradict it.
@@ -63,16 +63,16 @@ def verify_bundle(
 
 
 def merge_apps(verdicts: Verdicts, new: Iterable[AppVerdict]) -> Verdicts:
-    """The verdicts with those on apps added; earlier ones on the same app and device give way."""
+    """The verdicts with those on apps added; they replace earlier ones on the same app and device."""
     new = tuple(new)
     devices = {(verdict.app, verdict.device, verdict.system) for verdict in new}
-    kept = tuple(old for old in verdicts.apps if (old.app, old.device, old.system) not in devices)
-    apps = (*kept, *new)
+    unaffected = tuple(old for old in verdicts.apps if (old.app, old.device, old.system) not in devices)
+    apps = (*unaffected, *new)
     return verdicts.model_copy(update={"apps": apps, "passed": not failures(verdicts.artifacts, apps)})
 
 
 def _verdict(bundle: Bundle, artifact: Artifact, runner: str | None, judgement: Judgement) -> Verdict:
-    whole = [a for a in bundle.manifest.artifacts if a.format == artifact.format and a.precision == "fp32"]
+    fp32_artifacts = [a for a in bundle.manifest.artifacts if a.format == artifact.format and a.precision == "fp32"]
     return Verdict(
         name=artifact.name,
         format=artifact.format,
@@ -83,6 +83,6 @@ def _verdict(bundle: Bundle, artifact: Artifact, runner: str | None, judgement: 
         inconclusive=judgement.inconclusive,
         reason=judgement.reason,
         bytes=artifact.bytes,
-        bytes_ratio=artifact.bytes / whole[0].bytes if whole else None,
+        bytes_ratio=artifact.bytes / fp32_artifacts[0].bytes if fp32_artifacts else None,
         **{"cases": 0, **judgement.figures},
     )

@@ -12,8 +12,8 @@ from samesight.conversion.preparation.graph import (
     argument,
     aten,
     is_tensor,
+    module_of,
     nodes_of,
-    place_of,
     replace,
     shape_of,
 )
@@ -34,7 +34,8 @@ def refuse_training_mode(module: GraphModule, source: str) -> None:
     for node in nodes_of(module, TRAINING_ONLY):
         kind = TRAINING_ONLY[node.target]
         raise SamesightError(
-            f"{source}: {kind} at {place_of(node)} is in training mode; call .eval() on the network before exporting it"
+            f"{source}: {kind} at {module_of(node)} is in training mode; "
+            "call .eval() on the network before exporting it"
         )
 
 

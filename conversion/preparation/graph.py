@@ -69,7 +69,7 @@ def drop_unread_tensors(module: GraphModule) -> None:
 
 
 def add_call(module: GraphModule, target: Any, args: Sequence[Any], before: Node, like: Node) -> Node:
-    """Call an operator just before a node. `like` lends the place in the original model that error messages name."""
+    """Call an operator just before a node. Error messages name the module of `like` in the original model."""
     with module.graph.inserting_before(before):
         node = module.graph.call_function(target, tuple(args))
     node.meta = {key: like.meta[key] for key in ("nn_module_stack", "stack_trace") if key in like.meta}
@@ -96,8 +96,8 @@ def forget_history(program: ExportedProgram) -> ExportedProgram:
     return program
 
 
-def place_of(node: Node) -> str:
-    """The module of the original network where a node stands: `backbone.stem.0 (Conv2d)`, or `the network itself`."""
+def module_of(node: Node) -> str:
+    """The module of the original network that a node belongs to: `backbone.stem.0 (Conv2d)`, `the network itself`."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     if not stack:
         return "the network itself"

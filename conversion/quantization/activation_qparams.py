@@ -15,7 +15,7 @@ from torchao.quantization.pt2e import FakeQuantizeBase, FixedQParamsFakeQuantize
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import Input, ModelSpec
 from samesight.conversion.normalisation import affine_of
-from samesight.conversion.preparation.graph import place_of
+from samesight.conversion.preparation.graph import module_of
 from samesight.conversion.preparation.normalisation import NORMALISE
 from samesight.conversion.qparams import QuantParams
 
@@ -83,7 +83,7 @@ def exact_qparams(module: GraphModule, spec: Input) -> dict[str, QuantParams]:
     for node in module.graph.nodes:
         if node.op == "placeholder":
             grids[node.name] = PIXELS
-        elif node.op == "call_function" and place_of(node).startswith(NORMALISE + " "):
+        elif node.op == "call_function" and module_of(node).startswith(NORMALISE + " "):
             grids[node.name] = grid_over(*affine_of(spec).bounds)
     return grids
 

@@ -18,7 +18,7 @@ from torch.fx import GraphModule
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import ModelSpec, Outputs, Slice
 from samesight.conversion.preparation.distinct_biases import make_biases_unequal
-from samesight.conversion.preparation.graph import argument, aten, nodes_of, place_of, shape_of
+from samesight.conversion.preparation.graph import argument, aten, module_of, nodes_of, shape_of
 from samesight.conversion.preparation.normalisation import NORMALISE
 from samesight.conversion.preparation.prepare import Prepared, ends_of, example_of, finish
 from samesight.conversion.quantization.activation_qparams import (
@@ -119,7 +119,7 @@ def as_network(prepared: Prepared) -> tuple[ExportedProgram, ModelSpec]:
     module = copy.deepcopy(prepared.module)
     image, _ = ends_of(module)
     for node in list(module.graph.nodes):
-        if node.op == "call_function" and place_of(node).startswith(f"{NORMALISE} "):
+        if node.op == "call_function" and module_of(node).startswith(f"{NORMALISE} "):
             node.replace_all_uses_with(image)
             module.graph.erase_node(node)
     exported = finish(module, prepared.spec, image)

@@ -42,19 +42,19 @@ def _captioned(
 ) -> Image.Image:
     lines = [f"{answer.label}  {answer.score:.3f}" for answer in answers[:3]] or ["nothing found"]
     line = max(18, max(image.size) // 24)
-    whole = Image.new("RGB", (image.width, image.height + line * len(lines) + 8), "white")
-    whole.paste(image)
-    draw = ImageDraw.Draw(whole)
-    for row, text in enumerate(lines):
-        draw.text((8, image.height + 4 + row * line), text, fill="black", font=font)
-    return whole
+    captioned = Image.new("RGB", (image.width, image.height + line * len(lines) + 8), "white")
+    captioned.paste(image)
+    draw = ImageDraw.Draw(captioned)
+    for index, text in enumerate(lines):
+        draw.text((8, image.height + 4 + index * line), text, fill="black", font=font)
+    return captioned
 
 
 def save_drawing(image: Image.Image, path: Path) -> None:
-    """Save as the kind that the file's ending names (png, jpg, webp).
+    """Save in the format of the file's suffix (png, jpg, webp).
 
     Raises:
-        SamesightError: an unknown ending, or the place cannot be written.
+        SamesightError: an unknown suffix, or the file cannot be written.
     """
     try:
         image.save(path)

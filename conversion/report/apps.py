@@ -1,4 +1,4 @@
-"""What apps' own code gave, as the report's second table shows it."""
+"""Rows of the report's second table: the verdicts on apps' own code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from samesight.contract.verdicts import AppVerdict
 from samesight.conversion.apps.android import THIS_COMPUTER
 from samesight.conversion.report.text import State, format_decibels, milliseconds, percent, state_of
 
-WORDS: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not used"}
-PROOFS: dict[Proof, str] = {
+STATE_TITLES: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not used"}
+PROOF_TITLES: dict[Proof, str] = {
     "certain": "no other unit can run it so",
     "timing": "faster than the CPU can be",
     "requested": "requested, not proven",
@@ -54,9 +54,9 @@ def _row(verdict: AppVerdict) -> AppRow:
         device=f"{verdict.device}, {verdict.system}",
         unit=verdict.unit.upper(),
         state=state,
-        word=WORDS[state],
+        word=STATE_TITLES[state],
         reason=verdict.reason,
-        proof=PROOFS[verdict.proof] if verdict.proof else "",
+        proof=PROOF_TITLES[verdict.proof] if verdict.proof else "",
         snr=format_decibels(verdict.snr_db) if ran else "",
         agreement="" if verdict.agreement is None else percent(verdict.agreement),
         time=milliseconds(times.steady) if times else "",

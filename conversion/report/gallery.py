@@ -1,4 +1,4 @@
-"""Images with the answers of the server model and of every artifact side by side, as numbers to be drawn."""
+"""Images with the answers of the server model and of every artifact side by side, as values for the template."""
 
 import base64
 import io
@@ -50,7 +50,7 @@ class Shot:
 
     @property
     def differing(self) -> int:
-        """How many artifacts answer otherwise than the server model."""
+        """How many artifacts answer differently from the server model."""
         return sum(panel.same is False for panel in self.artifacts)
 
 
@@ -68,15 +68,15 @@ def _golden_shot(number: int, case: GoldenCase, shown: Sequence[Shown], spec: Mo
     mapping = geometry(picture.width, picture.height, picture.orientation, spec.input)
     upright = picture.upright()
     height, width = upright.shape[:2]
-    served = answers(case.outputs, spec, mapping, upright=True)
+    server_answers = answers(case.outputs, spec, mapping, upright=True)
     panels = []
     for artifact in shown:
         outputs = artifact.record.outputs if artifact.record and artifact.ran else []
         if number >= len(outputs):
             panels.append(Panel(artifact.number, artifact.name, None, artifact.why_not))
             continue
-        given = answers(outputs[number], spec, mapping, upright=True)
-        panels.append(drawing.panel(artifact, served, given, (width, height)))
+        artifact_answers = answers(outputs[number], spec, mapping, upright=True)
+        panels.append(drawing.panel(artifact, server_answers, artifact_answers, (width, height)))
     notes = [f"{picture.width} {TIMES} {picture.height}"]
     notes += [_turned(picture.orientation)] if picture.orientation != UPRIGHT else []
     notes += [f"{case.yuv.layout.upper()} frame, {case.yuv.matrix}, {case.yuv.range}"] if case.yuv else []
@@ -88,22 +88,22 @@ def _golden_shot(number: int, case: GoldenCase, shown: Sequence[Shown], spec: Mo
         width=width,
         height=height,
         pixelated=max(width, height) <= PIXELATED_SIDE,
-        server=drawing.panel(SERVER, served, served, (width, height)),
+        server=drawing.panel(SERVER, server_answers, server_answers, (width, height)),
         artifacts=tuple(panels),
     )
 
 
 def difference_shots(
-    examples: Sequence[LabelledImage], served: Sequence[Sequence[Answer]], shown: Shown, spec: ModelSpec
+    examples: Sequence[LabelledImage], server_answers: Sequence[Sequence[Answer]], shown: Shown, spec: ModelSpec
 ) -> tuple[list[Shot], int]:
-    """Test images on which one artifact answers otherwise than the server model: the first few, and how many in all."""
+    """Test images on which one artifact answers differently from the server model: the first few, and their number."""
     if shown.record is None or not shown.ran:
         return [], 0
     iou = gate_for(shown.precision, "cpu").iou
     task = TASKS[spec.task]
     pairs = [
         (task.shown_answers(a, spec), task.shown_answers(b, spec))
-        for a, b in zip(served, shown.record.test, strict=True)
+        for a, b in zip(server_answers, shown.record.test, strict=True)
     ]
     counts = [task.agree(a, b, iou) for a, b in pairs]
     differing = [index for index, count in enumerate(counts) if len(count.pairs) < count.all]
@@ -112,7 +112,12 @@ def difference_shots(
 
 
 def _test_shot(
-    index: int, example: LabelledImage, served: Sequence[Answer], given: Sequence[Answer], shown: Shown, spec: ModelSpec
+    index: int,
+    example: LabelledImage,
+    server_answers: Sequence[Answer],
+    artifact_answers: Sequence[Answer],
+    shown: Shown,
+    spec: ModelSpec,
 ) -> Shot:
     pixels = example.pixels
     height, width = pixels.shape[:2]
@@ -127,8 +132,8 @@ def _test_shot(
         width=width,
         height=height,
         pixelated=max(size) <= PIXELATED_SIDE,
-        server=drawing.panel(SERVER, served, served, size),
-        artifacts=(drawing.panel(shown, served, given, size),),
+        server=drawing.panel(SERVER, server_answers, server_answers, size),
+        artifacts=(drawing.panel(shown, server_answers, artifact_answers, size),),
         truth=truth,
         true_boxes=true_boxes,
     )
@@ -142,7 +147,7 @@ def _turned(orientation: Orientation) -> str:
 def data_uri(pixels: npt.NDArray[np.uint8]) -> str:
     """An upright image [H, W, 3] for the page: a PNG where that is small, otherwise a JPEG of high quality.
 
-    Larger images are reduced; boxes keep their places, because drawings count in pixels of the whole image.
+    Larger images are reduced; boxes need no change, because drawings use the pixel coordinates of the full image.
     """
     image = Image.fromarray(pixels)
     if max(image.size) > LARGEST_SIDE:

@@ -1,4 +1,4 @@
-"""All that is on a report's page, measured and worded; the template only lays it out."""
+"""The content of a report's page as plain values and texts; the template only lays it out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ from samesight.conversion.report.text import (
 )
 from samesight.conversion.runners.bench import Latencies
 
-# Longer labels stand above their scores, not beside them.
+# Longer labels are placed above their scores, not beside them.
 SHORT_LABEL = 6
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where the page was made: the processor's name, and the system as `Linux x86_64`."""
+    """The machine on which the page was made: the processor's name, and the system as `Linux x86_64`."""
 
     cpu: str
     system: str
@@ -41,7 +41,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the template shows."""
+    """Everything that the template shows."""
 
     spec: ModelSpec
     input: str
@@ -73,7 +73,7 @@ class Page:
 def make_page(
     bundle: Bundle, results: Results, verdicts: Verdicts, latencies: Latencies | None, machine: Machine
 ) -> Page:
-    """Everything on the page, measured and worded."""
+    """Compute everything that the page shows."""
     spec, split, drawing = bundle.spec, results.split, DRAWINGS[bundle.spec.task]
     rows, apps = make_rows(bundle, verdicts, latencies), make_app_rows(verdicts.apps)
     metric = next((verdict.metric for verdict in verdicts.artifacts if verdict.metric), None)

@@ -1,4 +1,4 @@
-"""What is drawn of one model's answers on one image, as plain values for the templates."""
+"""One model's answers on one image, as plain values that the templates draw."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -38,11 +38,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """What one model answers on one image.
+    """One model's answers on one image.
 
     Attributes:
         number: the artifact's row; -1 is the server model.
-        same: whether it answers as the server model does; None where it gave no answer, and `note` says why.
+        same: whether its answers are the server model's; None where it has none, with the reason in `note`.
     """
 
     number: int

@@ -1,7 +1,7 @@
-"""One self-contained HTML page about a bundle: verdicts, figures, and images with everybody's answers.
+"""One self-contained HTML page about a bundle: verdicts, figures, and images with the answers of all artifacts.
 
-The page loads nothing and runs no script; its own content security policy forbids both. The same observations,
-verdicts, latencies and machine give the same bytes.
+The page loads nothing and runs no script; its own content security policy forbids both. The same results, verdicts,
+latencies and machine give the same bytes.
 """
 
 import platform
@@ -61,16 +61,16 @@ def report_bundle(
         bundle: an opened bundle.
         out: the page's file; by default `report.html` in the bundle.
         latencies: of this bundle, by `bench_bundle`.
-        cache: where `verify_bundle` has kept what the artifacts gave; None: they run now.
+        cache: where `verify_bundle` has stored the artifacts' results; None: they run now.
         measure_latency: whether to time the artifacts here when `latencies` is None.
-        progress: is told (what is being done, done, total).
+        progress: called with a title of the current work, the steps done and the number of steps.
 
     Raises:
         SamesightError: golden cases or data contradict the bundle, `latencies` are another bundle's, or the page
             cannot be written.
     """
     names = {artifact.name for artifact in bundle.manifest.artifacts}
-    foreign = [row.name for row in latencies.artifacts if row.name not in names] if latencies else []
+    foreign = [latency.name for latency in latencies.artifacts if latency.name not in names] if latencies else []
     if foreign:
         raise SamesightError(f"{bundle.folder}: has no artifact {foreign[0]!r}, which the latencies name; time it anew")
     results = load_results(bundle, cache) if cache else None
@@ -114,7 +114,7 @@ def render(bundle: Bundle, results: Results, verdicts: Verdicts, latencies: Late
 
 
 def _coordinate(value: float) -> str:
-    """A position in a drawing, short."""
+    """A coordinate of a drawing with at most two decimals."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 

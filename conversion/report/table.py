@@ -1,4 +1,4 @@
-"""The verdict at a glance, and the table of artifacts with its small drawings, from verdicts and latencies."""
+"""The report's banner, tiles and table of artifacts with its small drawings, from verdicts and latencies."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ from samesight.conversion.report.text import (
 from samesight.conversion.runners import runner_of, runners_of
 from samesight.conversion.runners.bench import Latencies
 
-WORDS: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not run here"}
+STATE_TITLES: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not run here"}
 FULL_SCALE_DB = 120.0
-# The loss is drawn up to this many times the widest gate; what lies beyond becomes an arrow.
+# The loss is drawn up to this many times the widest gate; larger losses become an arrow.
 LOSS_SCALE = 4.0
-# Longer latencies than so many times the reference's are cut off, or one slow runner would flatten all others.
+# Bars of latencies above this many times the reference's are cut off, or one slow runner would flatten all others.
 LATENCY_SCALE = 4.0
 INTERVAL_WIDTH = 160.0
 INTERVAL_MARGIN = 8.0
@@ -53,7 +53,7 @@ class Snr:
 
 @dataclass(frozen=True)
 class Interval:
-    """What the metric loses: x positions in a drawing of `INTERVAL_WIDTH`; larger is worse."""
+    """The loss of the metric: x positions in a drawing of `INTERVAL_WIDTH`; larger is worse."""
 
     zero: float
     gate: float
@@ -68,7 +68,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Loss:
-    """The task metric of one artifact and what it loses against the server model."""
+    """The task metric of one artifact and its loss against the server model."""
 
     value: str
     drop: str
@@ -113,13 +113,13 @@ class Row:
 
     @property
     def word(self) -> str:
-        """The state for people."""
-        return WORDS[self.state]
+        """The state as a word for people."""
+        return STATE_TITLES[self.state]
 
 
 @dataclass(frozen=True)
 class Banner:
-    """What one sees first: `state` is not-run where nothing could be run at all."""
+    """The headline of the page; `state` is not-run where nothing could be run at all."""
 
     state: State
     word: str
@@ -132,7 +132,7 @@ class Banner:
 
 def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -> list[Row]:
     """One row per verdict, in their order; all drawings of a column share one scale."""
-    position = loss_scale([(v.metric, gate_for(v.precision, v.unit)) for v in verdicts.artifacts if v.metric])
+    drop_position = loss_scale([(v.metric, gate_for(v.precision, v.unit)) for v in verdicts.artifacts if v.metric])
     largest = max((verdict.bytes for verdict in verdicts.artifacts), default=1) or 1
     return [
         Row(
@@ -151,7 +151,9 @@ def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -
             agreement_gate=f"{100 * gate_for(verdict.precision, verdict.unit).agreement:g}%",
             agreement_passed=verdict.agreement is None
             or verdict.agreement >= gate_for(verdict.precision, verdict.unit).agreement,
-            loss=_loss(verdict.metric, gate_for(verdict.precision, verdict.unit), position) if verdict.metric else None,
+            loss=_loss(verdict.metric, gate_for(verdict.precision, verdict.unit), drop_position)
+            if verdict.metric
+            else None,
             size=Bar(
                 size(verdict.bytes),
                 ""
@@ -169,8 +171,8 @@ def make_banner(rows: Sequence[Row], apps: Sequence[AppRow] = ()) -> Banner:
     """The headline; a bundle of which nothing ran is not called passed. `apps` of the result are those that failed."""
     ran = [row for row in rows if row.state != "not-run"]
     failed = tuple(row for row in rows if row.state == "fail")
-    wrong = tuple(row for row in apps if row.state == "fail")
-    state: State = "fail" if failed or wrong else "pass" if ran else "not-run"
+    failed_apps = tuple(row for row in apps if row.state == "fail")
+    state: State = "fail" if failed or failed_apps else "pass" if ran else "not-run"
     if not ran:
         sentence = "No artifact of this bundle can be run here, so nothing is known about any of them."
     elif failed:
@@ -180,8 +182,8 @@ def make_banner(rows: Sequence[Row], apps: Sequence[AppRow] = ()) -> Banner:
         sentence = "The one artifact that ran answers as the server model does, within every gate."
     else:
         sentence = f"All {len(ran)} artifacts that ran answer as the server model does, within every gate."
-    if wrong:
-        sentence += f" In an app's own code, {plural(len(wrong), 'run')} of {len(apps)} failed."
+    if failed_apps:
+        sentence += f" In an app's own code, {plural(len(failed_apps), 'run')} of {len(apps)} failed."
     return Banner(
         state=state,
         word={"pass": "Passed", "fail": "Failed", "not-run": "Not verified"}[state],
@@ -189,7 +191,7 @@ def make_banner(rows: Sequence[Row], apps: Sequence[AppRow] = ()) -> Banner:
         failed=failed,
         doubtful=tuple(row for row in rows if row.inconclusive and row.state == "pass"),
         absent=tuple(row for row in rows if row.state == "not-run"),
-        apps=wrong,
+        apps=failed_apps,
     )
 
 
@@ -289,10 +291,10 @@ def _agreement_details(verdict: Verdict, spec: ModelSpec) -> tuple[str, ...]:
 
 
 def _unit(artifact: Artifact) -> str:
-    """What the runner computes on, whatever unit an artifact was made for."""
+    """The unit that the runner computes on, and the unit that the artifact was made for if it is another."""
     unit = runner_of(artifact.format).unit if runners_of(artifact.format) else artifact.unit
-    made_for = "" if artifact.unit == unit else f"; made for {artifact.unit.upper()}"
-    return f"on a {unit.upper()}{made_for}"
+    target_unit = "" if artifact.unit == unit else f"; made for {artifact.unit.upper()}"
+    return f"on a {unit.upper()}{target_unit}"
 
 
 def _latency(name: str, latencies: Latencies) -> Bar | None:

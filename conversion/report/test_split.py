@@ -1,4 +1,4 @@
-"""What the test split shows: the task's figures, and images on which answers differ."""
+"""The report's figures of the test split: those of the task, and images on which answers differ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from samesight.conversion.report.tasks.interface import SplitData, SplitDrawings
 
 @dataclass(frozen=True)
 class SplitFigures:
-    """What the test split shows of the server model and the artifact in focus; empty parts do not apply."""
+    """Figures of the test split for the server model and the artifact in focus; empty parts do not apply."""
 
     name: str
     images: int
@@ -26,14 +26,14 @@ class SplitFigures:
 def split_figures(
     split: TestSplit, shown: Sequence[Shown], focus: int | None, verdicts: Sequence[Verdict], spec: ModelSpec
 ) -> SplitFigures:
-    """The figures of the server model beside the artifact number `focus`; without one there is nothing to compare."""
-    examples, served = list(split.examples), split.server.answers(spec.labels)
+    """The figures of the server model and of artifact number `focus`; only the number of images if it is None."""
+    examples, server_answers = list(split.examples), split.server.answers(spec.labels)
     record = shown[focus].record if focus is not None else None
     if focus is None or record is None or not examples:
         return SplitFigures(split.name, len(examples))
     artifact = shown[focus]
-    differences, differing = difference_shots(examples, served, artifact, spec)
-    data = SplitData(examples, served, shown, artifact, verdicts, spec)
+    differences, differing = difference_shots(examples, server_answers, artifact, spec)
+    data = SplitData(examples, server_answers, shown, artifact, verdicts, spec)
     return SplitFigures(
         name=split.name,
         images=len(examples),

@@ -59,24 +59,24 @@ def format_decibels(value: float | None) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """A latency with three digits that count."""
+    """A latency with three significant digits."""
     return f"{value:.3f} ms" if value < 1 else f"{value:.2f} ms" if value < 100 else f"{value:.0f} ms"
 
 
 def metric_title(name: str) -> str:
-    """How people call the task metric."""
+    """The title of the task metric in texts for people."""
     return METRIC_TITLES.get(name, name)
 
 
-def plural(count: int, one: str, many: str | None = None) -> str:
+def plural(count: int, singular: str, plural_form: str | None = None) -> str:
     """A count with its noun."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    return f"{count} {singular if count == 1 else plural_form or singular + 's'}"
 
 
 def model_facts(
     bundle: Bundle, cases: Sequence[GoldenCase], images: int | None, more: Sequence[Fact] = ()
 ) -> list[Fact]:
-    """What the model is, what it was made from and what it is judged on; `more` are those of its task."""
+    """Facts about the model, its data and the images it is judged on; `more` are those of its task."""
     spec, data = bundle.spec, bundle.manifest.data
     facts = [
         Fact("Task", spec.task),
@@ -134,7 +134,7 @@ def _golden_fact(cases: Sequence[GoldenCase]) -> Fact:
 
 
 def gate_rows(spec: ModelSpec, verdicts: Sequence[Verdict]) -> list[tuple[str, str, str, str, int]]:
-    """Per precision: SNR, agreement, loss, and how many artifacts here are held against it."""
+    """Per precision: the gates for SNR, agreement and loss, and how many artifacts here they apply to."""
     used = Counter(verdict.precision for verdict in verdicts)
     rows = []
     for precision, gate in GATES.items():
@@ -152,20 +152,20 @@ def gate_rows(spec: ModelSpec, verdicts: Sequence[Verdict]) -> list[tuple[str, s
 
 
 def tool_rows(bundle: Bundle) -> list[Fact]:
-    """Tools that made the artifacts, by name; where versions differ, which artifact has which."""
-    found: dict[str, dict[str, list[str]]] = {}
+    """Versions of the tools that made the artifacts, by tool; if they differ, with the artifacts of each version."""
+    artifacts_by_version: dict[str, dict[str, list[str]]] = {}
     for artifact in bundle.manifest.artifacts:
         for tool, version in artifact.tools.items():
-            found.setdefault(tool, {}).setdefault(version, []).append(artifact.name)
-    rows = []
-    for tool, versions in sorted(found.items()):
+            artifacts_by_version.setdefault(tool, {}).setdefault(version, []).append(artifact.name)
+    facts = []
+    for tool, versions in sorted(artifacts_by_version.items()):
         detail = "; ".join(f"{v}: {', '.join(names)}" for v, names in versions.items()) if len(versions) > 1 else ""
-        rows.append(Fact(tool, " / ".join(versions), detail))
-    return rows
+        facts.append(Fact(tool, " / ".join(versions), detail))
+    return facts
 
 
 def runner_rows(bundle: Bundle) -> list[Fact]:
-    """Installed versions of what runs the bundle's artifacts here; formats that nothing here runs are left out."""
+    """Installed versions of the runtimes of the bundle's artifacts; formats without a runner here are left out."""
     packages = {
         package for a in bundle.manifest.artifacts for runner in runners_of(a.format) for package in runner.packages
     }

@@ -1,6 +1,6 @@
-"""What runs artifacts on this machine: one table. Several rows may run one format; the first is asked by default.
+"""The runtimes that run artifacts on this machine: one table. If several rows run a format, the first is the default.
 
-Each row names a module that is imported only when it is needed; `interface.py` says what it offers.
+Each row names a module that is imported only when it is needed; `interface.py` has its protocol.
 """
 
 from samesight.conversion.runners.interface import Runner
@@ -42,7 +42,7 @@ def runner_of(format_name: str) -> Runner:
     """The row that runs a format by default: the first that lacks nothing here, else the first.
 
     Raises:
-        KeyError: nothing runs it; a test holds that every format has a row.
+        KeyError: nothing runs it; a test ensures that every format has a row.
     """
     rows = runners_of(format_name)
     if not rows:

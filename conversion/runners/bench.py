@@ -1,7 +1,7 @@
 """Latency of every artifact on this CPU, as ratios measured in one run.
 
-Rounds are interleaved (one batch of calls per artifact, in turn), so that a change of the machine's speed meets all of
-them; the figure is the median over the rounds, with one thread. An x86 ratio says nothing about a phone.
+Rounds are interleaved (one batch of calls per artifact, in turn), so that a change of the machine's speed affects all
+of them; the figure is the median over the rounds, with one thread. An x86 ratio says nothing about a phone.
 """
 
 import platform
@@ -79,7 +79,7 @@ def bench_bundle(
             Latency(
                 name=name,
                 median_ms=1e3 * float(np.median(times)),
-                # The ratio of each round first: both sides of it met the same speed of the machine.
+                # The ratio within each round first: both were measured at the same speed of the machine.
                 ratio=float(np.median(np.array(times) / np.array(seconds[reference]))),
             )
             for name, times in seconds.items()
@@ -88,7 +88,7 @@ def bench_bundle(
 
 
 def cpu_name() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name as the system reports it."""
     info = Path("/proc/cpuinfo")
     names = (
         [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]

@@ -34,8 +34,8 @@ class CoreAIModel:
         from coreai.runtime import NDArray
 
         image = NDArray(np.ascontiguousarray(pack(tensor, self.input_layout)))
-        made = self.loop.run_until_complete(self.function({"image": image}))
-        return {role: np.array(made[role].numpy(), np.float32) for role in self.roles}
+        outputs = self.loop.run_until_complete(self.function({"image": image}))
+        return {role: np.array(outputs[role].numpy(), np.float32) for role in self.roles}
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
         """Nothing is quantized."""
@@ -43,7 +43,7 @@ class CoreAIModel:
 
 
 def load(path: Path, tensors: Tensors) -> CoreAIModel:
-    """Compile an asset for the CPU and load it; what was compiled is removed with the runner.
+    """Compile an asset for the CPU and load it; the compiled files are removed with the model object.
 
     Raises:
         SamesightError: damaged, or of another version.

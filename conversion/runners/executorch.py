@@ -1,4 +1,4 @@
-"""ExecuTorch's own runtime with XNNPACK, one thread; and what a `.pte` says about itself."""
+"""ExecuTorch's own runtime with XNNPACK, one thread; and reading a `.pte`'s constant methods."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,11 +32,11 @@ class ExecuTorchModel:
         """Raw outputs of an input tensor uint8 [H, W, C]."""
         import torch
 
-        made = self.module.forward((torch.from_numpy(pack(tensor, self.input_layout)),))
-        return {role: np.array(value.numpy()) for role, value in zip(self.roles, made, strict=True)}
+        outputs = self.module.forward((torch.from_numpy(pack(tensor, self.input_layout)),))
+        return {role: np.array(value.numpy()) for role, value in zip(self.roles, outputs, strict=True)}
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
-        """The outputs that lie on a grid, counted in its steps."""
+        """The quantized outputs, counted in steps."""
         return to_steps(self(tensor), self.qparams)
 
 
@@ -57,13 +57,13 @@ def load(path: Path, tensors: Tensors) -> ExecuTorchModel:
         native._unsafe_reset_threadpool(1)
         try:
             module = native._load_for_executorch(str(path))
-            grids = read_qparams(_constant(module, QPARAMS_KEY))
-            # The first call makes XNNPACK's kernels and says so on standard error.
+            qparams = read_qparams(_constant(module, QPARAMS_KEY))
+            # The first call builds XNNPACK's kernels and prints to standard error.
             module.forward((torch.zeros(tensors.input.shape),))
         except RuntimeError as error:
             raise SamesightError(f"{path}: ExecuTorch cannot load it ({first_line(error)}); convert again") from None
     roles = [info.role for info in tensors.outputs if info.role != "image"]
-    return ExecuTorchModel(module, tensors.input_layout, roles, grids)
+    return ExecuTorchModel(module, tensors.input_layout, roles, qparams)
 
 
 def read_constant(path: Path, name: str) -> str | None:
@@ -82,7 +82,7 @@ def read_constant(path: Path, name: str) -> str | None:
 
 
 def read_output_qparams(path: Path) -> dict[Role, QuantParams]:
-    """The grids of an int8 file's outputs; empty for a float file (errors as in `read_constant`)."""
+    """Scale and zero point of an int8 file's outputs; empty for a float file (errors as in `read_constant`)."""
     return read_qparams(read_constant(path, QPARAMS_KEY))
 
 

@@ -1,4 +1,4 @@
-"""What runs an artifact: the row type of the table `RUNNERS`, and what its module gives for a file."""
+"""The row type of the table `RUNNERS`, and the protocols of a runner's module and of a loaded model."""
 
 import importlib
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8
 
 
 class Tensors(Protocol):
-    """What `load` must know about a file: `contract.manifest.Artifact` and `formats.interface.Lowered` both say it."""
+    """The tensors of a file, as `contract.manifest.Artifact` and `formats.interface.Lowered` describe them."""
 
     @property
     def input_layout(self) -> TensorLayout:
@@ -34,10 +34,10 @@ class Tensors(Protocol):
 
 
 class LoadedModel(Protocol):
-    """A loaded artifact: an input tensor (uint8 [H,W,C], the contract's tensor before packing) becomes real outputs.
+    """A loaded artifact: a function from an input tensor (uint8 [H,W,C], before packing) to real outputs.
 
-    `qparams` has scale and zero point of every output that is quantized inside the file, whatever the dtype at its
-    border; it is empty for float precisions.
+    `qparams` has scale and zero point of every output that is quantized inside the file, whatever dtype the file
+    returns; it is empty for float precisions.
     """
 
     @property
@@ -55,7 +55,7 @@ class LoadedModel(Protocol):
 
 
 class RunnerModule(Protocol):
-    """What a runner's module offers."""
+    """The protocol of a runner's module."""
 
     def load(self, path: Path, tensors: Tensors) -> LoadedModel:
         """Load a file of one of the runner's formats.
@@ -71,11 +71,11 @@ class Runner:
     """One row of `RUNNERS`.
 
     Attributes:
-        name: how options and files call it.
-        title: how people call it, as verdicts have it: "LiteRT".
+        name: in options and files.
+        title: its name for people, as in verdicts: "LiteRT".
         formats: names of the formats that it runs.
-        module: imported when it is needed; offers `load`.
-        unit: what really computes here.
+        module: imported when it is needed; has `load`.
+        unit: the unit that computes on this machine.
         packages: distributions that `load` needs.
         timed: whether its times mean anything; an emulator's or interpreter's do not.
         extra: the distribution's extra that installs the packages.
@@ -103,8 +103,8 @@ class Runner:
             try:
                 metadata.version(package)
             except metadata.PackageNotFoundError:
-                wanted = f"samesight[{self.extra}]" if self.extra else package
-                return f"{self.title} needs {package}, which is not installed; pip install '{wanted}'"
+                requirement = f"samesight[{self.extra}]" if self.extra else package
+                return f"{self.title} needs {package}, which is not installed; pip install '{requirement}'"
         return ENVIRONMENTS[self.environment].missing()
 
     def load(self, path: Path, tensors: Tensors) -> LoadedModel:

@@ -37,24 +37,24 @@ class LiteRTModel:
     qparams: Mapping[Role, QuantParams]
 
     def _run(self, tensor: UInt8) -> Mapping[str, Any]:
-        made: Mapping[str, Any] = self.call(image=pack(tensor, self.input_layout))
-        return made
+        outputs: Mapping[str, Any] = self.call(image=pack(tensor, self.input_layout))
+        return outputs
 
     def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
         """Raw outputs of an input tensor uint8 [H, W, C], dequantized."""
-        made = self._run(tensor)
-        real: dict[Role, Float32] = {}
+        outputs = self._run(tensor)
+        values: dict[Role, Float32] = {}
         for info in self.outputs:
-            value = made[str(info.signature)]
+            value = outputs[str(info.signature)]
             if info.scale is not None and info.zero_point is not None:
                 value = dequantize(value, info.scale, info.zero_point)
-            real[info.role] = np.array(value, dtype=np.float32)  # type: ignore[index]
-        return real
+            values[info.role] = np.array(value, dtype=np.float32)  # type: ignore[index]
+        return values
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
         """The stored integers of the quantized outputs."""
-        made = self._run(tensor)
-        return {role: made[role].astype(np.int32) for role in self.qparams}
+        outputs = self._run(tensor)
+        return {role: outputs[role].astype(np.int32) for role in self.qparams}
 
 
 def load(path: Path, tensors: Tensors) -> LiteRTModel:

@@ -1,4 +1,4 @@
-"""A model to be called: a bundle's artifact or a run's server model, from an image to answers."""
+"""Models that can be called with an image and return answers: a bundle's artifact or a run's server model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class CallableModel:
 
 
 def as_picture(image: Image, spec: ModelSpec) -> Picture:
-    """Any accepted image as a picture; files are decoded over the spec's background."""
+    """Any accepted image as a picture; transparent pixels of files become the spec's background."""
     if isinstance(image, Picture):
         return image
     if isinstance(image, np.ndarray):
@@ -70,18 +70,18 @@ def open_artifact(bundle: Bundle, name: str | None = None) -> CallableModel:
     return CallableModel(artifact.name, bundle.spec, runner.load(bundle.path(artifact), artifact))
 
 
-def open_model(place: Path, artifact: str | None = None) -> CallableModel:
+def open_model(path: Path, artifact: str | None = None) -> CallableModel:
     """The model at a path: a bundle's artifact, or a run's server model.
 
     Raises:
         SamesightError: neither a bundle nor a run, or no such artifact.
     """
-    if is_run(place):
+    if is_run(path):
         if artifact:
-            raise SamesightError(f"{place}: is a run, which has no artifact {artifact!r}; give a bundle")
+            raise SamesightError(f"{path}: is a run, which has no artifact {artifact!r}; give a bundle")
         from samesight.contract.spec import read_spec
         from samesight.conversion.sources.server_model import load_server
 
-        spec = read_spec(place / "model.json")
-        return CallableModel("server model", spec, load_server(place / "network.pt2", spec).outputs)
-    return open_artifact(open_bundle(place), artifact)
+        spec = read_spec(path / "model.json")
+        return CallableModel("server model", spec, load_server(path / "network.pt2", spec).outputs)
+    return open_artifact(open_bundle(path), artifact)

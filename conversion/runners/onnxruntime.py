@@ -27,11 +27,11 @@ class OnnxModel:
 
     def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
         """Raw outputs of an input tensor uint8 [H, W, C]."""
-        made = self.session.run(list(self.roles), {"image": pack(tensor, self.input_layout)})
-        return dict(zip(self.roles, made, strict=True))
+        outputs = self.session.run(list(self.roles), {"image": pack(tensor, self.input_layout)})
+        return dict(zip(self.roles, outputs, strict=True))
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
-        """The outputs that lie on a grid, counted in its steps."""
+        """The quantized outputs, counted in steps."""
         return to_steps(self(tensor), self.qparams)
 
 

@@ -18,7 +18,7 @@ from samesight.conversion.runners.interface import Tensors
 
 @dataclass(frozen=True)
 class TorchModel:
-    """A module that takes the packed input tensor and gives one tensor, or one per role."""
+    """A module that takes the packed input tensor and returns one tensor, or one per role."""
 
     module: Callable[[Any], Any]
     input_layout: TensorLayout

@@ -48,7 +48,7 @@ def time_conversion(source: str, progress: Callable[[str], None] = lambda name: 
 
     Args:
         source: a run folder.
-        progress: told what is measured now.
+        progress: called with the name of what is measured next.
 
     Raises:
         SamesightError: an artifact could not be made.
@@ -80,21 +80,21 @@ def time_conversion(source: str, progress: Callable[[str], None] = lambda name: 
         together=together,
         cached=cached,
         alone=tuple(alone),
-        ratio=together / sum(one.seconds for one in alone),
+        ratio=together / sum(single.seconds for single in alone),
         peak_bytes=outcome.peak_bytes,
     )
 
 
 def print_timing(timing: Timing) -> str:
     """The comparison as a table in plain text, with the targets."""
-    width = max(len(one.name) for one in timing.alone)
-    rows = [f"  {one.name:<{width}}  {one.seconds:6.1f} s" for one in timing.alone]
-    total = sum(one.seconds for one in timing.alone)
+    width = max(len(single.name) for single in timing.alone)
+    lines = [f"  {single.name:<{width}}  {single.seconds:6.1f} s" for single in timing.alone]
+    total = sum(single.seconds for single in timing.alone)
     memory = timing.peak_bytes / 2**30
     return "\n".join(
         (
             "one converter after another, each in a fresh process",
-            *rows,
+            *lines,
             f"  {'sum':<{width}}  {total:6.1f} s",
             f"all together, with golden cases   {timing.together:6.1f} s {_against(timing.together, TARGET_SECONDS)}",
             f"ratio                             {timing.ratio:6.2f}   {_against(timing.ratio, TARGET_RATIO)}",

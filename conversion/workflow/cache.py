@@ -1,8 +1,8 @@
-"""Results of conversions, kept by the content of all that they were made from.
+"""Results of conversions, stored under a hash of everything that they depend on.
 
 An entry is a folder `<root>/<key>` with `entry.json` (a note, and the SHA-256 of every file) and `files/`. It is
-written beside under a name that begins with a dot and then renamed, so that a reader, another process or a kill meets
-whole entries only. Files are copied out, never lent, and their hashes checked: a damaged entry counts as none.
+written under a temporary name that begins with a dot and then renamed, so that readers, other processes and kills see
+complete entries only. Files are copied out, never linked, and their hashes checked: a damaged entry counts as none.
 """
 
 import contextlib
@@ -32,8 +32,8 @@ CODE_FOLDERS = ("contract", "datasets", "conversion")
 
 def default_root() -> Path:
     """Where the cache is: `SAMESIGHT_CACHE`, else `samesight` in the person's cache folder."""
-    if chosen := os.environ.get("SAMESIGHT_CACHE"):
-        return Path(chosen)
+    if configured := os.environ.get("SAMESIGHT_CACHE"):
+        return Path(configured)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "samesight"
 
 
@@ -54,7 +54,7 @@ def tool_versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def code_version() -> str:
-    """A hash over our own source: whoever changes how things are made makes them anew."""
+    """A hash over our own source: after a change of the code, cached results are not used."""
     root = Path(samesight.__file__).parent
     digest = hashlib.sha256()
     for folder in CODE_FOLDERS:
@@ -71,7 +71,7 @@ class Cache:
     limit: int = LIMIT
 
     def fetch(self, key: str, folder: Path) -> Any:
-        """Copy an entry's files below `folder` and return its note; None where there is no whole entry.
+        """Copy an entry's files below `folder` and return its note; None where there is no complete entry.
 
         Raises:
             SamesightError: `folder` cannot be written.
@@ -146,8 +146,8 @@ def _install(new: Path, entry: Path) -> None:
     try:
         new.rename(entry)
     except OSError:
-        # Another process made the same entry, or a damaged one stands here: ours is as good as the first, and better
-        # than the second.
+        # Another process made the same entry, or a damaged one is here: ours is as good as the first, and better than
+        # the second.
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
         with contextlib.suppress(OSError):
@@ -155,14 +155,14 @@ def _install(new: Path, entry: Path) -> None:
 
 
 def _files_below(folder: Path, paths: Iterable[str]) -> list[str]:
-    found = []
+    relative_paths = []
     for path in paths:
-        whole = folder / path
-        if not whole.exists():
-            raise SamesightError(f"{whole}: was to be kept in the cache, but is missing; run the command again")
-        files = sorted(file for file in whole.rglob("*") if file.is_file()) if whole.is_dir() else [whole]
-        found += [file.relative_to(folder).as_posix() for file in files]
-    return found
+        full_path = folder / path
+        if not full_path.exists():
+            raise SamesightError(f"{full_path}: was to be kept in the cache, but is missing; run the command again")
+        files = sorted(file for file in full_path.rglob("*") if file.is_file()) if full_path.is_dir() else [full_path]
+        relative_paths += [file.relative_to(folder).as_posix() for file in files]
+    return relative_paths
 
 
 def _bytes_below(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""The workflow: a source becomes a bundle, in child processes, and nothing that is known already is made again."""
+"""The workflow: converts a source to a bundle, in child processes; results that are in the cache are not made again."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -25,14 +25,14 @@ OnEvent = Callable[[Event], None]
 
 @dataclass
 class Outcome:
-    """What one conversion came to.
+    """The result of one conversion.
 
     Attributes:
-        bundle: as it stands on disk now.
-        unchanged: the bundle that stood there is the same, byte for byte, and was left alone.
+        bundle: as it is on disk now.
+        unchanged: the bundle that was there is the same, byte for byte, and was left alone.
         failures: name of each artifact that could not be made, and why.
         cached: names of what was made by an earlier conversion.
-        seconds: what each of the others took in its worker.
+        seconds: per item that was made now, the time that it took in its worker.
         peak_bytes: memory: the sum of the workers' peaks.
         notes: what else a person should know.
     """
@@ -66,7 +66,7 @@ def convert_source(
         spec: the `model.json` of a `.pt2` or function.
         calibration: a folder of images for a `.pt2` or function.
         cache: where results of earlier conversions may be found, and these kept; None for neither.
-        on_event: hears of every artifact: waiting, cached, begun, its steps, ended, failed.
+        on_event: called with every event of every artifact: waiting, cached, begin, step, end, failed.
 
     Raises:
         UsageError: the request contradicts itself.
@@ -74,24 +74,26 @@ def convert_source(
     """
     opened = source if isinstance(source, ModelSource) else open_source(str(source), spec, calibration)
     targets = choose(opened.spec.name, formats, precisions)
+    notes = left_out(formats)
     folder = Path(out)
-    work = _Conversion(opened, targets, cache, on_event, notes=left_out(formats))
     unchanged = False
     try:
         with replacing_bundle(folder) as new:
-            work.fill(new)
+            conversion = _Conversion(opened, targets, new, cache, on_event, notes)
+            peak_bytes = conversion.fill()
             if _is_same(folder, new):
                 raise _UnchangedError
     except _UnchangedError:
         unchanged = True
+    results = conversion.results
     return Outcome(
         bundle=open_bundle(folder),
         unchanged=unchanged,
-        failures=work.failures,
-        cached=work.cached,
-        seconds=work.seconds,
-        peak_bytes=work.peak_bytes,
-        notes=work.notes,
+        failures={name: result.failure for name, result in results.items() if result.failure is not None},
+        cached=[name for name, result in results.items() if result.cached],
+        seconds={name: result.seconds for name, result in results.items() if result.seconds is not None},
+        peak_bytes=peak_bytes,
+        notes=notes,
     )
 
 
@@ -106,57 +108,71 @@ def _is_same(folder: Path, new: Path) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class _Result:
+    """What became of one item: an artifact, or the golden cases.
+
+    Attributes:
+        artifact: its entry in the manifest; None for golden cases and for an artifact that could not be made.
+        ranges: hash of the activation ranges of an int8 artifact.
+        seconds: what it took in its worker; None for what failed or came from the cache.
+        cached: it was made by an earlier conversion.
+        failure: why it could not be made.
+    """
+
+    artifact: Artifact | None = None
+    ranges: str | None = None
+    seconds: float | None = None
+    cached: bool = False
+    failure: str | None = None
+
+
 @dataclass
 class _Conversion:
-    """One filling of a new bundle's folder."""
+    """One filling of the folder `new`; `results` has every item that was fetched, made or failed, in that order."""
 
     source: ModelSource
     targets: tuple[Target, ...]
+    new: Path
     cache: Cache | None
     on_event: OnEvent
-    new: Path = Path()
+    notes: list[str]
     keys: dict[str, str] = field(default_factory=dict)
-    artifacts: dict[str, Artifact] = field(default_factory=dict)
-    ranges: dict[str, str] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    cached: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    peak_bytes: int = 0
+    results: dict[str, _Result] = field(default_factory=dict)
 
-    def fill(self, new: Path) -> None:
-        """Make or fetch everything, and seal the folder."""
-        self.new = new
-        work = new / WORK
+    def fill(self) -> int:
+        """Make or fetch every item, and seal the folder. Returns the sum of the workers' peaks of memory, in bytes."""
+        work = self.new / WORK
         work.mkdir()
-        (new / "artifacts").mkdir()
+        (self.new / "artifacts").mkdir()
         for name in (GOLDEN, *(target.name for target in self.targets)):
             self.on_event(Event(kind="waiting", name=name))
         network = self.source.network or self._export(work)
         self.keys = make_keys(self.source, network, self.targets)
         missing = [name for name in self.keys if not self._fetch(name)]
-        self.peak_bytes = run_workers(self._jobs(missing, network), work, self._hear)
+        peak_bytes = run_workers(self._jobs(missing, network), work, self._on_worker_event)
         shutil.rmtree(work)
-        self._check()
-        (new / "model.json").write_text(self.source.spec.to_json(), encoding="utf-8")
-        artifacts = tuple(self.artifacts[target.name] for target in self.targets if target.name in self.artifacts)
-        seal(new, self.source.spec, artifacts, self._data(), metadata.version("samesight"))
+        artifacts = self._checked_artifacts()
+        (self.new / "model.json").write_text(self.source.spec.to_json(), encoding="utf-8")
+        seal(self.new, self.source.spec, artifacts, self._data(), metadata.version("samesight"))
+        return peak_bytes
 
     def _export(self, work: Path) -> Path:
         """A person's function, exported by a worker, which alone ever runs their code."""
         network = work / "network.pt2"
         job = make_job(self.source, network, (), self._scratch).model_copy(update={"function": self.source.function})
-        run_workers([job], work, self._hear)
+        run_workers([job], work, self._on_worker_event)
         return network
 
     def _fetch(self, name: str) -> bool:
-        note = self.cache.fetch(self.keys[name], self.new) if self.cache else None
-        if note is None:
+        """Copy an item from the cache, if it is there."""
+        entry = self.cache.fetch(self.keys[name], self.new) if self.cache else None
+        if entry is None:
             return False
-        self._tell(note["note"])
-        if name != GOLDEN:
-            self._keep(name, Artifact.model_validate(note["artifact"]), note["ranges"])
-        self.cached.append(name)
+        if entry["note"]:
+            self.notes.append(entry["note"])
+        artifact = None if name == GOLDEN else Artifact.model_validate(entry["artifact"])
+        self.results[name] = _Result(artifact, entry["ranges"], cached=True)
         self.on_event(Event(kind="cached", name=name))
         return True
 
@@ -169,64 +185,64 @@ class _Conversion:
         if len(jobs) < 2:
             jobs.insert(0, make_job(self.source, network, (), self._scratch))
         data = self.source.data
-        place = self._scratch(GOLDEN)
-        place.mkdir()
-        golden = GoldenJob(output=str(place), source=data.source if data else None, seed=data.seed if data else 0)
+        output = self._scratch(GOLDEN)
+        output.mkdir()
+        golden = GoldenJob(output=str(output), source=data.source if data else None, seed=data.seed if data else 0)
         return [jobs[0].model_copy(update={"golden": golden}), *jobs[1:]]
 
     def _scratch(self, name: str) -> Path:
-        """The folder into which a worker writes one unit, with the paths that it has in the bundle."""
+        """The folder into which a worker writes one item, with the paths that it has in the bundle."""
         return self.new / WORK / f"made {name}"
 
-    def _hear(self, event: Event) -> None:
+    def _on_worker_event(self, event: Event) -> None:
+        """Record what was made or failed, move what was made into the bundle, and pass the event on."""
         if event.kind == "failed":
             if event.fatal or event.name in (GOLDEN, EXPORT):
                 raise SamesightError(event.text)
-            self.failures[event.name] = event.text
+            self.results[event.name] = _Result(failure=event.text)
         elif event.kind == "end" and event.name != EXPORT:
-            self.seconds[event.name] = event.seconds
-            self._adopt(event)
+            self.results[event.name] = _Result(event.artifact, event.ranges, event.seconds)
+            if event.text:
+                self.notes.append(event.text)
+            self._store(event)
+            self._move(event.name)
         self.on_event(event)
 
-    def _adopt(self, event: Event) -> None:
-        """Keep what a worker has made: in the cache, and in the bundle."""
-        name, scratch = event.name, self._scratch(event.name)
-        if event.artifact is not None:
-            self._keep(name, event.artifact, event.ranges)
-        self._tell(event.text)
+    def _store(self, event: Event) -> None:
+        """Put an item into the cache; after the first failure to write there, nothing more is put."""
+        if self.cache is None:
+            return
+        scratch = self._scratch(event.name)
         artifact = event.artifact and event.artifact.model_dump(mode="json")
-        note = {"artifact": artifact, "ranges": event.ranges, "note": event.text}
-        if self.cache is not None:
-            try:
-                self.cache.store(self.keys[name], scratch, [path.name for path in scratch.iterdir()], note)
-            except SamesightError as error:
-                self.notes.append(f"{error}; this conversion is not kept for the next")
-                self.cache = None
-        for path in scratch.iterdir():
+        entry = {"artifact": artifact, "ranges": event.ranges, "note": event.text}
+        try:
+            self.cache.store(self.keys[event.name], scratch, [path.name for path in scratch.iterdir()], entry)
+        except SamesightError as error:
+            self.notes.append(f"{error}; this conversion is not kept for the next")
+            self.cache = None
+
+    def _move(self, name: str) -> None:
+        """Move an item's files from its worker's folder to their paths in the bundle."""
+        for path in self._scratch(name).iterdir():
             if path.name == "artifacts":
                 for file in path.iterdir():
                     file.rename(self.new / "artifacts" / file.name)
             else:
                 path.rename(self.new / path.name)
 
-    def _tell(self, note: str) -> None:
-        if note:
-            self.notes.append(note)
-
-    def _keep(self, name: str, artifact: Artifact, ranges: str | None) -> None:
-        self.artifacts[name] = artifact
-        if ranges is not None:
-            self.ranges[name] = ranges
-
-    def _check(self) -> None:
-        if len(set(self.ranges.values())) > 1:
+    def _checked_artifacts(self) -> tuple[Artifact, ...]:
+        """The artifacts in the order of the targets: at least one, and all int8 ones of one quantized model."""
+        if len({result.ranges for result in self.results.values() if result.ranges is not None}) > 1:
             raise SamesightError(
                 f"{self.source.title}: the processes found different activation ranges, so the int8 artifacts "
                 "would not be one model; convert again with --no-cache"
             )
-        if not self.artifacts:
-            reasons = dict.fromkeys(self.failures.values())
+        results = [self.results[target.name] for target in self.targets if target.name in self.results]
+        artifacts = tuple(result.artifact for result in results if result.artifact is not None)
+        if not artifacts:
+            reasons = dict.fromkeys(result.failure for result in self.results.values() if result.failure is not None)
             raise SamesightError(f"{self.source.title}: no artifact could be made: {'; '.join(reasons)}")
+        return artifacts
 
     def _data(self) -> DataSource | None:
         """Where the test split came from; None for a bundle without the server model's answers on one."""

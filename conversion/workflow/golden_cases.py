@@ -43,8 +43,8 @@ def make_cases(server: ServerModel, images: Sequence[Callable[[], UInt8]]) -> li
     """Golden cases from images spread evenly over `images`, as many as `BUDGET_BYTES` allows, at most `CASES`.
 
     Args:
-        server: says what must come out.
-        images: each gives uint8 [H, W, 3], RGB, upright.
+        server: computes the expected outputs.
+        images: each returns uint8 [H, W, 3], RGB, upright.
     """
     count = min(CASES, len(images))
     cases: list[GoldenCase] = []
@@ -61,8 +61,8 @@ def make_cases(server: ServerModel, images: Sequence[Callable[[], UInt8]]) -> li
 def answer_split(server: ServerModel, examples: Sequence[Example]) -> ServerAnswers:
     """The server model's answers on labelled images, and its metric there."""
     spec = TASKS[server.spec.task].ranking_spec(server.spec)
-    given = [answer_upright(server, spec, example.pixels) for example in examples]
-    return server_answers(spec, metric_value(given, examples, spec), given, fingerprint_of(examples))
+    predictions = [answer_upright(server, spec, example.pixels) for example in examples]
+    return server_answers(spec, metric_value(predictions, examples, spec), predictions, fingerprint_of(examples))
 
 
 def answer_upright(server: ServerModel, spec: ModelSpec, pixels: UInt8) -> list[Answer]:
@@ -124,12 +124,12 @@ def _make_case(server: ServerModel, pixels: UInt8, number: int) -> GoldenCase:
     picture = Picture(stored, orientation)
     tensor, geometry = preprocess(picture, server.spec.input)
     outputs = server.outputs(tensor)
-    given = tuple(answers(outputs, server.spec, geometry))
-    return GoldenCase(f"{number:03d}", picture, yuv, tensor, outputs, given)
+    expected = tuple(answers(outputs, server.spec, geometry))
+    return GoldenCase(f"{number:03d}", picture, yuv, tensor, outputs, expected)
 
 
 def _widened(pixels: UInt8, number: int) -> UInt8:
-    """Every third image with borders at both sides, or above and below: square ones would hide a wrong framing."""
+    """Every third image with borders left and right, or above and below: square ones would hide a wrong framing."""
     if number % 3 != 1:
         return pixels
     height, width = pixels.shape[:2]
@@ -138,8 +138,9 @@ def _widened(pixels: UInt8, number: int) -> UInt8:
 
 
 def _textured(pixels: UInt8, number: int) -> UInt8:
-    """Every second image tinted, two of five with fine noise: grey ones would hide exchanged channels, smooth ones a
-    resize without antialias.
+    """Every second image tinted, two of five with fine noise.
+
+    Grey images would hide exchanged channels, smooth ones a resize without antialias.
     """
     levels = pixels.astype(np.int32)
     if number % 2:
@@ -158,16 +159,16 @@ def stored_as(upright: UInt8, orientation: Orientation) -> UInt8:
 
 def _resized(pixels: UInt8, longer: int | None) -> UInt8:
     """The image with `longer` pixels on its longer side; None leaves it, unless it is larger than any of ours."""
-    found = max(pixels.shape[:2])
-    wanted = longer or min(found, LARGEST)
-    if wanted == found:
+    current = max(pixels.shape[:2])
+    target = longer or min(current, LARGEST)
+    if target == current:
         return pixels
-    height, width = (max(1, round(side * wanted / found)) for side in pixels.shape[:2])
+    height, width = (max(1, round(side * target / current)) for side in pixels.shape[:2])
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _size(case: GoldenCase) -> int:
-    """Bytes of the case's files; at most, as its PNG is hardly larger than its pixels."""
+    """An upper bound of the bytes of the case's files: a PNG is hardly larger than its pixels."""
     outputs = sum(array.nbytes for array in case.outputs.values())
     frame = len(case.yuv.data) if case.yuv else 0
     return 2 * case.picture.pixels.nbytes + case.tensor.nbytes + outputs + frame

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_asked = threading.Event()
+_interrupted = threading.Event()
 
 
 @contextmanager
 def remembered() -> Iterator[None]:
-    """Inside, an interrupt raises KeyboardInterrupt as ever and is remembered for `check`."""
-    _asked.clear()
-    usual = threading.current_thread() is threading.main_thread() and (
+    """Inside, an interrupt raises KeyboardInterrupt as usual and is remembered for `check`."""
+    _interrupted.clear()
+    default_handler = threading.current_thread() is threading.main_thread() and (
         signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
-    if not usual:  # ignored, or somebody else's: it stays so
+    if not default_handler:  # ignored, or somebody else's: it stays so
         yield
         return
     signal.signal(signal.SIGINT, _remember)
@@ -29,26 +29,26 @@ def remembered() -> Iterator[None]:
 @contextmanager
 def deferred() -> Iterator[None]:
     """Inside, an interrupt waits for the end of the block."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return
-    came: list[FrameType | None] = []
-    signal.signal(signal.SIGINT, lambda number, frame: came.append(frame))
+    frames: list[FrameType | None] = []
+    signal.signal(signal.SIGINT, lambda number, frame: frames.append(frame))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if came:
-            before(signal.SIGINT, came[0])
+        signal.signal(signal.SIGINT, handler)
+        if frames:
+            handler(signal.SIGINT, frames[0])
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt if one was raised before and came to nothing."""
-    if _asked.is_set():
+    """Raise KeyboardInterrupt if one was raised inside `remembered` and swallowed by a library."""
+    if _interrupted.is_set():
         raise KeyboardInterrupt
 
 
 def _remember(number: int, frame: FrameType | None) -> None:
-    _asked.set()
+    _interrupted.set()
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What a worker is told to make, and the cache's key of each thing that is made."""
+"""The jobs of workers, and the cache's key of each item."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,9 +15,9 @@ SHARED_TOOLS = ("torch", "torchao", "numpy", "pillow")
 GOLDEN_TOOLS = ("scikit-learn", "torchvision")
 
 
-def make_job(source: ModelSource, network: Path, targets: Sequence[Target], place: Callable[[str], Path]) -> Job:
+def make_job(source: ModelSource, network: Path, targets: Sequence[Target], scratch: Callable[[str], Path]) -> Job:
     """The job of making `targets`, each written below the folder `place(name)` under its path in the bundle."""
-    outputs = {target.name: place(target.name) / target.file for target in targets}
+    outputs = {target.name: scratch(target.name) / target.file for target in targets}
     for output in outputs.values():
         output.parent.mkdir(parents=True)
     return Job(
@@ -41,22 +41,22 @@ def make_job(source: ModelSource, network: Path, targets: Sequence[Target], plac
 
 
 def make_keys(source: ModelSource, network: Path, targets: Sequence[Target]) -> dict[str, str]:
-    """The cache's key of the golden cases and of each target: a hash over the content of all that makes it."""
+    """The cache's key of the golden cases and of each target: a hash over the content of everything it depends on."""
     shared = {
         "code": code_version(),
         "network": program_sha256(network),
         "spec": source.spec.to_json(),
         "tools": tool_versions(SHARED_TOOLS),
     }
-    images = images_sha256(source.calibration)
-    calibrated = {"calibration": images, "ranges": file_sha256(source.ranges) if source.ranges else ""}
+    image_hash = images_sha256(source.calibration)
+    calibrated = {"calibration": image_hash, "ranges": file_sha256(source.ranges) if source.ranges else ""}
     keys = {
         GOLDEN: make_key(
-            {**shared, "data": data_fingerprint(source.data) or images, "own tools": tool_versions(GOLDEN_TOOLS)}
+            {**shared, "data": data_fingerprint(source.data) or image_hash, "own tools": tool_versions(GOLDEN_TOOLS)}
         )
     }
     for target in targets:
-        own = {"format": target.format.name, "precision": target.precision}
-        parts = {**shared, **own, "own tools": tool_versions(target.format.packages)}
+        target_parts = {"format": target.format.name, "precision": target.precision}
+        parts = {**shared, **target_parts, "own tools": tool_versions(target.format.packages)}
         keys[target.name] = make_key({**parts, **calibrated} if PRECISIONS[target.precision].calibrated else parts)
     return keys

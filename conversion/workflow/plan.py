@@ -12,7 +12,7 @@ from samesight.conversion.precisions import PRECISIONS, PrecisionName
 class Target:
     """One artifact to be made.
 
-    `name` is how people call it (`digits.int8.tflite`), `file` where it stands in the bundle.
+    `name` is its name in commands and tables (`digits.int8.tflite`), `file` its path in the bundle.
     """
 
     name: str
@@ -32,21 +32,25 @@ def choose(model: str, formats: Sequence[str] = (), precisions: Sequence[str] = 
         UsageError: an unknown format or precision, or a format by name that holds none of the precisions or is not
             installed.
     """
-    named, wanted = ([text for text in texts if text != "all"] for texts in (formats, precisions))
-    for text in wanted:
+    format_names, requested = ([text for text in texts if text != "all"] for texts in (formats, precisions))
+    for text in requested:
         if text not in PRECISIONS:
             raise UsageError(f"unknown precision {text!r}; choose among {', '.join(PRECISIONS)}")
     if "all" in formats:
-        named = []
-    rows = list(dict.fromkeys(find_format(text) for text in named)) or list(FORMATS.values())
+        format_names = []
+    rows = list(dict.fromkeys(find_format(text) for text in format_names)) or list(FORMATS.values())
     targets = []
     for row in rows:
-        held = row.precisions if formats or precisions else row.standard
-        chosen = [precision for precision in held if not wanted or "all" in precisions or precision in wanted]
+        available = row.precisions if formats or precisions else row.standard
+        chosen = [
+            precision for precision in available if not requested or "all" in precisions or precision in requested
+        ]
         missing = row.missing() if row.extra else None
-        if named and not chosen:
-            raise UsageError(f"{row.title} ({row.suffix}) holds no {' or '.join(wanted)}, only {', '.join(held)}")
-        if named and missing:
+        if format_names and not chosen:
+            raise UsageError(
+                f"{row.title} ({row.suffix}) holds no {' or '.join(requested)}, only {', '.join(available)}"
+            )
+        if format_names and missing:
             raise UsageError(missing)
         if not missing:
             targets += [_target(model, row, precision) for precision in chosen]

@@ -1,4 +1,4 @@
-"""Workers as child processes: started, listened to, and, when one dies, replaced by one that makes what is left."""
+"""Runs workers as child processes and reads their events; a worker that dies is replaced by one for its other items."""
 
 import os
 import selectors
@@ -20,15 +20,16 @@ from samesight.conversion.workflow.interrupts import deferred
 from samesight.conversion.workflow.worker import Event, Job
 
 LAST_LINES = 5
-SAID_BYTES = 8000
+STDERR_BYTES = 8000
 OnEvent = Callable[[Event], None]
 
 
 @dataclass
 class Child:
-    """One job and the process that works on it now.
+    """One job and its current process.
 
-    `open` are the items that have not ended; `current` the one begun last.
+    `open` are the items that have not ended; `current` is the one begun last. `partial_line` is the begin of an event
+    whose end has not been read yet, `stderr_tail` the last bytes of standard error.
     """
 
     job: Job
@@ -37,17 +38,17 @@ class Child:
     open: list[str] = field(default_factory=list)
     current: str = ""
     process: "subprocess.Popen[bytes] | None" = None
-    rest: bytes = b""
-    said: bytes = b""
+    partial_line: bytes = b""
+    stderr_tail: bytes = b""
     starts: int = 0
     peak_bytes: int = 0
 
     def start(self, selector: selectors.BaseSelector) -> None:
-        """Start a process for the items that are open, and read what it says."""
+        """Start a process for the items that are open, and register its pipes."""
         self.starts += 1
         path = self.folder / f"worker-{self.number}-{self.starts}.json"
         write_atomically(path, _reduced(self.job, self.open).to_json().encode())
-        self.current, self.rest, self.said = "", b"", b""
+        self.current, self.partial_line, self.stderr_tail = "", b"", b""
         with deferred():  # an interrupt in here would leave a process that nobody knows
             self.process = subprocess.Popen(
                 [
@@ -70,20 +71,20 @@ class Child:
             selector.register(stream, selectors.EVENT_READ, self)
 
     def read_stderr(self) -> bool:
-        """Keep the end of what converters print; False when there will be no more."""
+        """Read what converters have printed and keep its last bytes; False at the end of the stream."""
         assert self.process is not None and self.process.stderr is not None
         data = self.process.stderr.read()
-        self.said = (self.said + (data or b""))[-SAID_BYTES:]
+        self.stderr_tail = (self.stderr_tail + (data or b""))[-STDERR_BYTES:]
         return data != b""
 
     def read(self, on_event: OnEvent) -> bool:
-        """Pass on the events that are there; False when there will be no more."""
+        """Read and pass on the complete events; False at the end of the stream."""
         assert self.process is not None and self.process.stdout is not None
         data = self.process.stdout.read()
         if data is None:
             return True
-        lines = (self.rest + data).split(b"\n")
-        self.rest = lines.pop()
+        lines = (self.partial_line + data).split(b"\n")
+        self.partial_line = lines.pop()
         for line in lines:
             try:
                 event = Event.model_validate_json(line)
@@ -94,12 +95,12 @@ class Child:
         return bool(data)
 
     def end(self, on_event: OnEvent) -> bool:
-        """After the process has gone: blame the item that it died of. True when a new process must make the rest."""
+        """After the process has ended: report the item that it died at as failed. True if other items are left."""
         assert self.process is not None
         code = self.process.wait()
         self.read_stderr()
         self.close()
-        reason = _death(code, self.said)
+        reason = _death_reason(code, self.stderr_tail)
         if not self.open:
             return False
         for name in [self.current] if self.current else list(self.open):
@@ -115,7 +116,7 @@ class Child:
         self.close()
 
     def close(self) -> None:
-        """Give back the pipes."""
+        """Close the pipes."""
         for stream in (self.process.stdout, self.process.stderr) if self.process else ():
             if stream is not None:
                 stream.close()
@@ -159,7 +160,7 @@ def run_workers(jobs: Sequence[Job], folder: Path, on_event: OnEvent) -> int:
 
 
 def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, on_event: OnEvent) -> None:
-    """Take in what one pipe of one worker has."""
+    """Read what one pipe of one worker holds."""
     child: Child = key.data
     assert child.process is not None
     if key.fd not in selector.get_map():
@@ -190,20 +191,20 @@ def _reduced(job: Job, items: Sequence[str]) -> Job:
 
 @cache
 def fixed_addresses() -> tuple[str, ...]:
-    """The words before a command that give it the same addresses each time; none where the system does not allow it.
+    """The prefix of a command that turns address randomization off; empty where the system does not allow it.
 
-    Core AI's converter names weights by LLVM's hashes, and these by the place in memory where LLVM was loaded.
+    Core AI's converter names weights by LLVM's hashes, which depend on the address at which LLVM was loaded.
     """
     tool = shutil.which("setarch")
     if tool is None:
         return ()
-    words = (tool, "--addr-no-randomize")
-    allowed = subprocess.run([*words, "true"], capture_output=True).returncode == 0
-    return words if allowed else ()
+    command = (tool, "--addr-no-randomize")
+    allowed = subprocess.run([*command, "true"], capture_output=True).returncode == 0
+    return command if allowed else ()
 
 
 def _environment() -> dict[str, str]:
-    """One thread per library, sets in the same order, our packages importable where they are not installed."""
+    """The environment variables: one thread per library, a fixed hash seed, our packages importable."""
     environment = dict(os.environ)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         environment[name] = "1"
@@ -214,12 +215,12 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _death(code: int, said: bytes) -> str:
+def _death_reason(code: int, stderr_tail: bytes) -> str:
     if code < 0:
         cause = f"was killed by {signal.Signals(-code).name}"
         if code == -signal.SIGKILL:
             cause += " (out of memory, as a rule)"
     else:
         cause = f"ended with code {code}"
-    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in stderr_tail.decode(errors="replace").splitlines() if line.strip()]
     return f"its converter {cause}; its last lines: {' | '.join(lines[-LAST_LINES:]) or 'none'}"

@@ -45,12 +45,12 @@ def server_answers(
 ) -> ServerAnswers:
     """Make the document, with those of each image's answers that the task keeps."""
     task = TASKS[spec.task]
-    kept = [task.kept_answers(image) for image in images]
+    kept_answers = [task.kept_answers(image) for image in images]
     return ServerAnswers(
         metric_name=task.metric_name,
         metric=metric,
         fingerprint=fingerprint,
-        images=tuple(tuple(_Answer(index=a.index, score=a.score, box=a.box) for a in image) for image in kept),
+        images=tuple(tuple(_Answer(index=a.index, score=a.score, box=a.box) for a in image) for image in kept_answers),
     )
 
 

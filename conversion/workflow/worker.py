@@ -1,8 +1,8 @@
 """A child process that converts: `python -m samesight.conversion.workflow.worker JOB.json PARENT`.
 
-It makes the job's artifacts one after another, so that they share imports and one prepared program, and tells what it
-does as JSON lines on its standard output (`Event`). All that converters print goes to standard error instead. When it
-dies, what it had told stays told.
+It makes the job's artifacts one after another, so that they share imports and one prepared program, and writes events
+as JSON lines to its standard output (`Event`). All that converters print goes to standard error instead. When it dies,
+the items whose end it had reported are complete.
 """
 
 import importlib
@@ -90,12 +90,18 @@ class Job(Document):
 
 
 class Event(Strict):
-    """One line of a worker's story (`waiting` and `cached` are told by the command itself).
+    """A change of state of one item; one JSON line of a worker's output.
 
-    begin, end, failed: of the item `name`; `text` says why it failed, or what else a person should know. step: `text`
-    says what is done now for the item begun last. `ranges` is the hash of the activation ranges of an int8 artifact,
-    `peak_bytes` the memory used.
-    `fatal`: what failed this item will fail all others (the disk is full).
+    Attributes:
+        kind: `waiting` and `cached` come from the command itself, the others from a worker. `step` is a step of the
+            item begun last.
+        name: the item: an artifact, the golden cases or the exported network.
+        text: failed: the reason; end: a note for the user, if any; step: what is done now.
+        seconds: end: what the item took.
+        artifact: end: the artifact's entry in the manifest.
+        ranges: end: hash of the activation ranges of an int8 artifact.
+        peak_bytes: end: peak memory of the worker so far.
+        fatal: failed: all other items would fail for the same reason (the disk is full).
     """
 
     kind: Literal["waiting", "cached", "begin", "step", "end", "failed"]
@@ -145,7 +151,7 @@ class Programs:
 
 
 def run(job: Job, emit: Emit) -> None:
-    """Make every item of the job; what fails is an event, not raised, and the next is begun."""
+    """Make every item of the job; a failure is emitted as an event, not raised, and the next item is begun."""
     programs = Programs(job, emit)
     if job.function:
         _make_item(EXPORT, Path(job.network), emit, lambda: _export(job))
@@ -160,7 +166,7 @@ def _make_item(name: str, output: Path, emit: Emit, make: Callable[[], Event]) -
     emit(Event(kind="begin", name=name))
     started = time.perf_counter()
     try:
-        made = make()
+        end = make()
     except SamesightError as error:
         emit(Event(kind="failed", name=name, text=str(error)))
     except Exception as error:  # converters raise anything; it costs this item alone
@@ -169,7 +175,7 @@ def _make_item(name: str, output: Path, emit: Emit, make: Callable[[], Event]) -
     else:
         seconds = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        emit(made.model_copy(update={"kind": "end", "name": name, "seconds": seconds, "peak_bytes": peak}))
+        emit(end.model_copy(update={"kind": "end", "name": name, "seconds": seconds, "peak_bytes": peak}))
 
 
 def _failure(name: str, output: Path, error: Exception) -> Event:
@@ -228,7 +234,7 @@ def _lower(programs: Programs, target: TargetJob) -> Event:
 
 
 def main(path: str, parent: int) -> None:
-    """Run a job file; events go to the standard output of old, everything else to standard error.
+    """Run a job file; events go to the original standard output, everything else to standard error.
 
     Args:
         path: of the job.
@@ -251,7 +257,7 @@ def main(path: str, parent: int) -> None:
 
     torch.set_num_threads(1)
     run(job, emit)
-    # Everything is written and told; taking converters down in order would cost 2 s.
+    # All files and events are written; an orderly shutdown of the converters would cost 2 s.
     sys.stderr.flush()
     os._exit(0)
 

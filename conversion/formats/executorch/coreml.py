@@ -1,8 +1,9 @@
 """ExecuTorch with Core ML inside (`.coreml.pte`): one file for ExecuTorch's runtime on Apple's systems.
 
 The whole network is one Core ML program (iOS 18), which Core ML may run on the Neural Engine. Input and outputs are
-float32 (image [1,C,H,W], values 0..255, contiguous), values between float16. The file's constant methods are those of
-`xnnpack.py`. Apple's delegate is for macOS and iOS alone; here `runners/coreml` takes the package out and evaluates it.
+float32 (image [1,C,H,W], values 0..255, contiguous), intermediate values float16. The file's constant methods are those
+of `xnnpack.py`. Apple's delegate is for macOS and iOS alone; here `runners/coreml` extracts the package and evaluates
+it.
 """
 
 from typing import Any

@@ -1,7 +1,8 @@
 """ExecuTorch (`.pte`), lowered to XNNPACK.
 
 Input and outputs are float32 at both precisions (image [1,C,H,W], values 0..255, contiguous: a program remembers the
-strides of its example). In an int8 file XNNPACK quantizes the input exactly and every output value lies on its grid.
+strides of its example). In an int8 file XNNPACK quantizes the input exactly and every output value is
+(q - zero_point) * scale for an integer q.
 
 The file's constant methods are `model_json` (the spec) and, for int8, `quanta_json` (scale and zero point per output);
 each returns one string.
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 TITLE = "ExecuTorch"
 BOOKKEEPING = ("getitem", "quantize_per", "quantize_affine", "alloc", "executorch_call_delegate")
-"""Nodes that compute nothing of the network: moving values in and out of integers and of delegates."""
+"""Parts of the names of nodes that compute nothing of the network: quantization and calls of delegates."""
 
 
 def convert(job: Lowering) -> Lowered:
@@ -36,8 +37,8 @@ def convert(job: Lowering) -> Lowered:
 
 def constants_of(job: Lowering) -> dict[str, str]:
     """The constant methods of a file: their names, and the string that each returns."""
-    grids = {QPARAMS_KEY: write_qparams(job.integer.outputs)} if job.integer else {}
-    return {SPEC_KEY: job.spec.to_json(), **grids}
+    qparams = {QPARAMS_KEY: write_qparams(job.integer.outputs)} if job.integer else {}
+    return {SPEC_KEY: job.spec.to_json(), **qparams}
 
 
 def describe(job: Lowering, share: float, tools: Sequence[str], minimum: Mapping[str, str] | None = None) -> Lowered:
@@ -67,7 +68,7 @@ def lower(
 ) -> tuple[bytes, float]:
     """Run ExecuTorch's exporter with one delegate. Returns the file's bytes and the delegated share.
 
-    `partitioner` is called under `quiet`, for what its imports say. `title` is how a refusal calls the format.
+    `partitioner` is called under `quiet`, because its imports print. `title` names the format in a refusal.
     """
     try:
         with quiet():
@@ -95,12 +96,12 @@ def outputs_of(module: Any) -> list[Any]:
 def compute_nodes(module: Any) -> Iterator[str]:
     """The operators of a graph that compute something."""
     for node in module.graph.nodes:
-        if node.op == "call_function" and not any(word in str(node.target) for word in BOOKKEEPING):
+        if node.op == "call_function" and not any(name_part in str(node.target) for name_part in BOOKKEEPING):
             yield str(node.target)
 
 
 def delegated_share(module: Any) -> float:
-    """How many of all compute nodes stand inside the delegate, 0..1."""
+    """The share of compute nodes inside the delegate, 0..1."""
     inside = sum(
         len(list(compute_nodes(part.original_module.graph_module)))
         for _, part in module.named_children()

@@ -1,4 +1,4 @@
-"""What a report draws by task: one table. Each row stands at the end of its task's module."""
+"""The task-dependent parts of a report: one table. Each row is at the end of its task's module."""
 
 from samesight.contract.tasks import Task
 from samesight.conversion.report.tasks.classification import CLASSIFICATION

@@ -24,11 +24,11 @@ MATRIX_CLASSES = 24
 CONFUSIONS = 12
 
 
-def panel(shown: Shown, served: Sequence[Answer], given: Sequence[Answer], size: Size) -> Panel:
+def panel(shown: Shown, server_answers: Sequence[Answer], answers: Sequence[Answer], size: Size) -> Panel:
     """The best labels with their scores."""
-    same = [answer.index for answer in served[:1]] == [answer.index for answer in given[:1]]
-    lines = tuple(Line(a.label, f"{a.score:.3f}", min(max(a.score, 0.0), 1.0)) for a in given[:LABELS])
-    note = "nothing found" if not served and not given else "same answer" if same else "another answer"
+    same = [answer.index for answer in server_answers[:1]] == [answer.index for answer in answers[:1]]
+    lines = tuple(Line(a.label, f"{a.score:.3f}", min(max(a.score, 0.0), 1.0)) for a in answers[:LABELS])
+    note = "nothing found" if not server_answers and not answers else "same answer" if same else "another answer"
     return Panel(shown.number, shown.name, same, note, lines)
 
 
@@ -40,18 +40,20 @@ def truth(example: LabelledImage, spec: ModelSpec, size: Size) -> tuple[str, tup
 def split_drawings(data: SplitData) -> SplitDrawings:
     """Confusion matrices of the server model and the artifact in focus."""
     truths, count = [example.label for example in data.examples], len(data.spec.labels)
-    tested = data.focus.record.test if data.focus.record else []
-    models = (("server model", data.served), (data.focus.name, tested))
+    artifact_answers = data.focus.record.test if data.focus.record else []
+    models = (("server model", data.server_answers), (data.focus.name, artifact_answers))
     return SplitDrawings(
-        confusions=tuple(confusion(title, given, truths, count) for title, given in models),
-        mistakes=tuple(mistakes(data.served, tested, truths, data.spec.labels)) if count > MATRIX_CLASSES else (),
+        confusions=tuple(confusion(title, predictions, truths, count) for title, predictions in models),
+        mistakes=tuple(mistakes(data.server_answers, artifact_answers, truths, data.spec.labels))
+        if count > MATRIX_CLASSES
+        else (),
     )
 
 
-def confusion(title: str, given: Sequence[Sequence[Answer]], truths: Sequence[int], classes: int) -> Confusion:
+def confusion(title: str, predictions: Sequence[Sequence[Answer]], truths: Sequence[int], classes: int) -> Confusion:
     """Counts [true class, answered class] of first answers; cells only up to `MATRIX_CLASSES` classes."""
     counts = np.zeros((classes, classes), np.int64)
-    for answers, truth in zip(given, truths, strict=True):
+    for answers, truth in zip(predictions, truths, strict=True):
         if answers:
             counts[truth, answers[0].index] += 1
     cells: tuple[tuple[Cell, ...], ...] = ()
@@ -71,12 +73,12 @@ def mistakes(
     labels: Sequence[str],
 ) -> list[Mistake]:
     """The most frequent confusions of both models together, most frequent first."""
-    found = [
-        Counter((truth, a[0].index) for a, truth in zip(given, truths, strict=True) if a and a[0].index != truth)
-        for given in (server, artifact)
+    counts = [
+        Counter((truth, a[0].index) for a, truth in zip(predictions, truths, strict=True) if a and a[0].index != truth)
+        for predictions in (server, artifact)
     ]
-    pairs = sorted(found[0] | found[1], key=lambda pair: (-(found[0][pair] + found[1][pair]), pair))
-    return [Mistake(labels[t], labels[a], found[0][(t, a)], found[1][(t, a)]) for t, a in pairs[:CONFUSIONS]]
+    pairs = sorted(counts[0] | counts[1], key=lambda pair: (-(counts[0][pair] + counts[1][pair]), pair))
+    return [Mistake(labels[t], labels[a], counts[0][(t, a)], counts[1][(t, a)]) for t, a in pairs[:CONFUSIONS]]
 
 
 CLASSIFICATION = TaskDrawing(

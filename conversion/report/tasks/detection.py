@@ -35,30 +35,30 @@ def facts(spec: ModelSpec) -> list[Fact]:
 
 
 def _coding(coding: BoxCoding) -> str:
-    unit = "cells" if coding.unit == "stride" else "fractions" if coding.unit == "fraction" else "pixels"
+    unit_name = "cells" if coding.unit == "stride" else "fractions" if coding.unit == "fraction" else "pixels"
     strides = f", stride {', '.join(map(str, coding.strides))}" if coding.strides else ""
-    return f"{CODINGS[coding.coding]} in {unit}{strides}"
+    return f"{CODINGS[coding.coding]} in {unit_name}{strides}"
 
 
-def panel(shown: Shown, served: Sequence[Answer], given: Sequence[Answer], size: Size) -> Panel:
-    """The boxes, told apart by whether the server model has them too."""
-    columns, _ = match_answers(served, given, gate_for(shown.precision, "cpu").iou)
+def panel(shown: Shown, server_answers: Sequence[Answer], answers: Sequence[Answer], size: Size) -> Panel:
+    """The boxes, each marked as the same, extra or missing compared with the server model's."""
+    columns, _ = match_answers(server_answers, answers, gate_for(shown.precision, "cpu").iou)
     matched = set(columns)
     boxes = [
         _answer_box(answer, "same" if column in matched else "extra", size)
-        for column, answer in enumerate(given[:MOST_BOXES])
+        for column, answer in enumerate(answers[:MOST_BOXES])
     ]
     boxes += [
         _answer_box(answer, "missing", size)
-        for answer, column in zip(served[:MOST_BOXES], columns[:MOST_BOXES], strict=True)
+        for answer, column in zip(server_answers[:MOST_BOXES], columns[:MOST_BOXES], strict=True)
         if column is None
     ]
     missing = columns.count(None)
-    extra = len(given) - (len(served) - missing)
+    extra = len(answers) - (len(server_answers) - missing)
     differences = [f"{missing} missing"] if missing else []
     differences += [f"{extra} extra"] if extra else []
-    note = ", ".join(differences) or ("same " + plural(len(given), "box", "boxes") if given else "nothing found")
-    more = max(0, len(given) - MOST_BOXES)
+    note = ", ".join(differences) or ("same " + plural(len(answers), "box", "boxes") if answers else "nothing found")
+    more = max(0, len(answers) - MOST_BOXES)
     return Panel(shown.number, shown.name, not differences, note, boxes=tuple(boxes), more=more)
 
 
@@ -81,18 +81,18 @@ def _box(
     kind: BoxKind,
     size: Size,
 ) -> Box:
-    """The label stands above the box, or inside it at the image's upper edge, and does not leave the right edge."""
+    """The label is above the box, or inside it at the image's upper edge, and does not cross the right edge."""
     x1, y1, x2, y2 = corners
-    unit = max(size) / 100
+    percent = max(size) / 100
     at_right = x1 > 0.6 * size[0]
     if kind == "missing":  # Below, because the box that came instead often lies over it.
-        text_y = y2 + 5.6 * unit if y2 < size[1] - 7 * unit else y2 - 1.4 * unit
+        text_y = y2 + 5.6 * percent if y2 < size[1] - 7 * percent else y2 - 1.4 * percent
     else:
-        text_y = y1 - 1.2 * unit if y1 > 8 * unit else y1 + 5.6 * unit
+        text_y = y1 - 1.2 * percent if y1 > 8 * percent else y1 + 5.6 * percent
     return Box(
         *(round(x1, 2), round(y1, 2), round(x2 - x1, 2), round(y2 - y1, 2)),
         *(label, score, kind),
-        text_x=round(min(x2, size[0] - unit) if at_right else max(x1, unit), 2),
+        text_x=round(min(x2, size[0] - percent) if at_right else max(x1, percent), 2),
         text_y=round(text_y, 2),
         anchor="end" if at_right else "start",
     )
@@ -100,19 +100,21 @@ def _box(
 
 def split_drawings(data: SplitData) -> SplitDrawings:
     """Precision over recall of the server model, and of each precision the artifact that loses most."""
-    drawn = [("server model", "server", data.served)]
-    worst = _worst_of_each(data.verdicts, data.shown)
-    drawn += [(shown.name, shown.precision, shown.record.test) for shown in worst if shown.record]
-    precisions = [precision_at_recall(split_matches(given, data.examples, data.spec)) for _, _, given in drawn]
+    models = [("server model", "server", data.server_answers)]
+    worst = _worst_per_precision(data.verdicts, data.shown)
+    models += [(shown.name, shown.precision, shown.record.test) for shown in worst if shown.record]
+    precisions = [
+        precision_at_recall(split_matches(predictions, data.examples, data.spec)) for _, _, predictions in models
+    ]
     plot = recall_plot(min(float(values.min()) for values in precisions))
-    pairs = zip(drawn, precisions, strict=True)
+    pairs = zip(models, precisions, strict=True)
     return SplitDrawings(
         plot=plot, curves=tuple(recall_curve(title, kind, values, plot) for (title, kind, _), values in pairs)
     )
 
 
-def _worst_of_each(verdicts: Sequence[Verdict], shown: Sequence[Shown]) -> list[Shown]:
-    """Of each precision the artifact that loses most among those that ran, in the order of their first artifacts."""
+def _worst_per_precision(verdicts: Sequence[Verdict], shown: Sequence[Shown]) -> list[Shown]:
+    """Per precision, the artifact with the largest loss among those that ran, in the order of their first artifacts."""
     worst: dict[str, tuple[float, Shown]] = {}
     for verdict, artifact in zip(verdicts, shown, strict=True):
         loss = verdict.metric.drop if verdict.metric else 0.0
@@ -143,11 +145,11 @@ def recall_curve(title: str, kind: str, precisions: npt.NDArray[np.float64], plo
     return Curve(title, kind, "M" + "L".join(steps), f"{precisions.mean():.4f}")
 
 
-def split_matches(given: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> list[Matches]:
+def split_matches(predictions: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> list[Matches]:
     """Every test image's detections against its truth at IoU 0.5."""
     return [
         match_image(boxes, example.boxes, example.labels, len(spec.labels))
-        for boxes, example in zip(given, examples, strict=True)
+        for boxes, example in zip(predictions, examples, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a report shows of a task alone: the row type of the table `DRAWINGS`."""
+"""The parts of a report that depend on the task: the row type of the table `DRAWINGS`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Confusion:
-    """What one model answered per true class; `cells` is empty where there are too many classes to show."""
+    """One model's answers per true class; `cells` is empty where there are too many classes to show."""
 
     title: str
     right: int
@@ -56,7 +56,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class SplitDrawings:
-    """What a task draws of the test split; empty parts do not apply."""
+    """A task's drawings of the test split; empty parts do not apply."""
 
     confusions: tuple[Confusion, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
@@ -66,13 +66,13 @@ class SplitDrawings:
 
 @dataclass(frozen=True)
 class SplitData:
-    """The test split as a task needs it: the truth, the server model's answers, and what every artifact gave.
+    """The test split: its examples, the server model's answers, and the results of every artifact.
 
-    `focus` is the artifact that stands beside the server model.
+    `focus` is the artifact that is compared with the server model.
     """
 
     examples: Sequence[LabelledImage]
-    served: Answers
+    server_answers: Answers
     shown: Sequence[Shown]
     focus: Shown
     verdicts: Sequence[Verdict]
@@ -84,10 +84,10 @@ class TaskDrawing:
     """One row of `DRAWINGS`.
 
     Attributes:
-        facts: what the model's spec says of this task alone.
-        first_shots: how many golden cases stand open.
-        panel: one model's answers on one image of a size, beside the server model's.
-        truth: what is in a labelled image, in words and as boxes.
+        facts: the facts in the model's spec that belong to this task.
+        first_shots: how many golden cases are shown unfolded.
+        panel: one model's answers on one image of a size, compared with the server model's.
+        truth: the truth of a labelled image, in words and as boxes.
         split: figures of the test split.
         legend: whether boxes are drawn, which a legend explains.
         answering: ends the explanation of SNR; may be empty.

@@ -1,4 +1,4 @@
-"""One operator of a program, bound to the places where its values are kept while the program is walked."""
+"""One operator of a program, bound to the slots in which its values are stored while the program is evaluated."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Step:
-    """One operator: its function with all constants bound, and where its other arguments and results are kept.
+    """One operator: its function with all constants bound, and the slots of its other arguments and its results.
 
     `arguments` has the parameter, the slot (several for a list of tensors) and the conversion of each.
     """
@@ -47,8 +47,8 @@ def evaluate_operation(operation: Any) -> Value:
     values: list[Value] = [None] * len(slots)
     with torch.no_grad():
         advance(step, values, Path(operation.name))
-    made = tuple(values[slot] for slot, _ in step.results)
-    return made[0] if len(made) == 1 else made
+    results = tuple(values[slot] for slot, _ in step.results)
+    return results[0] if len(results) == 1 else results
 
 
 def step_of(operation: Any, slots: dict[int, int], constants: dict[int, Value]) -> Step:
@@ -57,69 +57,76 @@ def step_of(operation: Any, slots: dict[int, int], constants: dict[int, Value]) 
     Raises:
         SamesightError: the operation has an input that the operator's function does not take.
     """
-    row = OPERATORS[operation.op_type]
+    operator = OPERATORS[operation.op_type]
     bound: dict[str, Any] = {}
     arguments: list[tuple[str, int | tuple[int, ...], Callable[[Any], Any] | None]] = []
-    for name, given in operation.inputs.items():
-        if given is None:
+    for name, operand in operation.inputs.items():
+        if operand is None:
             continue
-        if name not in row.parameters:
+        if name not in operator.parameters:
             raise SamesightError(
                 f"operator {operation.name!r} ({operation.op_type}) has an input {name!r} that the evaluator "
                 "does not know; add it to the function in conversion/coreml/operators"
             )
-        variables = given if isinstance(given, (tuple, list)) else (given,)
-        known = [_known(variable, slots, constants) for variable in variables]
-        conversion = row.parameters[name]
-        if all(value is not None for value in known):
-            value = known if isinstance(given, (tuple, list)) else known[0]
+        variables = operand if isinstance(operand, (tuple, list)) else (operand,)
+        constant_values = [_constant_value(variable, slots, constants) for variable in variables]
+        conversion = operator.parameters[name]
+        if all(value is not None for value in constant_values):
+            value = constant_values if isinstance(operand, (tuple, list)) else constant_values[0]
             bound[name] = conversion(value) if conversion else value
-        elif isinstance(given, (tuple, list)):
-            places = tuple(constant_or_slot(variable, slots, constants) for variable in variables)
-            arguments.append((name, places, conversion))
+        elif isinstance(operand, (tuple, list)):
+            operand_slots = tuple(constant_or_slot(variable, slots, constants) for variable in variables)
+            arguments.append((name, operand_slots, conversion))
         else:
-            arguments.append((name, slot_of(slots, given), conversion))
+            arguments.append((name, slot_of(slots, operand), conversion))
     results = tuple((slot_of(slots, variable), declared_of(variable)) for variable in operation.outputs)
     return Step(
-        operation.op_type, partial(row.compute, **bound), _is_exact(row, operation), tuple(arguments), results, ()
+        operation.op_type,
+        partial(operator.compute, **bound),
+        _is_exact(operator, operation),
+        tuple(arguments),
+        results,
+        (),
     )
 
 
-def _is_exact(row: Operator, operation: Any) -> bool:
+def _is_exact(operator: Operator, operation: Any) -> bool:
     """No rounding: the values come from inputs of the same dtype."""
-    kinds = {_dtype(variable) for variable in operation.outputs}
-    return row.exact and (kinds.isdisjoint({"fp16"}) or "fp32" not in _input_kinds(operation))
+    dtypes = {_dtype(variable) for variable in operation.outputs}
+    return operator.exact and (dtypes.isdisjoint({"fp16"}) or "fp32" not in _input_dtypes(operation))
 
 
-def _input_kinds(operation: Any) -> set[str]:
-    given = [each for each in operation.inputs.values() if each is not None]
-    return {_dtype(item) for each in given for item in (each if isinstance(each, (tuple, list)) else (each,))}
+def _input_dtypes(operation: Any) -> set[str]:
+    operands = [operand for operand in operation.inputs.values() if operand is not None]
+    return {
+        _dtype(item) for operand in operands for item in (operand if isinstance(operand, (tuple, list)) else (operand,))
+    }
 
 
 def advance(step: Step, values: list[Value], path: Path, release: bool = True) -> None:
-    """Compute a step: its results are stored into `values` in their dtypes, and what nobody reads any more is freed.
+    """Compute a step: store its results into `values` in their dtypes, and free the values that no later step reads.
 
     Raises:
         SamesightError: a variant that is not evaluated, inputs that do not fit, or a result in an undeclared shape.
     """
     arguments = {}
-    for name, place, conversion in step.arguments:
-        value = [values[slot] for slot in place] if isinstance(place, tuple) else values[place]
+    for name, slots, conversion in step.arguments:
+        value = [values[slot] for slot in slots] if isinstance(slots, tuple) else values[slots]
         arguments[name] = conversion(value) if conversion else value
     try:
-        made = step.call(**arguments)
+        results = step.call(**arguments)
     except NotImplementedError as error:
         raise SamesightError(
             f"{path}: {step.results[0][1].name} ({step.kind}): the evaluator has no {error}; run the package on a Mac"
         ) from None
-    except (RuntimeError, IndexError, ValueError) as error:  # torch's words for shapes that do not fit each other
+    except (RuntimeError, IndexError, ValueError) as error:  # torch's errors for shapes that do not fit each other
         raise SamesightError(
             f"{path}: {step.results[0][1].name} ({step.kind}) cannot be computed ({first_line(error)}); "
             "give inputs in a shape that the model takes"
         ) from None
-    if isinstance(made, Tensor):
-        made = (made,)
-    for (slot, declared), value in zip(step.results, made, strict=True):
+    if isinstance(results, Tensor):
+        results = (results,)
+    for (slot, declared), value in zip(step.results, results, strict=True):
         value = value.to(stored_dtype(declared.dtype)) if step.exact else store(value, declared.dtype)
         if declared.shape is not None and tuple(value.shape) != declared.shape:
             raise SamesightError(
@@ -132,36 +139,38 @@ def advance(step: Step, values: list[Value], path: Path, release: bool = True) -
             values[slot] = None
 
 
-def with_releases(steps: Sequence[Step], kept: set[int]) -> list[Step]:
-    """Each step with the slots that nobody reads after it."""
-    seen = set(kept)
-    turned = []
+def with_releases(steps: Sequence[Step], retained: set[int]) -> list[Step]:
+    """Each step with the slots that no later step reads, but for those in `retained`."""
+    needed_later = set(retained)
+    reversed_steps = []
     for step in reversed(steps):
-        read = {slot for _, place, _ in step.arguments for slot in (place if isinstance(place, tuple) else (place,))}
-        free = (read | {slot for slot, _ in step.results}) - seen
-        seen |= free
-        turned.append(dataclasses.replace(step, released=tuple(sorted(free))))
-    return turned[::-1]
+        read_slots = {
+            slot for _, slots, _ in step.arguments for slot in (slots if isinstance(slots, tuple) else (slots,))
+        }
+        free = (read_slots | {slot for slot, _ in step.results}) - needed_later
+        needed_later |= free
+        reversed_steps.append(dataclasses.replace(step, released=tuple(sorted(free))))
+    return reversed_steps[::-1]
 
 
 def slot_of(slots: dict[int, int], variable: Any) -> int:
-    """The place of a variable's value: the next free one when it is first asked for."""
+    """The slot of a variable's value; a variable without one gets the next free slot."""
     return slots.setdefault(id(variable), len(slots))
 
 
-def _known(variable: Any, slots: dict[int, int], constants: dict[int, Value]) -> Value:
-    """The value of a constant, or of what was computed from constants; None if it depends on the inputs."""
+def _constant_value(variable: Any, slots: dict[int, int], constants: dict[int, Value]) -> Value:
+    """The value of a variable that is constant or computed from constants; None if it depends on the inputs."""
     if variable.op is not None and variable.op.op_type == "const":
         return from_constant(variable.val, _dtype(variable))
     return constants.get(slots.get(id(variable), -1))
 
 
 def constant_or_slot(variable: Any, slots: dict[int, int], constants: dict[int, Value]) -> int:
-    """The place of a variable's value; what is known of it now is put among the constants."""
-    known = _known(variable, slots, constants)
+    """The slot of a variable's value; a constant value is added to `constants`."""
+    value = _constant_value(variable, slots, constants)
     slot = slot_of(slots, variable)
-    if known is not None:
-        constants[slot] = known
+    if value is not None:
+        constants[slot] = value
     return slot
 
 
@@ -174,7 +183,7 @@ def _dtype(variable: Any) -> str:
 
 
 def declared_of(variable: Any) -> Declared:
-    """What the program says about a variable."""
+    """Name, dtype and shape of a variable as the program declares them."""
     lengths = tuple(variable.shape)
     fixed = all(isinstance(length, (int, np.integer)) for length in lengths)
     return Declared(variable.name, _dtype(variable), tuple(int(length) for length in lengths) if fixed else None)

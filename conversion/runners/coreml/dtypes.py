@@ -67,7 +67,7 @@ CONVERSIONS: dict[Any, Callable[[Any], Any]] = {
 
 
 def conversions(function: Callable[..., Any]) -> Mapping[str, Callable[[Any], Any] | None]:
-    """How each parameter of an operator's function takes a value, by its annotation; None: as it is."""
+    """The conversion of a value for each parameter of an operator's function, by its annotation; None: unchanged."""
     hints = {name: hint for name, hint in get_type_hints(function).items() if name != "return"}
     return {name: CONVERSIONS.get(_without_none(hint)) for name, hint in hints.items()}
 

@@ -54,9 +54,10 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A loaded program: called with its inputs by name it gives its outputs by name.
+    """A loaded program: called with its inputs by name, it returns its outputs by name.
 
     `metadata` is what the author wrote into the file. `quantized`: it quantizes activations or has compressed weights.
+    Values are stored in `slot_count` slots while the program runs; `places` has the slots of inputs and outputs.
     """
 
     path: Path
@@ -68,7 +69,7 @@ class Evaluator:
     steps: tuple[Step, ...]
     constants: Mapping[int, Value]
     places: Mapping[str, int]
-    slots: int
+    slot_count: int
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Float32]:
         """Evaluate the program.
@@ -97,34 +98,34 @@ class Evaluator:
         for step in self.steps:
             with torch.inference_mode():
                 advance(step, values, self.path, release=False)
-                made = [(declared, np.array(values[slot].float().numpy())) for slot, declared in step.results]
+                results = [(declared, np.array(values[slot].float().numpy())) for slot, declared in step.results]
                 for slot in step.released:
                     values[slot] = None
-            for declared, array in made:
+            for declared, array in results:
                 yield declared, step.kind, array
 
     def label(self, outputs: Mapping[str, Float32]) -> str | int:
-        """The label that a classifier puts first, from the outputs of a call."""
+        """The label that a classifier ranks first, from the outputs of a call."""
         if self.classifier is None:
             raise SamesightError(f"{self.path}: not a classifier, it has no labels")
         return self.classifier.classes[int(np.argmax(outputs[self.classifier.probabilities]))]
 
     def _feed(self, inputs: Mapping[str, Array]) -> list[Value]:
-        names = [each.declared.name for each in self.inputs]
+        names = [input_.declared.name for input_ in self.inputs]
         if set(inputs) != set(names):
             raise SamesightError(f"{self.path}: takes {', '.join(names)}, not {', '.join(inputs) or 'nothing'}")
-        values: list[Value] = [None] * self.slots
+        values: list[Value] = [None] * self.slot_count
         for slot, constant in self.constants.items():
             values[slot] = constant
-        for each in self.inputs:
-            values[self.places[each.declared.name]] = _input_value(inputs[each.declared.name], each, self.path)
+        for input_ in self.inputs:
+            values[self.places[input_.declared.name]] = _input_value(inputs[input_.declared.name], input_, self.path)
         return values
 
 
 def load_evaluator(path: Path) -> Evaluator:
     """Load a saved `.mlpackage` that holds an ML program.
 
-    torch is set to one thread in this process, as all runners of this package are.
+    torch is set to one thread in this process, as in all runners of this package.
 
     Raises:
         SamesightError: not such a package, damaged, or it has operators that are not in the table (all are named).
@@ -132,9 +133,9 @@ def load_evaluator(path: Path) -> Evaluator:
     package = read_package(path)
     unknown = unknown_operators(package, {*OPERATORS, *STRUCTURE})
     if unknown:
-        named = ", ".join(f"{name} ({count})" for name, count in unknown.items())
+        operator_list = ", ".join(f"{name} ({count})" for name, count in unknown.items())
         raise SamesightError(
-            f"{path}: the evaluator has no {named}; add what is missing to "
+            f"{path}: the evaluator has no {operator_list}; add what is missing to "
             "conversion/runners/coreml/operators/table.py, or run the package on a Mac"
         )
     torch.set_num_threads(1)
@@ -172,7 +173,7 @@ def compile_function(package: Package, function: Any) -> Evaluator:
             steps.append(step)
     for var in function.outputs:
         places.setdefault(var.name, constant_or_slot(var, slots, constants))
-    kept = {places[name] for name in arrays}
+    output_slots = {places[name] for name in arrays}
     inputs = tuple(
         Input(declared_of(function.inputs[item.name]), image_input(item)) for item in package.description.input
     )
@@ -183,18 +184,18 @@ def compile_function(package: Package, function: Any) -> Evaluator:
         classifier=classifier,
         metadata=package.metadata,
         quantized=quantized,
-        steps=tuple(with_releases(steps, kept | set(constants))),
-        constants={slot: constants[slot] for slot in kept & set(constants)},
+        steps=tuple(with_releases(steps, output_slots | set(constants))),
+        constants={slot: constants[slot] for slot in output_slots & set(constants)},
         places=places,
-        slots=len(slots),
+        slot_count=len(slots),
     )
 
 
-def _input_value(given: Array, wanted: Input, path: Path) -> Tensor:
-    declared = wanted.declared
-    if wanted.image is not None and isinstance(given, np.ndarray) and given.dtype == np.uint8:
-        given = planes_of(given, wanted.image, declared.name)
-    tensor = given if isinstance(given, Tensor) else torch.from_numpy(np.ascontiguousarray(given))
+def _input_value(array: Array, input_: Input, path: Path) -> Tensor:
+    declared = input_.declared
+    if input_.image is not None and isinstance(array, np.ndarray) and array.dtype == np.uint8:
+        array = planes_of(array, input_.image, declared.name)
+    tensor = array if isinstance(array, Tensor) else torch.from_numpy(np.ascontiguousarray(array))
     if declared.shape is not None and tuple(tensor.shape) != declared.shape:
         raise SamesightError(
             f"{path}: input {declared.name!r} has the shape {list(declared.shape)}, not {list(tensor.shape)}"

@@ -1,4 +1,4 @@
-"""Image inputs of a Core ML model: pixels as a phone hands them over become the tensor that the program takes.
+"""Image inputs of a Core ML model: converts a phone's pixel buffer to the tensor that the program takes.
 
 The program's tensor is float [1, C, H, W] with values 0..255 in the colour order of the description; scale and bias of
 a `ct.ImageType` are operators of the program itself.
@@ -17,7 +17,7 @@ Colour = Literal["RGB", "BGR", "GRAYSCALE", "GRAYSCALE_FLOAT16"]
 
 @dataclass(frozen=True)
 class ImageInput:
-    """What the description says about an image input. `colour` is the order of the program's planes."""
+    """An image input as the description declares it. `colour` is the order of the program's planes."""
 
     width: int
     height: int
@@ -51,10 +51,10 @@ def planes_of(pixels: UInt8, image: ImageInput, name: str = "image") -> Float32:
         SamesightError: another size or number of channels, or colours for a greyscale input.
     """
     channels = pixels.shape[-1] if pixels.ndim == 4 else 0
-    wanted = (1, image.height, image.width)
-    if pixels.shape[:-1] != wanted or channels not in ((1, 4) if image.planes == 1 else (4,)):
+    size = (1, image.height, image.width)
+    if pixels.shape[:-1] != size or channels not in ((1, 4) if image.planes == 1 else (4,)):
         raise SamesightError(
-            f"input {name!r} takes uint8 pixels {[*wanted, 4]} (BGRA), not {list(pixels.shape)}; resize the image first"
+            f"input {name!r} takes uint8 pixels {[*size, 4]} (BGRA), not {list(pixels.shape)}; resize the image first"
         )
     if image.planes == 3:
         order = [2, 1, 0] if image.colour == "RGB" else [0, 1, 2]

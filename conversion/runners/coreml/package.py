@@ -1,6 +1,6 @@
 """Core ML packages behind the evaluator: `.mlpackage`, and the package inside an ExecuTorch `.pte`.
 
-Not Apple's kernels, but every value in the dtype that the file stores. docs/core-ml.md says what that does not show.
+The kernels are not Apple's, but every value has the dtype that the file stores. docs/core-ml.md has the limits of this.
 """
 
 from collections.abc import Mapping
@@ -88,11 +88,11 @@ def feed(evaluator: "Evaluator", tensor: UInt8) -> dict[str, npt.NDArray[Any]]:
         SamesightError: the program has several inputs.
     """
     if len(evaluator.inputs) != 1:
-        names = ", ".join(each.declared.name for each in evaluator.inputs)
+        names = ", ".join(input_.declared.name for input_ in evaluator.inputs)
         raise SamesightError(f"{evaluator.path}: has several inputs ({names}); only a network of one image is compared")
-    (only,) = evaluator.inputs
-    layout: TensorLayout = "bgra8_nhwc" if only.image else "float32_nchw"
-    return {only.declared.name: pack(tensor, layout)}
+    (input_,) = evaluator.inputs
+    layout: TensorLayout = "bgra8_nhwc" if input_.image else "float32_nchw"
+    return {input_.declared.name: pack(tensor, layout)}
 
 
 def outputs_by_role(evaluator: "Evaluator", outputs: Mapping[str, Float32], spec: ModelSpec) -> dict[Role, Float32]:

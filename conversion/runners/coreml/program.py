@@ -45,20 +45,20 @@ class Package:
 
 
 def import_reader() -> None:
-    """Import coremltools for reading alone, in a process that will never convert: it will not know torch.
+    """Import coremltools for reading alone, without torch, in a process that will never convert.
 
     Does nothing where coremltools has been imported already.
     """
     if "coremltools" in sys.modules:
         return
     modules: dict[str, Any] = sys.modules  # None there makes an import fail at once
-    kept = {name: modules.pop(name, None) for name in CONVERTED}
+    saved_modules = {name: modules.pop(name, None) for name in CONVERTED}
     modules.update(dict.fromkeys(CONVERTED))
     try:
         with quiet():
             import_coremltools()
     finally:
-        for name, module in kept.items():
+        for name, module in saved_modules.items():
             if module is None:
                 modules.pop(name, None)
             else:
@@ -72,8 +72,8 @@ def read_package(path: Path) -> Package:
         SamesightError: no such folder, not a package, damaged, or not an ML program.
     """
     if not path.is_dir():
-        what = "is not a folder, which a .mlpackage is" if path.exists() else "no such package"
-        raise SamesightError(f"{path}: {what}; give a .mlpackage")
+        problem = "is not a folder, which a .mlpackage is" if path.exists() else "no such package"
+        raise SamesightError(f"{path}: {problem}; give a .mlpackage")
     with quiet():
         import_coremltools()
         from coremltools.proto import Model_pb2
@@ -96,12 +96,12 @@ def read_package(path: Path) -> Package:
 
 
 def unknown_operators(package: Package, known: Collection[str]) -> dict[str, int]:
-    """Types of operators that are not among `known`, and how often each stands in the program."""
+    """Types of operators that are not among `known`, and how often each occurs in the program."""
     function = package.model.mlProgram.functions[package.function_name]
-    found = Counter(
+    counts = Counter(
         operation.type for block in function.block_specializations.values() for operation in _operations(block)
     )
-    return {name: count for name, count in sorted(found.items()) if name not in known}
+    return {name: count for name, count in sorted(counts.items()) if name not in known}
 
 
 def load_function(package: Package) -> Any:

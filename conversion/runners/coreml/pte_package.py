@@ -38,16 +38,16 @@ def extract_package(file: Path, folder: Path) -> Path:
                 f"{file}: not a .pte that this ExecuTorch reads ({first_line(error)}); export it again"
             ) from None
     plan = program.execution_plan[0]
-    found = [delegate for delegate in plan.delegates if delegate.id == BACKEND]
-    if not found:
+    coreml_delegates = [delegate for delegate in plan.delegates if delegate.id == BACKEND]
+    if not coreml_delegates:
         others = ", ".join(sorted({delegate.id for delegate in plan.delegates})) or "none"
         raise SamesightError(f"{file}: no Core ML inside (backends: {others}); lower it with CoreMLPartitioner")
-    if len(found) > 1 or len(plan.delegates) > 1 or _computes_outside(plan):
+    if len(coreml_delegates) > 1 or len(plan.delegates) > 1 or _computes_outside(plan):
         raise SamesightError(
             f"{file}: Core ML has only a part of this network, the rest runs elsewhere; "
             "lower a network that Core ML takes as a whole"
         )
-    blob = program.backend_delegate_data[found[0].processed.index].data
+    blob = program.backend_delegate_data[coreml_delegates[0].processed.index].data
     if not executorchcoreml.unflatten_directory_contents(bytes(blob), str(folder)):
         raise SamesightError(f"{file}: its Core ML part does not unpack; export it again")
     return folder / PACKAGE

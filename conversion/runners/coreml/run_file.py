@@ -1,4 +1,4 @@
-"""One image through a Core ML file: what `samesight coreml run` shows."""
+"""Runs a Core ML file on one image, for `samesight coreml run`."""
 
 import time
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Top:
 
 @dataclass(frozen=True)
 class Output:
-    """One output in short."""
+    """Summary of one output."""
 
     name: str
     shape: tuple[int, ...]
@@ -48,8 +48,8 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """All that one call gave. `answers` needs the spec that samesight writes into its packages."""
+class FileResult:
+    """The result of one call. `answers` needs the spec that samesight writes into its packages."""
 
     file: Path
     image: Path
@@ -60,7 +60,7 @@ class Shown:
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
-        found = (
+        answers = (
             None if self.answers is None else [{"label": a.label, "score": a.score, "box": a.box} for a in self.answers]
         )
         outputs = [
@@ -70,7 +70,7 @@ class Shown:
                 "min": output.smallest,
                 "max": output.largest,
                 "mean": output.mean,
-                "top": [asdict(each) for each in output.top],
+                "top": [asdict(top) for top in output.top],
             }
             for output in self.tops
         ]
@@ -78,12 +78,12 @@ class Shown:
             "file": str(self.file),
             "image": str(self.image),
             "outputs": outputs,
-            "answers": found,
+            "answers": answers,
             "milliseconds": self.milliseconds,
         }
 
 
-def run_file(file: Path, image: Path, top: int = 5) -> Shown:
+def run_file(file: Path, image: Path, top: int = 5) -> FileResult:
     """Evaluate a `.mlpackage` or a Core ML `.pte` on an image file or a `.npy` array.
 
     Raises:
@@ -102,13 +102,13 @@ def run_file(file: Path, image: Path, top: int = 5) -> Shown:
     outputs = evaluator(inputs)
     milliseconds = (time.perf_counter() - started) * 1000
     tops = tuple(_output(name, value, evaluator, spec, top) for name, value in outputs.items())
-    found = None
+    file_answers = None
     if spec is not None and geometry is not None:
-        found = answers(outputs_by_role(evaluator, outputs, spec), spec, geometry)
-    return Shown(file, image, outputs, tops, found, milliseconds)
+        file_answers = answers(outputs_by_role(evaluator, outputs, spec), spec, geometry)
+    return FileResult(file, image, outputs, tops, file_answers, milliseconds)
 
 
-def save_outputs(shown: Shown, target: Path) -> None:
+def save_outputs(result: FileResult, target: Path) -> None:
     """Write all outputs as a `.npz` file.
 
     Raises:
@@ -116,31 +116,31 @@ def save_outputs(shown: Shown, target: Path) -> None:
     """
     try:
         with target.open("wb") as stream:
-            np.savez(stream, **dict(shown.outputs))  # type: ignore[arg-type]  # numpy's stub has a keyword of its own
+            np.savez(stream, **dict(result.outputs))  # type: ignore[arg-type]  # numpy's stub has a keyword of its own
     except OSError as error:
         raise SamesightError(f"--save {target}: cannot be written ({error.strerror or error})") from None
 
 
 def _inputs(evaluator: Evaluator, file: Path) -> dict[str, Any]:
     if len(evaluator.inputs) != 1:
-        names = ", ".join(each.declared.name for each in evaluator.inputs)
+        names = ", ".join(input_.declared.name for input_ in evaluator.inputs)
         raise SamesightError(
             f"{evaluator.path}: has several inputs ({names}); call conversion/runners/coreml/evaluator.py instead"
         )
-    (only,) = evaluator.inputs
+    (input_,) = evaluator.inputs
     if file.suffix == ".npy":
-        return {only.declared.name: _array(file)}
-    if only.image is None:
-        shape = list(only.declared.shape or ())
+        return {input_.declared.name: _array(file)}
+    if input_.image is None:
+        shape = list(input_.declared.shape or ())
         raise SamesightError(
-            f"{evaluator.path}: input {only.declared.name!r} is an array {shape}, not an image; "
+            f"{evaluator.path}: input {input_.declared.name!r} is an array {shape}, not an image; "
             "give a .npy file in that shape"
         )
-    return {only.declared.name: stretched(load_picture(file).upright(), only.image)}
+    return {input_.declared.name: stretched(load_picture(file).upright(), input_.image)}
 
 
 def stretched(pixels: npt.NDArray[np.uint8], image: ImageInput) -> npt.NDArray[np.uint8]:
-    """Upright RGB pixels uint8 [H, W, 3] resized (Pillow, bilinear) to an input's size, as it takes them."""
+    """Upright RGB pixels uint8 [H, W, 3] resized (Pillow, bilinear) to an input's size, in its layout."""
     resized = Image.fromarray(pixels).resize((image.width, image.height), Image.Resampling.BILINEAR)
     if image.planes == 1:
         return np.asarray(resized.convert("L"))[None, :, :, None]
@@ -165,7 +165,7 @@ def _output(name: str, value: Float32, evaluator: Evaluator, spec: ModelSpec | N
         labels = evaluator.classifier.classes
     elif spec is not None and not TASKS[spec.task].per_position and len(spec.labels) == flat.size:
         labels = tuple(spec.labels)
-    largest = tuple(Top(int(place), float(flat[place]), str(labels[place]) if labels else None) for place in order)
+    largest = tuple(Top(int(index), float(flat[index]), str(labels[index]) if labels else None) for index in order)
     empty = flat.size == 0
     return Output(
         name,

@@ -58,21 +58,21 @@ def run(file: Path, image: Path, top: int, save: Path | None, as_json: bool) -> 
     from samesight.conversion.runners.coreml.run_file import run_file, save_outputs
 
     import_reader()
-    shown = run_file(file, image, top)
+    result = run_file(file, image, top)
     if save is not None:
-        save_outputs(shown, save)
+        save_outputs(result, save)
     if as_json:
-        click.echo(json.dumps(shown.plain(), indent=2))
+        click.echo(json.dumps(result.plain(), indent=2))
         return
-    for output in shown.tops:
+    for output in result.tops:
         extent = f"{output.smallest:.5g} to {output.largest:.5g}, mean {output.mean:.5g}"
         click.echo(f"{output.name}  {list(output.shape)}  {extent}")
-        for each in output.top:
-            click.echo(f"  {each.index:>6}  {each.value:10.5f}{'' if each.label is None else f'  {each.label}'}")
-    for answer in shown.answers or ():
+        for entry in output.top:
+            click.echo(f"  {entry.index:>6}  {entry.value:10.5f}{'' if entry.label is None else f'  {entry.label}'}")
+    for answer in result.answers or ():
         box = "" if answer.box is None else "  box " + " ".join(f"{value:.1f}" for value in answer.box)
         click.echo(f"{answer.score:6.3f}  {answer.label}{box}")
-    click.echo(f"{shown.milliseconds:.0f} ms here, on one thread; says nothing about a phone", err=True)
+    click.echo(f"{result.milliseconds:.0f} ms here, on one thread; says nothing about a phone", err=True)
 
 
 @coreml.command(epilog=COMPARE_EPILOG)
@@ -90,10 +90,10 @@ def compare(file: Path, against: Path, layers: bool, images: int, floor: float |
     from samesight.conversion.runners.coreml.program import import_reader
 
     import_reader()
-    found = compare_file(file, against, layers, images, floor)
+    comparison = compare_file(file, against, layers, images, floor)
     if as_json:
-        click.echo(json.dumps(found.plain(), indent=2))
+        click.echo(json.dumps(comparison.plain(), indent=2))
     else:
-        click.echo("\n".join(found.lines()))
-    if not found.passed:
+        click.echo("\n".join(comparison.lines()))
+    if not comparison.passed:
         raise click.exceptions.Exit(1)
