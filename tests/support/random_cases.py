@@ -64,7 +64,7 @@ def colours(generator):
 
 def pixel_case(generator):
     return orientation(generator) | {
-        "layout": pick(generator, LAYOUTS),
+        "input_layout": pick(generator, LAYOUTS),
         "spec": classifier(random_input(generator)),
     }
 
@@ -146,7 +146,7 @@ def tensor_of(case, pixels):
     spec = ModelSpec.model_validate(case["spec"]).input
     picture = Picture(pixels, Orientation(case["quarter_turns"], case["mirrored"]))
     tensor, found = preprocess(picture, spec)
-    return tensor, found.frame, pack(tensor, case["layout"])
+    return tensor, found.frame, pack(tensor, case["input_layout"])
 
 
 def pixel_line(made, camera):

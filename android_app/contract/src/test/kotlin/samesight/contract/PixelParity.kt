@@ -66,7 +66,7 @@ private fun pixels(case: JsonObject, source: Source): String {
             preprocessor.run(source.frame, case.matrix(), case.range(), case.orientation())
         }
     val frame = geometry.frame
-    val layout = TensorLayout.valueOf(case.text("layout").uppercase())
+    val layout = TensorLayout.valueOf(case.text("input_layout").uppercase())
     return listOf(
         frame.scaledWidth,
         frame.scaledHeight,
