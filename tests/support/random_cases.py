@@ -18,7 +18,7 @@ from samesight.contract.yuv import Plane, Yuv420, chroma_size, rgb_to_yuv420, yu
 
 CASES_OF_ONE_IMAGE = 4
 LAYOUTS = ("i420", "nv12", "nv21")
-LAYOUTS = ("int8_nhwc", "float32_nhwc", "float32_nchw", "bgra8_nhwc")
+TENSOR_LAYOUTS = ("int8_nhwc", "float32_nhwc", "float32_nchw", "bgra8_nhwc")
 LETTERS = "abcdefgh"
 
 
@@ -64,7 +64,7 @@ def colours(generator):
 
 def pixel_case(generator):
     return orientation(generator) | {
-        "input_layout": pick(generator, LAYOUTS),
+        "input_layout": pick(generator, TENSOR_LAYOUTS),
         "spec": classifier(random_input(generator)),
     }
 
