@@ -10,7 +10,7 @@ from samesight.contract import bundle as bundle_files
 from samesight.contract.bundle import Bundle
 from samesight.contract.errors import SamesightError
 from samesight.contract.verdicts import Verdicts
-from samesight.conversion.sources.in_memory import Images, Spec, open_given
+from samesight.conversion.sources.in_memory import Images, Spec, open_in_memory
 from samesight.conversion.workflow.cache import Cache, default_root
 from samesight.conversion.workflow.convert import convert_source
 from samesight.conversion.workflow.plan import choose
@@ -73,7 +73,7 @@ def convert(
     """
     choose("model", to, precision)  # a wrong request is answered before a network is exported
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
-        opened = open_given(source, spec, calibration, Path(folder))
+        opened = open_in_memory(source, spec, calibration, Path(folder))
         outcome = convert_source(opened, out, to, precision, cache=Cache(default_root()) if cache else None)
     bundle = _callable(outcome.bundle)
     if outcome.failures:
