@@ -1,4 +1,4 @@
-"""Detection: raw heads become boxes in input pixels; class-wise non-maximum suppression."""
+"""Detection: decodes raw heads into boxes in input pixels; class-wise non-maximum suppression."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""manifest.json: what a bundle holds, byte for byte, and how each artifact's tensors are to be read."""
+"""manifest.json: every file of a bundle with its hash, and the tensors of each artifact."""
 
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self

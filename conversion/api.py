@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelBundle(Bundle):
-    """A bundle whose artifacts can be called."""
+    """A bundle whose artifacts can be loaded and called."""
 
     def artifact(self, name: str) -> "CallableModel":
         """Load an artifact: called with an image (path, picture or RGB pixels), it answers as the server model does.
@@ -55,7 +55,7 @@ def convert(
     calibration: Images | None = None,
     cache: bool = True,
 ) -> ModelBundle:
-    """Convert a model and give its bundle: `bundle.artifact("digits.int8.tflite")(image)` answers an image.
+    """Convert a model and return its bundle: `bundle.artifact("digits.int8.tflite")(image)` answers an image.
 
     Args:
         source: a run folder, a `.pt2` file, `module:function`, a `torch.nn.Module` or an exported program.
@@ -69,7 +69,7 @@ def convert(
     Raises:
         UsageError: the request contradicts itself.
         PartialError: some artifacts could not be made; its `bundle` has the others.
-        SamesightError: none could be made; the bundle that stood there stands as it was.
+        SamesightError: none could be made; a bundle that was there before is unchanged.
     """
     choose("model", to, precision)  # a wrong request is answered before a network is exported
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:

@@ -31,7 +31,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def mute() -> Iterator[None]:
-    """Nothing on standard error either, not even from native code: for the short time in which a runtime starts.
+    """Like `quiet`, and no output of native code either: for the short time in which a runtime starts.
 
     The suppressed output is printed after all if an exception other than SamesightError is raised.
     """

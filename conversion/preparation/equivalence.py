@@ -1,4 +1,4 @@
-"""The proof that a prepared program computes what the original network computes."""
+"""Proves by comparison that a prepared program computes the same outputs as the original network."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The original network's outputs become one output per role: logits, boxes, objectness.
+"""Cuts the original network's outputs into one output per role: logits, boxes, objectness.
 
 A slice is taken where its values are computed, not behind the concatenation that mixes them: one int8 tensor that holds
 boxes and scores has one scale for both, and the scores collapse.

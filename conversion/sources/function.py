@@ -1,4 +1,4 @@
-"""A person's own `module:function` becomes an exported program. Runs in a worker, never in the command itself."""
+"""Exports the network of a person's own `module:function`. Runs in a worker, never in the command itself."""
 
 import importlib
 import site

@@ -43,7 +43,7 @@ def match_image(
         boxes: the true boxes, float32 [K, 4] in the same pixels.
         labels: their classes, int64 [K].
         classes: how many classes there are.
-        iou: what a hit needs at least.
+        iou: the least IoU of a hit.
     """
     ranked = sorted(answers, key=lambda answer: -answer.score)[:MOST_DETECTIONS]
     indices = np.array([answer.index for answer in ranked], np.int64)

@@ -1,4 +1,4 @@
-"""`samesight convert`: a run, an exported program or a function becomes a bundle."""
+"""`samesight convert`: converts a run, an exported program or a function to a bundle."""
 
 import json
 import sys

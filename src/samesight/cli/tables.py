@@ -16,7 +16,7 @@ from samesight.conversion.workflow import interrupts
 
 # Width of tables that are written to a file or another program.
 WIDTH = 160
-# The verdict's column with its lines; "pass (inconclusive)" is rare, and folds.
+# Width of the verdict's column with its lines; "pass (inconclusive)" is rare and is folded.
 VERDICT_WIDTH = 12
 
 

@@ -1,4 +1,4 @@
-"""`samesight train`: images become a run."""
+"""`samesight train`: trains on images and writes a run."""
 
 import json
 import shlex
