@@ -1,4 +1,4 @@
-"""Answers: raw outputs of any artifact become what a person reads."""
+"""Decodes the raw outputs of any artifact into answers: labels, scores and boxes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -88,9 +88,9 @@ def check_shapes(shapes: dict[Role, tuple[int, ...]], spec: ModelSpec) -> None:
     if missing:
         raise SamesightError(f"model {spec.name}: no output for the role '{missing[0]}', which the spec's roles name")
     for expected in TASKS[spec.task].expected_shapes(shapes, spec):
-        found = tuple(shapes[expected.role])
-        if found != expected.shape:
+        actual = tuple(shapes[expected.role])
+        if actual != expected.shape:
             raise SamesightError(
-                f"model {spec.name}: output '{expected.role}' is {list(found)}, but the spec means "
+                f"model {spec.name}: output '{expected.role}' is {list(actual)}, but the spec means "
                 f"{list(expected.shape)}; correct {expected.fields} in model.json"
             )

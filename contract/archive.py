@@ -15,7 +15,7 @@ from samesight.contract.files import sha256, write_atomically
 from samesight.contract.manifest import Artifact, Manifest, Platform, check_relative, parse_manifest
 from samesight.contract.verdicts import failures
 
-# What can be packed: what the apps of one platform load, or everything.
+# For which platform a bundle can be packed; `all` packs every artifact.
 PLATFORMS = (*get_args(Platform), "all")
 ONLY_HERE = ("server.json",)
 MOMENT = (1980, 1, 1, 0, 0, 0)
@@ -23,7 +23,7 @@ MOST_BYTES = 2**31 - 1
 
 
 def choose(bundle: Bundle, platform: str, formats: Sequence[str] = ()) -> tuple[Artifact, ...]:
-    """The artifacts of a bundle that a platform uses; `formats` are those that a refusal names.
+    """The artifacts of a bundle that a platform uses; `formats` are named in the error message.
 
     Raises:
         UsageError: no such platform.
@@ -33,8 +33,8 @@ def choose(bundle: Bundle, platform: str, formats: Sequence[str] = ()) -> tuple[
         raise UsageError(f"no platform {platform!r}; choose among {', '.join(PLATFORMS)}")
     chosen = _used_by(bundle, platform)
     if not chosen:
-        wanted = " or ".join(formats) or "a format that it uses"
-        raise SamesightError(f"{bundle.folder}: has no artifact for {platform}; convert with {wanted}")
+        format_names = " or ".join(formats) or "a format that it uses"
+        raise SamesightError(f"{bundle.folder}: has no artifact for {platform}; convert with {format_names}")
     return chosen
 
 
@@ -45,20 +45,20 @@ def _used_by(bundle: Bundle, platform: str) -> tuple[Artifact, ...]:
 def reduced_manifest(bundle: Bundle, chosen: tuple[Artifact, ...]) -> Manifest:
     """The manifest of a bundle with these artifacts alone."""
     dropped = [a for a in bundle.manifest.artifacts if a not in chosen]
-    kept = tuple(
+    files = tuple(
         entry
         for entry in bundle.manifest.files
         if entry.path not in ONLY_HERE and not any(belongs(entry.path, artifact) for artifact in dropped)
     )
-    return bundle.manifest.model_copy(update={"artifacts": chosen, "files": kept})
+    return bundle.manifest.model_copy(update={"artifacts": chosen, "files": files})
 
 
 def manifest_hashes(bundle: Bundle) -> set[str]:
-    """SHA-256 of the bundle's manifest, and of those of its copies on phones: results on any of them are about it."""
-    found = {bundle.manifest_sha256()}
+    """SHA-256 of the bundle's manifest and of the manifests of its reduced copies on phones."""
+    hashes = {bundle.manifest_sha256()}
     for platform in PLATFORMS:
-        found.add(sha256(reduced_manifest(bundle, _used_by(bundle, platform)).to_json().encode()))
-    return found
+        hashes.add(sha256(reduced_manifest(bundle, _used_by(bundle, platform)).to_json().encode()))
+    return hashes
 
 
 def require_verdicts(bundle: Bundle, chosen: tuple[Artifact, ...]) -> None:
@@ -73,15 +73,15 @@ def require_verdicts(bundle: Bundle, chosen: tuple[Artifact, ...]) -> None:
             f"{bundle.folder}: has no verdicts; run `samesight verify {bundle.folder}`, or give --force"
         )
     failed = failures(verdicts.artifacts, verdicts.apps)
-    found = [f"{artifact.name} ({failed[artifact.name]})" for artifact in chosen if artifact.name in failed]
-    if found:
+    refused = [f"{artifact.name} ({failed[artifact.name]})" for artifact in chosen if artifact.name in failed]
+    if refused:
         raise SamesightError(
-            f"{bundle.folder}: failed: {', '.join(found)}; leave it out of the bundle, or give --force"
+            f"{bundle.folder}: failed: {', '.join(refused)}; leave it out of the bundle, or give --force"
         )
 
 
 def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
-    """The files of a bundle with these artifacts alone: path to content, manifest and verdicts made to fit.
+    """The files of a bundle with these artifacts alone: path to content, with reduced manifest and verdicts.
 
     The test answers of the server model are left out; golden cases stay, for the phone's self-test.
     """
@@ -91,14 +91,14 @@ def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
     verdicts = bundle.verdicts()
     if verdicts is not None:
         names = {artifact.name for artifact in chosen}
-        rows = tuple(verdict for verdict in verdicts.artifacts if verdict.name in names)
-        apps = tuple(verdict for verdict in verdicts.apps if verdict.name in names)
+        artifact_verdicts = tuple(verdict for verdict in verdicts.artifacts if verdict.name in names)
+        app_verdicts = tuple(verdict for verdict in verdicts.apps if verdict.name in names)
         fitting = verdicts.model_copy(
             update={
                 "manifest_sha256": sha256(files[MANIFEST]),
-                "artifacts": rows,
-                "apps": apps,
-                "passed": not failures(rows, apps),
+                "artifacts": artifact_verdicts,
+                "apps": app_verdicts,
+                "passed": not failures(artifact_verdicts, app_verdicts),
             }
         )
         files[VERDICTS] = fitting.to_json().encode()
@@ -126,7 +126,7 @@ def pack_bundle(bundle: Bundle, platform: str, target: Path) -> int:
 
 
 def unpack_bundle(archive: Path, folder: Path) -> None:
-    """Unpack a packed bundle; what its manifest does not vouch for is refused and nothing is left behind.
+    """Unpack a packed bundle; a file that does not match its manifest is refused and nothing is left behind.
 
     Raises:
         SamesightError: not a zip, damaged, a path that leaves the folder, a link, a file that is unlisted or longer
@@ -141,8 +141,8 @@ def unpack_bundle(archive: Path, folder: Path) -> None:
             path = _checked(info, archive)
             limit = declared.get(path, info.file_size if path in (MANIFEST, VERDICTS) else -1)
             if info.file_size > limit:
-                what = "is not listed in its manifest" if limit < 0 else "is longer than its manifest declares"
-                raise SamesightError(f"{archive}: {path} {what}; get the file again")
+                problem = "is not listed in its manifest" if limit < 0 else "is longer than its manifest declares"
+                raise SamesightError(f"{archive}: {path} {problem}; get the file again")
             destination = new / path
             destination.parent.mkdir(parents=True, exist_ok=True)
             with zipped.open(info) as source:

@@ -37,11 +37,11 @@ class Bundle:
         for artifact in self.manifest.artifacts:
             if artifact.name == name:
                 return artifact
-        known = ", ".join(artifact.name for artifact in self.manifest.artifacts)
-        raise SamesightError(f"{self.folder}: no artifact {name!r}; it has {known}")
+        names = ", ".join(artifact.name for artifact in self.manifest.artifacts)
+        raise SamesightError(f"{self.folder}: no artifact {name!r}; it has {names}")
 
     def path(self, artifact: Artifact) -> Path:
-        """Where the artifact's file (or folder) is."""
+        """Path of the artifact's file (or folder)."""
         return self.folder / artifact.file
 
     def golden_cases(self) -> list[GoldenCase]:
@@ -49,7 +49,7 @@ class Bundle:
         return read_cases(self.folder)
 
     def manifest_sha256(self) -> str:
-        """What `parity.json` names to say which bundle it judged."""
+        """Hash of the manifest, by which `parity.json` names the bundle that it judged."""
         return file_sha256(self.folder / MANIFEST)
 
     def verdicts(self) -> Verdicts | None:
@@ -66,7 +66,7 @@ class Bundle:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is what `samesight train` leaves, not a bundle."""
+    """Whether a folder was written by `samesight train` and is not a bundle."""
     return (folder / "run.json").is_file() and not (folder / MANIFEST).is_file()
 
 
@@ -76,7 +76,7 @@ def open_bundle(folder: Path) -> Bundle:
     Raises:
         SamesightError: not a bundle, of a newer schema, or a file is missing, changed, too many or a link.
     """
-    recover(folder, _is_whole)
+    recover(folder, _is_complete)
     if folder.is_file():
         raise SamesightError(f"{folder}: is a file; if it is a packed bundle, `samesight pack --unpack` opens it")
     if not folder.is_dir():
@@ -104,7 +104,7 @@ def replacing_bundle(folder: Path) -> Iterator[Path]:
     """
     if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))):
         raise SamesightError(f"{folder}: exists and is not a bundle, so it is left alone; choose another --out")
-    with replacing(folder, _is_whole) as new:
+    with replacing(folder, _is_complete) as new:
         yield new
         open_bundle(new)
 
@@ -112,7 +112,7 @@ def replacing_bundle(folder: Path) -> Iterator[Path]:
 def seal(
     folder: Path, spec: ModelSpec, artifacts: tuple[Artifact, ...], data: DataSource | None, samesight: str
 ) -> Manifest:
-    """Write `manifest.json` over all that stands in `folder` now (artifacts' `bytes` are counted here)."""
+    """Write `manifest.json` about all files in `folder` (artifacts' `bytes` are computed here)."""
     entries = tuple(
         FileEntry(path=path, bytes=(folder / path).stat().st_size, sha256=file_sha256(folder / path))
         for path in _regular_files(folder)
@@ -134,7 +134,7 @@ def belongs(path: str, artifact: Artifact) -> bool:
     return path == artifact.file or path.startswith(artifact.file + "/")
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_complete(folder: Path) -> bool:
     try:
         _check_files(folder, read_document(Manifest, folder / MANIFEST))
     except SamesightError:
@@ -144,15 +144,15 @@ def _is_whole(folder: Path) -> bool:
 
 def _regular_files(folder: Path) -> list[str]:
     """Paths of all files below `folder`, sorted; links and special files are refused."""
-    found = []
+    paths = []
     for path in sorted(folder.rglob("*")):
         mode = path.lstat().st_mode
         if stat.S_ISDIR(mode):
             continue
         if not stat.S_ISREG(mode):
             raise SamesightError(f"{path}: a bundle holds plain files and folders only; take this out")
-        found.append(path.relative_to(folder).as_posix())
-    return found
+        paths.append(path.relative_to(folder).as_posix())
+    return paths
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:

@@ -1,4 +1,4 @@
-"""Classification: logits become ranked classes."""
+"""Classification: ranks the classes by their logits."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
-# A profile that moves no probe colour by more than this is sRGB under another name: the image stays as it is.
+# A profile that changes no probe colour by more than this counts as sRGB: the image stays as it is.
 _SAME_LEVELS = 2
 _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 

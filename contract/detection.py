@@ -1,4 +1,4 @@
-"""Detection: raw heads become boxes in input pixels; class-wise non-maximum suppression."""
+"""Detection: decodes raw heads into boxes in input pixels; class-wise non-maximum suppression."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What was found, best first.
+    """The boxes found in one image, best first.
 
     Attributes:
         boxes: float32 [K, 4], x1 <= x2, y1 <= y2, in input pixels, not clipped.
@@ -66,15 +66,15 @@ def expected_shapes(shapes: "Mapping[Role, Shape]", spec: "ModelSpec") -> list[E
 
 
 def grid_positions(spec: "ModelSpec") -> int | None:
-    """How many positions the spec's strides make; None where its boxes stand on no grid."""
+    """Number of positions of the spec's strides; None where its boxes belong to no grid."""
     strides = _rule(spec).boxes.strides
     return position_count(strides, spec.input) if strides else None
 
 
 def decode_outputs(outputs: "dict[Role, NDArray[np.float32]]", spec: "ModelSpec") -> Decoded:
     """The boxes that `detect` finds."""
-    found = detect(outputs, spec)
-    return Decoded(found.classes.tolist(), found.scores.tolist(), found.boxes)
+    detections = detect(outputs, spec)
+    return Decoded(detections.classes.tolist(), detections.scores.tolist(), detections.boxes)
 
 
 def detect(outputs: "dict[Role, NDArray[np.float32]]", spec: "ModelSpec") -> Detections:
@@ -93,14 +93,14 @@ def detect(outputs: "dict[Role, NDArray[np.float32]]", spec: "ModelSpec") -> Det
     order = passing[np.argsort(-ranking[passing], kind="stable")]
     boxes = decode(outputs["boxes"][0][order], order, rule.boxes, spec.input)
     if rule.suppression == "class_wise":
-        kept = suppress(boxes, classes[order], rule.iou_threshold, rule.max_detections)
+        selected = suppress(boxes, classes[order], rule.iou_threshold, rule.max_detections)
     else:
-        kept = np.arange(min(len(order), rule.max_detections))
-    chosen = order[kept]
-    scores = ranking[chosen]
+        selected = np.arange(min(len(order), rule.max_detections))
+    positions = order[selected]
+    scores = ranking[positions]
     if spec.outputs.activation == "sigmoid" and "objectness" not in outputs:
         scores = sigmoid(scores)
-    return Detections(boxes[kept], scores, _label_indices(classes[chosen], rule.background), chosen)
+    return Detections(boxes[selected], scores, _label_indices(classes[positions], rule.background), positions)
 
 
 def reaches_threshold(outputs: "dict[Role, NDArray[np.float32]]", spec: "ModelSpec") -> NDArray[np.bool_]:
@@ -202,26 +202,26 @@ def suppress(
     Args:
         boxes: float32 [K, 4], best first.
         classes: [K]; boxes of different classes never suppress each other.
-        iou_threshold: a box whose IoU with a kept, better one of its class is greater goes.
-        most: stops when so many are kept.
+        iou_threshold: a box whose IoU with a kept, better one of its class is greater is dropped.
+        most: stops when this many are kept.
 
     Returns:
         indices of the kept boxes, rising, int64.
     """
     limit = np.float32(iou_threshold)
     alive = np.ones(len(boxes), dtype=np.bool_)
-    kept: list[int] = []
+    selected: list[int] = []
     for index in range(len(boxes)):
         if not alive[index]:
             continue
-        kept.append(index)
-        if len(kept) == most:
+        selected.append(index)
+        if len(selected) == most:
             break
-        rest = slice(index + 1, None)
-        alive[rest] &= ~(
-            (classes[rest] == classes[index]) & (iou_matrix(boxes[index : index + 1], boxes[rest])[0] > limit)
+        later = slice(index + 1, None)
+        alive[later] &= ~(
+            (classes[later] == classes[index]) & (iou_matrix(boxes[index : index + 1], boxes[later])[0] > limit)
         )
-    return np.array(kept, dtype=np.int64)
+    return np.array(selected, dtype=np.int64)
 
 
 def iou_matrix(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""device-parity.json: what an app's own code makes of a bundle's golden cases, artifact by artifact, unit by unit."""
+"""device-parity.json: results of an app's own code on a bundle's golden cases, per artifact and unit."""
 
 from typing import Annotated, Literal
 
@@ -11,8 +11,8 @@ from samesight.contract.spec import Role
 
 DEVICE_PARITY = "device-parity.json"
 
-# How sure it is that the unit asked for is the unit that ran: no other unit can run the file so; it is faster than the
-# CPU can be; it was asked for, and nothing more is known.
+# Evidence that the requested unit is the unit that ran: no other unit can run the file like this; it is faster than the
+# CPU can be; it was requested, and nothing more is known.
 Proof = Literal["certain", "timing", "requested"]
 
 Milliseconds = Annotated[float, Field(ge=0.0)]
@@ -27,7 +27,7 @@ class Times(Strict):
 
 
 class CaseRun(Strict):
-    """What the app's code made of one image of a golden case.
+    """Results of the app's code on one image of a golden case.
 
     `tensor_sha256` is of the input tensor's bytes, uint8 [height, width, channels]; boxes of answers are in pixels of
     the stored image.

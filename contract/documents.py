@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from samesight.contract.errors import SamesightError
 
-# What phones read into 32 bits.
+# Integers that phones read into 32 bits.
 INT32_MAX = 2**31 - 1
 Int32 = Annotated[int, Field(ge=-INT32_MAX - 1, le=INT32_MAX)]
 Position = Annotated[int, Field(ge=0, le=INT32_MAX)]
@@ -50,15 +50,15 @@ def parse_document(model: type[D], text: str | bytes, source: str) -> D:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SamesightError(f"{source}: not a JSON document ({error}); make it anew") from None
-    known = model.model_fields["schema_version"].default
-    found = data.get("schema_version") if isinstance(data, dict) else None
-    if isinstance(found, int) and found > known:
+    supported = model.model_fields["schema_version"].default
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > supported:
         raise SamesightError(
-            f"{source}: written by a newer samesight (schema {found}, this one reads {known}); update samesight"
+            f"{source}: written by a newer samesight (schema {version}, this one reads {supported}); update samesight"
         )
-    if isinstance(found, int) and not isinstance(found, bool) and 1 <= found < known:
+    if isinstance(version, int) and not isinstance(version, bool) and 1 <= version < supported:
         raise SamesightError(
-            f"{source}: written by an older samesight (schema {found}, this one reads {known}); make it anew"
+            f"{source}: written by an older samesight (schema {version}, this one reads {supported}); make it anew"
         )
     try:
         return model.model_validate(data)

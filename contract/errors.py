@@ -1,4 +1,4 @@
-"""The one exception that people are meant to read, and what other people's code raised in one line."""
+"""The exceptions whose messages are written for people, and one-line descriptions of other exceptions."""
 
 LONGEST_LINE = 300
 
@@ -13,7 +13,7 @@ class SamesightError(Exception):
 
 
 class Interrupted(SamesightError):
-    """Ctrl-C, where there is more to say than that: how to go on (exit code 130, as shells have it)."""
+    """Ctrl-C, with a message that says how to go on (exit code 130, as in shells)."""
 
     exit_code = 130
 

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, content hashes, and folders that are exchanged, never edited."""
+"""Atomic writes of files, content hashes, and replacement of whole folders."""
 
 import contextlib
 import fcntl
@@ -13,7 +13,7 @@ from samesight.contract.errors import SamesightError
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a kill at any moment, finds the old content or the new.
+    """Write a file so that a reader finds the old content or the new, even after a kill at any moment.
 
     Raises:
         SamesightError: the folder is not writable or the disk is full; nothing is left behind.
@@ -60,10 +60,10 @@ def beside(folder: Path, suffix: str) -> Path:
 
 @contextlib.contextmanager
 def replacing(folder: Path, complete: Callable[[Path], bool]) -> Iterator[Path]:
-    """Give an empty folder beside `folder`; when the block ends well, put it in `folder`'s place.
+    """Yield an empty folder beside `folder`; when the block ends without an error, replace `folder` by it.
 
-    The order is: `.new` written, `folder` renamed to `.old`, `.new` renamed to `folder`, `.old` removed. A kill between
-    two steps is mended by `recover`. The lock on `.new` goes with its process.
+    The order is: `.new` written, `folder` renamed to `.old`, `.new` renamed to `folder`, `.old` removed. After a kill
+    between two steps, `recover` repairs the state. The lock on `.new` ends with its process.
 
     Raises:
         SamesightError: another process is writing there, or the place is not writable.
@@ -96,7 +96,7 @@ def replacing(folder: Path, complete: Callable[[Path], bool]) -> Iterator[Path]:
 def recover(folder: Path, complete: Callable[[Path], bool]) -> None:
     """Finish or roll back an exchange that was interrupted; without one, do nothing.
 
-    `complete` tells whether a folder is whole: then an interrupted exchange is finished, otherwise undone.
+    If `complete` accepts the new folder, an interrupted exchange is finished, otherwise it is undone.
     """
     folder = folder.absolute()
     new, old = beside(folder, ".new"), beside(folder, ".old")

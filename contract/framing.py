@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from samesight.contract.resize import Filter, Window, resize, resize_window
 from samesight.contract.spec import Crop, Input, Letterbox
 
-# A crop computes its window alone when Pillow would make this many times as many pixels.
+# A crop is computed for its window alone when the scaled image would have more than this many times its pixels.
 _WASTE = 64
 
 
@@ -17,8 +17,8 @@ class Frame:
     """The integers of one framing, all in pixels.
 
     The upright image of `source_width` x `source_height` is resized to `scaled_width` x `scaled_height`, and its top
-    left corner comes to lie at (`left`, `top`) of the input of `width` x `height`. A crop has left, top <= 0, a
-    letterbox >= 0; what the image does not cover has level `pad` in every channel.
+    left corner is placed at (`left`, `top`) of the input of `width` x `height`. A crop has left, top <= 0, a letterbox
+    >= 0; pixels that the image does not cover have level `pad` in every channel.
     """
 
     source_width: int

@@ -1,4 +1,4 @@
-"""What an artifact must reach to ship, by precision. docs/parity.md shows this table; a test keeps both the same."""
+"""The gates that an artifact must pass to ship, by precision. docs/parity.md shows this table; a test compares both."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Gate:
         snr_db: pooled signal-to-noise ratio of every raw output, in dB; the signal is the reference's energy about its
             mean per channel, so that a constant output scores 0 dB or less.
         agreement: share of answers that are the server model's (top-1; boxes of the same label and IoU >= `iou`).
-        iou: what makes two boxes of the same label the same answer.
+        iou: least overlap of two boxes of the same label that count as the same answer.
         metric_drop: the most that the task metric (0..1) may lose.
     """
 

@@ -1,9 +1,9 @@
-"""Golden cases: an image and all that must come out of it, in files that any language reads with a JSON parser alone.
+"""Golden cases: images with the expected input tensors, outputs and answers, in files that need only a JSON parser.
 
 `golden/cases.json` lists the cases. Beside it, per case NNN: `NNN.png` for people (with the orientation as EXIF);
-`NNN.rgb` (width and height as
-unsigned 32-bit little-endian, then RGB bytes, rows from the top) and for some `NNN.nv12`, `NNN.nv21` or `NNN.i420`
-for programs; `NNN.input` (uint8, height x width x channels, before packing); `NNN.<role>` (float32 little-endian).
+`NNN.rgb` (width and height as unsigned 32-bit little-endian, then RGB bytes, rows from the top) and for some
+`NNN.nv12`, `NNN.nv21` or `NNN.i420` for programs; `NNN.input` (uint8, height x width x channels, before packing);
+`NNN.<role>` (float32 little-endian).
 """
 
 import io
@@ -48,7 +48,7 @@ class Yuv:
 
 @dataclass(frozen=True)
 class GoldenCase:
-    """One image and what the server model makes of it.
+    """One image with the server model's outputs and answers.
 
     Attributes:
         id: three digits.
@@ -89,7 +89,7 @@ class StoredAnswer(Strict):
 
     @classmethod
     def of(cls, answer: Answer) -> "StoredAnswer":
-        """What is stored of an answer."""
+        """The stored form of an answer."""
         return cls(label=answer.label, index=answer.index, score=answer.score, box=answer.box)
 
     def answer(self) -> Answer:

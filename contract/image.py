@@ -1,4 +1,4 @@
-"""Picture: an image as stored, 8-bit RGB, with the orientation that turns it upright; and how files become one."""
+"""Picture: an image as stored, 8-bit RGB, with the orientation that turns it upright; and decoding files into one."""
 
 import io
 import warnings
@@ -18,7 +18,7 @@ WHITE = (255, 255, 255)
 
 # Raster formats only (no EPS, which Pillow hands to Ghostscript); the first ones cost no import of other decoders.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "AVIF", "JPEG2000")
-# Of files in those formats: what counts as an image in a folder.
+# Suffixes of files in those formats: files in a folder with one of these are images.
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff", ".avif", ".jp2"}
 )
@@ -43,8 +43,8 @@ class Picture:
     def __post_init__(self) -> None:
         pixels = self.pixels
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-            found = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
-            raise SamesightError(f"a picture is a numpy array uint8 [height, width, 3] in RGB, not {found}")
+            actual = f"{pixels.dtype} {list(pixels.shape)}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+            raise SamesightError(f"a picture is a numpy array uint8 [height, width, 3] in RGB, not {actual}")
         if not all(1 <= side <= MAX_SIDE for side in pixels.shape[:2]):
             raise SamesightError(f"a picture has sides of 1 to {MAX_SIDE} pixels, not {self.width} x {self.height}")
 

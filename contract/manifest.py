@@ -1,4 +1,4 @@
-"""manifest.json: what a bundle holds, byte for byte, and how each artifact's tensors are to be read."""
+"""manifest.json: every file of a bundle with its hash, and the tensors of each artifact."""
 
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
@@ -49,7 +49,7 @@ class FileEntry(Strict):
 class TensorInfo(Strict):
     """One input or output of an artifact.
 
-    `dtype` is the one at the artifact's border. With a scale, real = (q - zero_point) * scale in float32.
+    `dtype` is that of the array passed in or returned. With a scale, real = (q - zero_point) * scale in float32.
     `signature` is the format's own name for the tensor where it differs from `name`.
     """
 
@@ -91,7 +91,7 @@ class Artifact(Strict):
 
 
 class DataSource(Strict):
-    """Where the test split comes from and what the server model scores on it."""
+    """Where the test split comes from, and the server model's metric on it."""
 
     source: str
     seed: int

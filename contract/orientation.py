@@ -1,4 +1,4 @@
-"""Orientation: how a stored image is turned upright, and how boxes find back to the stored image."""
+"""Orientation: turns a stored image upright, and maps boxes back to the stored image."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A picture becomes the input tensor: turned upright, framed and resized, then its channels."""
+"""Makes the input tensor of a picture: turned upright, framed and resized, then converted to the spec's channels."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from samesight.contract.spec import Input
 
 @dataclass(frozen=True)
 class Geometry:
-    """How pixels of the input tensor relate to the picture: turns boxes back."""
+    """The mapping between pixels of the input tensor and of the picture, with which boxes are mapped back."""
 
     frame: Frame
     orientation: Orientation
@@ -42,10 +42,11 @@ def preprocess(picture: Picture, spec: Input) -> tuple[NDArray[np.uint8], Geomet
     """The input tensor of a picture.
 
     Returns:
-        uint8 [H, W, C] in 0..255 (C in the order of `spec.channels`), contiguous; and the way back for boxes.
+        uint8 [H, W, C] in 0..255 (C in the order of `spec.channels`), contiguous; and the geometry that maps boxes
+        back.
     """
-    found = geometry(picture.width, picture.height, picture.orientation, spec)
-    return to_channels(fill(picture.upright(), found.frame, spec.filter), spec.channels), found
+    mapping = geometry(picture.width, picture.height, picture.orientation, spec)
+    return to_channels(fill(picture.upright(), mapping.frame, spec.filter), spec.channels), mapping
 
 
 def to_channels(pixels: NDArray[np.uint8], channels: str) -> NDArray[np.uint8]:

@@ -32,7 +32,7 @@ class Generator:
         return ((self.next() >> 32) * bound) >> 32
 
     def bytes(self, count: int) -> NDArray[np.uint8]:
-        """`count` bytes: those of successive `next` values, the least significant first; what is left is lost."""
+        """`count` bytes: those of successive `next` values, least significant first; bytes left over are dropped."""
         values = -(-count // 8)
         steps = np.arange(1, values + 1, dtype=np.uint64) * np.uint64(_GAMMA)
         z = np.uint64(self._state) + steps

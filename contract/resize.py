@@ -1,6 +1,6 @@
 """Pillow's resize: the reference itself, and its fixed-point kernel for a window of the scaled image.
 
-`docs/contract.md`, "Resize", is the normative text of the kernel; both ways below give its bits.
+`docs/contract.md`, "Resize", is the normative text of the kernel; both functions below give its exact bits.
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ class Window:
 def resize(pixels: NDArray[np.uint8], width: int, height: int, filter: Filter) -> NDArray[np.uint8]:
     """The image [h, w, 3] resized to [height, width, 3] by Pillow, with antialias: always first across, then down.
 
-    Two calls fix the order of the passes, which leave other bits the other way round: Pillow up to 12 goes across
-    first, Pillow 13 down first for images that lose far more height than width.
+    Two calls fix the order of the passes, on which the exact result depends: Pillow up to 12 goes across first, Pillow
+    13 goes down first for images that lose far more height than width.
     """
     image = Image.fromarray(pixels)
     across = image.resize((width, image.height), _PILLOW[filter])

@@ -1,4 +1,4 @@
-"""ModelSpec: the `model.json` of a bundle, all that server and phones must agree on about one model.
+"""ModelSpec: the `model.json` of a bundle, with everything that server and phones must agree on about one model.
 
 `docs/contract.md` gives the meaning of every field; `docs/model.schema.json` is generated from these classes.
 """

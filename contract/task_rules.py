@@ -1,4 +1,4 @@
-"""What a task has to say for itself: the row type of the table `TASKS`."""
+"""The task-dependent rules of the contract: the row type of the table `TASKS`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What one image's raw outputs say, best first.
+    """The decoded outputs of one image, best first.
 
     Attributes:
         indices: into the spec's labels.
@@ -30,7 +30,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class ExpectedShape:
-    """The shape that the spec means for one output, and the fields of `model.json` that a difference points to."""
+    """The shape of one output by the spec, and the fields of `model.json` to correct if the actual shape differs."""
 
     role: "Role"
     shape: Shape
@@ -43,8 +43,8 @@ class TaskRules:
 
     Attributes:
         check_spec: raises ValueError where a spec contradicts the task.
-        expected_shapes: of the outputs by role, given the shapes that were found.
-        decode: float32 outputs by role become what they say.
+        expected_shapes: of the outputs by role, given the actual shapes.
+        decode: decodes float32 outputs by role.
         position_count: how many positions the outputs have, by the spec; None where the spec leaves that open.
         per_position: whether outputs are [1, N, channels], a row for each position, or [1, channels] for the image.
         has_boxes: whether an answer has a box.

@@ -1,4 +1,4 @@
-"""The tasks that a model can have: one table. Each row stands at the end of its task's module."""
+"""The tasks that a model can have: one table. Each row is at the end of its task's module."""
 
 from typing import Literal
 

@@ -94,7 +94,7 @@ class AppVerdict(Strict):
 
 
 def failures(artifacts: Iterable[Verdict], apps: Iterable[AppVerdict] = ()) -> dict[str, str]:
-    """Name to reason of the artifacts that failed here or in an app; without any the whole has passed."""
+    """Name to reason of the artifacts that failed here or in an app; the bundle has passed if there are none."""
     failed = {verdict.name: verdict.reason for verdict in artifacts if verdict.passed is False}
     return failed | {verdict.name: f"in an app, {verdict.reason}" for verdict in apps if verdict.passed is False}
 
@@ -102,7 +102,7 @@ def failures(artifacts: Iterable[Verdict], apps: Iterable[AppVerdict] = ()) -> d
 class Verdicts(Document):
     """All verdicts on the bundle whose manifest has this hash; for another manifest they mean nothing.
 
-    `apps` has what apps' own code gave, on this computer or on phones.
+    `apps` has the verdicts on apps' own code, on this computer or on phones.
     """
 
     schema_version: Literal[2] = 2

@@ -10,7 +10,7 @@ from samesight.contract import bundle as bundle_files
 from samesight.contract.bundle import Bundle
 from samesight.contract.errors import SamesightError
 from samesight.contract.verdicts import Verdicts
-from samesight.conversion.sources.in_memory import Images, Spec, open_given
+from samesight.conversion.sources.in_memory import Images, Spec, open_in_memory
 from samesight.conversion.workflow.cache import Cache, default_root
 from samesight.conversion.workflow.convert import convert_source
 from samesight.conversion.workflow.plan import choose
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelBundle(Bundle):
-    """A bundle whose artifacts can be called."""
+    """A bundle whose artifacts can be loaded and called."""
 
     def artifact(self, name: str) -> "CallableModel":
         """Load an artifact: called with an image (path, picture or RGB pixels), it answers as the server model does.
@@ -55,7 +55,7 @@ def convert(
     calibration: Images | None = None,
     cache: bool = True,
 ) -> ModelBundle:
-    """Convert a model and give its bundle: `bundle.artifact("digits.int8.tflite")(image)` answers an image.
+    """Convert a model and return its bundle: `bundle.artifact("digits.int8.tflite")(image)` answers an image.
 
     Args:
         source: a run folder, a `.pt2` file, `module:function`, a `torch.nn.Module` or an exported program.
@@ -69,11 +69,11 @@ def convert(
     Raises:
         UsageError: the request contradicts itself.
         PartialError: some artifacts could not be made; its `bundle` has the others.
-        SamesightError: none could be made; the bundle that stood there stands as it was.
+        SamesightError: none could be made; a bundle that was there before is unchanged.
     """
     choose("model", to, precision)  # a wrong request is answered before a network is exported
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
-        opened = open_given(source, spec, calibration, Path(folder))
+        opened = open_in_memory(source, spec, calibration, Path(folder))
         outcome = convert_source(opened, out, to, precision, cache=Cache(default_root()) if cache else None)
     bundle = _callable(outcome.bundle)
     if outcome.failures:

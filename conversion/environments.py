@@ -9,7 +9,7 @@ MAIN = "main"
 
 @dataclass(frozen=True)
 class Environment:
-    """One row: `interpreter` gives the Python executable; `missing` a sentence where it is not there yet."""
+    """One row: `interpreter` returns the Python executable; `missing` a sentence where it is not installed."""
 
     name: str
     interpreter: Callable[[], str]

@@ -1,4 +1,4 @@
-"""The step from pixel values 0..255 to what the original network takes, as numbers.
+"""The step from pixel values 0..255 to the original network's input, as numbers.
 
 docs/contract.md: (low + p / 255 (high - low) - mean) / std per channel, which is one multiplication and one addition.
 """
@@ -26,8 +26,8 @@ class Affine:
     @property
     def bounds(self) -> tuple[float, float]:
         """The smallest and the largest value that any channel can take; zero (the padding value) is inside."""
-        ends = [f * pixel + o for f, o in zip(self.factor, self.offset, strict=True) for pixel in (0.0, 255.0)]
-        return min(0.0, *ends), max(0.0, *ends)
+        values = [f * pixel + o for f, o in zip(self.factor, self.offset, strict=True) for pixel in (0.0, 255.0)]
+        return min(0.0, *values), max(0.0, *values)
 
 
 def affine_of(spec: Input) -> Affine:
@@ -40,7 +40,7 @@ def affine_of(spec: Input) -> Affine:
 
 
 def network_values(tensor: UInt8, spec: Input) -> Float32:
-    """What the original network takes: the contract's input tensor uint8 [H, W, C], normalised; float32."""
+    """The original network's input: the contract's input tensor uint8 [H, W, C], normalised; float32."""
     affine = affine_of(spec)
     return (tensor.astype(np.float64) * np.array(affine.factor) + np.array(affine.offset)).astype(np.float32)
 

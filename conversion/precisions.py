@@ -1,4 +1,4 @@
-"""The precisions that an artifact can have: one table. Gates stand in `contract/gates.py` under the same names."""
+"""The precisions that an artifact can have: one table. Their gates are in `contract/gates.py` under the same names."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,8 +16,8 @@ class Precision:
         name: as in file names and on the command line.
         calibrated: lowered from the one quantized program, so calibration images and saved ranges decide its bytes;
             the others are lowered from the float program.
-        interest: which artifact a report shows beside the server model first: the largest of those that ran. What
-            loses most is of most interest.
+        interest: a report compares the server model with the artifact of the largest interest among those that ran;
+            precisions that lose most have the largest.
     """
 
     name: PrecisionName

@@ -1,4 +1,4 @@
-"""The arrays that go in and out of artifacts, and the grids of quantized ones."""
+"""Types of the arrays that go in and out of artifacts, and the quantization parameters of int8 outputs."""
 
 import json
 from collections.abc import Mapping
@@ -16,26 +16,26 @@ Integers = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class QuantParams:
-    """The grid of an int8 output: real = (q - zero_point) * scale in float32."""
+    """Quantization parameters of an int8 output: real = (q - zero_point) * scale in float32."""
 
     scale: float
     zero_point: int
 
 
-def to_steps(outputs: Mapping[Role, Float32], grids: Mapping[Role, QuantParams]) -> dict[Role, Integers]:
-    """The outputs whose real values lie on a grid, as its integers q."""
+def to_steps(outputs: Mapping[Role, Float32], qparams: Mapping[Role, QuantParams]) -> dict[Role, Integers]:
+    """The outputs that have quantization parameters, as integers q."""
     return {
-        role: (np.rint(outputs[role] / np.float32(grid.scale)) + grid.zero_point).astype(np.int32)
-        for role, grid in grids.items()
+        role: (np.rint(outputs[role] / np.float32(params.scale)) + params.zero_point).astype(np.int32)
+        for role, params in qparams.items()
     }
 
 
-def write_qparams(grids: Mapping[Role, QuantParams]) -> str:
-    """The grids as JSON, as files embed them."""
-    return json.dumps({role: asdict(grid) for role, grid in grids.items()})
+def write_qparams(qparams: Mapping[Role, QuantParams]) -> str:
+    """The quantization parameters as JSON, as files embed them."""
+    return json.dumps({role: asdict(params) for role, params in qparams.items()})
 
 
 def read_qparams(text: str | None) -> dict[Role, QuantParams]:
-    """What `write_qparams` wrote; a file without it has no grids."""
+    """Read the text of `write_qparams`; a file without it (None) has no quantized outputs."""
     stored = json.loads(text or "{}")
-    return {role: QuantParams(float(grid["scale"]), int(grid["zero_point"])) for role, grid in stored.items()}
+    return {role: QuantParams(float(entry["scale"]), int(entry["zero_point"])) for role, entry in stored.items()}

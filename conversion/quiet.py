@@ -1,4 +1,4 @@
-"""Silence for converters and runtimes that talk without having been asked. SAMESIGHT_DEBUG=1 lets them talk."""
+"""Suppresses output that converters and runtimes print unasked. SAMESIGHT_DEBUG=1 shows it."""
 
 import contextlib
 import logging
@@ -19,36 +19,36 @@ def quiet() -> Iterator[None]:
     if os.environ.get(DEBUG):
         yield
         return
-    before = logging.root.manager.disable
+    previous_level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(before)
+        logging.disable(previous_level)
 
 
 @contextlib.contextmanager
 def mute() -> Iterator[None]:
-    """Nothing on standard error either, not even from native code: for the short time in which a runtime starts.
+    """Like `quiet`, and no output of native code either: for the short time in which a runtime starts.
 
-    What native code had to say is passed on if something fails that nobody foresaw.
+    The suppressed output is printed after all if an exception other than SamesightError is raised.
     """
     if os.environ.get(DEBUG):
         yield
         return
-    with tempfile.TemporaryFile() as said, quiet():
+    with tempfile.TemporaryFile() as captured, quiet():
         sys.stderr.flush()
-        kept = os.dup(2)
-        os.dup2(said.fileno(), 2)
+        original_stderr = os.dup(2)
+        os.dup2(captured.fileno(), 2)
         try:
             yield
         except BaseException as error:
             if not isinstance(error, SamesightError):
-                said.seek(0)
-                os.write(kept, said.read())
+                captured.seek(0)
+                os.write(original_stderr, captured.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(original_stderr, 2)
+            os.close(original_stderr)

@@ -14,7 +14,7 @@ LARGEST_ERROR = 1e38
 
 
 def decibels(signal: float, noise: float) -> float:
-    """10 log10(signal / noise): infinite without noise; -200 without signal, or where the noise is no number."""
+    """10 log10(signal / noise): infinite without noise; -200 without signal, or where the noise is not finite."""
     if noise == 0.0:
         return math.inf
     if not (math.isfinite(noise) and signal > 0.0):
@@ -58,9 +58,9 @@ def role_figures(
     )
     if answering is None or exact:
         return figures
-    rows = [np.flatnonzero(mask) for mask in answering]
-    values = np.concatenate([array[chosen] for array, chosen in zip(expected, rows, strict=True)])
-    noise = np.concatenate([array[chosen] for array, chosen in zip(errors, rows, strict=True)])
+    positions_by_case = [np.flatnonzero(mask) for mask in answering]
+    values = np.concatenate([array[positions] for array, positions in zip(expected, positions_by_case, strict=True)])
+    noise = np.concatenate([array[positions] for array, positions in zip(errors, positions_by_case, strict=True)])
     if not np.any(noise):
         return figures
     energy = float(np.mean((values - values.mean(axis=0)) ** 2))

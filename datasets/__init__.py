@@ -13,7 +13,7 @@ __all__ = ["SOURCES", "DataSet", "Example", "open_data"]
 
 @dataclass(frozen=True)
 class DatasetKind:
-    """One kind of data: how it is written, what it is for, and how it is opened from what follows the colon."""
+    """One kind of data: its form on the command line, its task, and a function that opens the part after the colon."""
 
     form: str
     task: Task
@@ -33,20 +33,20 @@ def _scenes(_: str, seed: int) -> DataSet:
     return open_scenes(seed)
 
 
-def _folder(rest: str, seed: int) -> DataSet:
+def _folder(location: str, seed: int) -> DataSet:
     from samesight.datasets.folder import open_folder
 
-    if not rest:
+    if not location:
         raise UsageError("data 'folder:' names no folder; write folder:PATH")
-    return open_folder(Path(rest).expanduser().resolve(), seed)
+    return open_folder(Path(location).expanduser().resolve(), seed)
 
 
-def _coco(rest: str, seed: int) -> DataSet:
+def _coco(location: str, seed: int) -> DataSet:
     from samesight.datasets.coco import open_coco
 
-    images, comma, annotations = rest.rpartition(",")
+    images, comma, annotations = location.rpartition(",")
     if not (comma and images and annotations):
-        raise UsageError(f"data 'coco:{rest}' does not name two things; write coco:IMAGES,ANNOTATIONS.json")
+        raise UsageError(f"data 'coco:{location}' does not name two things; write coco:IMAGES,ANNOTATIONS.json")
     return open_coco(Path(images).expanduser().resolve(), Path(annotations).expanduser().resolve(), seed)
 
 
@@ -78,16 +78,16 @@ def find_source(text: str, task: Task | None = None) -> tuple[DatasetKind, str]:
     Raises:
         UsageError: no source has that name, or it is made for another task.
     """
-    name, colon, rest = text.partition(":")
+    name, colon, location = text.partition(":")
     source = SOURCES.get(name)
     if source is None or bool(colon) != (":" in source.form):
-        forms = ", ".join(known.form for known in SOURCES.values())
+        forms = ", ".join(kind.form for kind in SOURCES.values())
         hint = f"; for your own images write folder:{text}" if Path(text).is_dir() else ""
         raise UsageError(f"data {text!r} is unknown: choose among {forms}{hint}")
     if task not in (None, source.task):
-        others = ", ".join(other.form for other in SOURCES.values() if other.task == task)
+        others = ", ".join(kind.form for kind in SOURCES.values() if kind.task == task)
         raise UsageError(f"data {text!r} is for {source.task}, not for {task}; for that there are {others}")
-    return source, rest
+    return source, location
 
 
 def open_data(source: str, task: Task | None = None, seed: int = 0) -> DataSet:
@@ -97,12 +97,12 @@ def open_data(source: str, task: Task | None = None, seed: int = 0) -> DataSet:
 
     Args:
         source: one of the forms in `SOURCES`.
-        task: what they are to be used for; None for what they are made for.
-        seed: decides the split, and in `scenes` all that is drawn.
+        task: the task to use them for; None for the source's own task.
+        seed: determines the split, and in `scenes` the drawn images.
 
     Raises:
         UsageError: an unknown source, or a task that it cannot serve.
         SamesightError: the files are missing or faulty.
     """
-    kind, rest = find_source(source, task)
-    return kind.open(rest, seed)
+    kind, location = find_source(source, task)
+    return kind.open(location, seed)

@@ -20,7 +20,7 @@ from samesight.datasets.example import DataSet, Example, Lazy, Truth, split_even
 from samesight.datasets.files import load_upright, read_header
 
 SIDE = 256
-# Annotation tools round the sides; a box may leave its image by this many pixels and is then clipped.
+# Annotation tools round coordinates: a box may extend beyond its image by this many pixels and is then clipped.
 SLACK = 2.0
 
 Box = tuple[float, float, float, float]

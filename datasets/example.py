@@ -15,7 +15,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Lazy(Sequence[Item], Generic[Item]):
-    """A sequence whose items are made when they are asked for: item i is `make(i)`, the same each time."""
+    """A sequence whose items are made on access: item i is `make(i)`, the same each time."""
 
     def __init__(self, length: int, make: Callable[[int], Item]) -> None:
         self._length = length
@@ -42,7 +42,7 @@ class Lazy(Sequence[Item], Generic[Item]):
 
 @dataclass(frozen=True)
 class Truth:
-    """What is in an image: one class, or boxes with a class each.
+    """The ground truth of an image: one class, or boxes with a class each.
 
     label: index into `DataSet.labels` (classification).
     boxes: float32 [K, 4], x1, y1, x2, y2 in pixels of the upright image (detection); labels: int64 [K].
@@ -54,11 +54,11 @@ class Truth:
 
 
 class LabelledImage(Protocol):
-    """One image and what is in it, as a metric needs them (see `Example`)."""
+    """One image and its ground truth, as a metric needs them (see `Example`)."""
 
     @property
     def name(self) -> str:
-        """How people find the image."""
+        """The image's name, by which people can find it."""
         ...
 
     @property
@@ -84,7 +84,7 @@ class LabelledImage(Protocol):
 
 @dataclass(frozen=True)
 class Example:
-    """One labelled image. `pixels` is read or drawn anew each time that it is asked for."""
+    """One labelled image. `pixels` is read or drawn anew on each access."""
 
     name: str
     load: Callable[[], Pixels]
@@ -115,7 +115,7 @@ class Example:
 class DataSet:
     """Labelled images in three parts that share no image.
 
-    `side` is the network input's width and height that suits these images when nobody asks for another.
+    `side` is the default width and height of the network's input for these images.
     """
 
     source: str

@@ -16,8 +16,8 @@ Labelled = tuple[Path, int]
 def open_folder(path: Path, seed: int) -> DataSet:
     """Images of `PATH/CLASS/...`, or of `PATH/train/CLASS/...` with `val` and `test` beside it.
 
-    Without `train`, the images are split 70/10/20 %, each class alike, by the seed. With it, each part is what its
-    folder holds, and a part without a folder is split off `train` in the same proportions. Classes are the names of
+    Without `train`, the images are split 70/10/20 %, each class alike, by the seed. With it, each part has the images
+    of its folder, and a part without a folder is split off `train` in the same proportions. Classes are the names of
     the folders, sorted.
 
     Raises:
@@ -26,7 +26,7 @@ def open_folder(path: Path, seed: int) -> DataSet:
     source = f"folder:{path}"
     folders = list_folders(path)
     if any(folder.name == "train" and list_folders(folder) for folder in folders):
-        labels, parts = _given_parts(path, folders, source, seed)
+        labels, parts = _stored_parts(path, folders, source, seed)
     else:
         labels = _classes(path, folders)
         images = _images(path, labels)
@@ -40,7 +40,7 @@ def open_folder(path: Path, seed: int) -> DataSet:
     return DataSet(source, "classification", seed, labels, train_part, validation_part, test_part, SIDE)
 
 
-def _given_parts(
+def _stored_parts(
     path: Path, folders: list[Path], source: str, seed: int
 ) -> tuple[tuple[str, ...], dict[str, list[Labelled]]]:
     labels = _classes(path / "train", list_folders(path / "train"))
@@ -56,20 +56,20 @@ def _given_parts(
             raise SamesightError(f"{path}: holds two folders for validation; keep one of them")
         parts[name] = _images(folder, labels)
     train, validation, test = split_evenly([label for _, label in parts["train"]], seed, source)
-    kept, everything = list(train), parts["train"]
+    train_positions, train_images = list(train), parts["train"]
     for name, positions in (("validation", validation), ("test", test)):
         if name in parts:
-            kept += positions
+            train_positions += positions
         else:
-            parts[name] = [everything[i] for i in positions]
-    parts["train"] = [everything[i] for i in sorted(kept)]
+            parts[name] = [train_images[i] for i in positions]
+    parts["train"] = [train_images[i] for i in sorted(train_positions)]
     return labels, parts
 
 
 def _classes(path: Path, folders: list[Path]) -> tuple[str, ...]:
     if not folders:
-        what = "images but no class folders" if list_images(path) else "neither class folders nor images"
-        raise SamesightError(f"{path}: holds {what}; put the images of each class in a subfolder named after it")
+        problem = "images but no class folders" if list_images(path) else "neither class folders nor images"
+        raise SamesightError(f"{path}: holds {problem}; put the images of each class in a subfolder named after it")
     if len(folders) == 1:
         raise SamesightError(
             f"{path}: holds a single class ({folders[0].name}), but telling classes apart takes two or more; "
@@ -79,17 +79,17 @@ def _classes(path: Path, folders: list[Path]) -> tuple[str, ...]:
 
 
 def _images(path: Path, labels: tuple[str, ...]) -> list[Labelled]:
-    found = []
+    labelled = []
     for folder in list_folders(path):
         if folder.name not in labels:
             raise SamesightError(f"{folder}: no such class in train; the classes are the folders there")
         images = list_images(folder)
         if not images:
             raise SamesightError(f"{folder}: holds no image (jpg, png, webp, ...); fill the class or remove its folder")
-        found += [(image, labels.index(folder.name)) for image in images]
-    if not found:
+        labelled += [(image, labels.index(folder.name)) for image in images]
+    if not labelled:
         raise SamesightError(f"{path}: holds no class folders with images; fill it or remove it")
-    return found
+    return labelled
 
 
 def _part(path: Path, images: list[Labelled]) -> Lazy[Example]:

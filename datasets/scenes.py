@@ -17,7 +17,7 @@ SIZES = {"train": 1600, "validation": 100, "test": 200}
 MOST_DIGITS = 5
 SMALLEST, LARGEST = 20, 60
 CONTRAST = 110
-# Backgrounds keep to one half of the brightness, so that ink of the other half stands out whatever it crosses.
+# Backgrounds use one half of the brightness range, so that ink in the other half contrasts with all of it.
 TONES = ((0, 140), (115, 255))
 TRIES = 30
 INK_EDGE = 64
@@ -55,9 +55,9 @@ def draw_scene(random: Generator, positions: list[int]) -> tuple[Pixels, NDArray
     canvas = _background(random)
     boxes: list[tuple[int, int, int, int]] = []
     labels: list[int] = []
-    wanted = int(random.integers(1, MOST_DIGITS + 1))
+    digit_count = int(random.integers(1, MOST_DIGITS + 1))
     for _ in range(TRIES):
-        if len(boxes) == wanted:
+        if len(boxes) == digit_count:
             break
         position = positions[int(random.integers(len(positions)))]
         # Uniform in the logarithm: as many digits of 20 to 35 pixels as of 35 to 60.
@@ -66,7 +66,7 @@ def draw_scene(random: Generator, positions: list[int]) -> tuple[Pixels, NDArray
         height, width = ink.shape
         left, top = int(random.integers(SIDE - width + 1)), int(random.integers(SIDE - height + 1))
         box = (left, top, left + width, top + height)
-        if any(_touches(box, other) for other in boxes):
+        if any(_touches(box, placed) for placed in boxes):
             continue
         _paste(canvas, ink, left, top, random)
         boxes.append(box)
@@ -93,12 +93,12 @@ def _cut_to_ink(coverage: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _touches(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
-    return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
+def _touches(first: tuple[int, int, int, int], second: tuple[int, int, int, int]) -> bool:
+    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
 def _paste(canvas: NDArray[np.float32], ink: NDArray[np.uint8], left: int, top: int, random: Generator) -> None:
-    """Blend ink of one random colour onto the canvas, in place; its brightness stands out from what lies below."""
+    """Blend ink of one random colour onto the canvas, in place; its brightness differs from the background's."""
     height, width = ink.shape
     below = canvas[top : top + height, left : left + width]
     colour = random.integers(0, 256, 3).astype(np.float32)
@@ -119,7 +119,7 @@ def _background(random: Generator) -> NDArray[np.float32]:
     pen = ImageDraw.Draw(image)
     for _ in range(int(random.integers(4, 13))):
         colour = tuple(int(level) for level in random.integers(0, 256, 3))
-        x, y, u, v, p, q = (int(place) for place in random.integers(-10, SIDE + 10, 6))
+        x, y, u, v, p, q = (int(coordinate) for coordinate in random.integers(-10, SIDE + 10, 6))
         kind = int(random.integers(3))
         if kind == 0:
             pen.line((x, y, u, v), fill=colour, width=int(random.integers(1, 5)))

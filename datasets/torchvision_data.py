@@ -31,24 +31,24 @@ def open_torchvision(name: str, seed: int) -> DataSet:
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        learn, test = (opener(str(folder), train=train, download=True) for train in (True, False))
-    # torchvision lets out whatever the network, the archive or the disk raised.
+        train_data, test_data = (opener(str(folder), train=train, download=True) for train in (True, False))
+    # torchvision passes on any exception of the network, the archive or the disk.
     except Exception as error:
         raise SamesightError(
             f"{name}: could not be downloaded to {folder} ({first_line(error)}); connect to the internet, "
             "or put torchvision's files there (set SAMESIGHT_DATA for another folder)"
         ) from None
-    train, validation, held_back = split_evenly([int(label) for label in learn.targets], seed, name)
+    train, validation, held_back = split_evenly([int(label) for label in train_data.targets], seed, name)
     train = sorted(train + held_back)
-    labels = tuple(str(label) for label in learn.classes)
+    labels = tuple(str(label) for label in train_data.classes)
     return DataSet(
         name,
         "classification",
         seed,
         labels,
-        _part(name, learn, train),
-        _part(name, learn, validation),
-        _part(f"{name}-test", test, list(range(len(test)))),
+        _part(name, train_data, train),
+        _part(name, train_data, validation),
+        _part(f"{name}-test", test_data, list(range(len(test_data)))),
         SIDES[name],
     )
 

@@ -133,7 +133,7 @@ def explain_answers(
     unexplained = _difference([case.answers for case in cases], predictions, spec, iou)
     smallest, cause = unexplained / 2, None
     for fault in answer_faults(cases, predictions, spec):
-        difference = _difference(fault.expected, fault.meant, spec, iou)
+        difference = _difference(fault.expected, fault.interpreted, spec, iou)
         if difference < smallest - 1e-6:
             smallest, cause = difference, fault.name
     if run is None or smallest < unexplained / 10:

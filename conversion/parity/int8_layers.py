@@ -158,9 +158,9 @@ def as_integers(value: npt.NDArray[Any], qparams: QuantParams) -> npt.NDArray[np
     return (np.rint(value / np.float32(qparams.scale)) + qparams.zero_point).astype(np.int32)
 
 
-def first(departures: Sequence[Departure], one: str, two: str) -> Departure | None:
+def first(departures: Sequence[Departure], first_format: str, second_format: str) -> Departure | None:
     """The first tap at which two formats differ at all."""
-    return next((departure for departure in departures if departure.largest[one, two] > 0), None)
+    return next((departure for departure in departures if departure.largest[first_format, second_format] > 0), None)
 
 
 def main() -> None:

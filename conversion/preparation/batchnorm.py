@@ -1,6 +1,6 @@
 """BatchNorm becomes part of the convolution or linear layer before it, or a 1x1 depthwise convolution of its own.
 
-Why: converters that fold it themselves fold shared ones twice, leave some standing, or quantize around them.
+Why: converters that fold it themselves fold shared ones twice, leave some unfused, or quantize around them.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ FOLDABLE = (aten.conv2d.default, aten.conv_transpose2d.input, aten.conv1d.defaul
 
 
 def affine_of(module: GraphModule, node: Node) -> tuple[torch.Tensor, torch.Tensor]:
-    """What an evaluation-mode BatchNorm computes, as factor and offset per channel, in float64."""
+    """Factor and offset per channel of an evaluation-mode BatchNorm, in float64."""
     arguments: Any = node.args
     _, weight, bias, mean, variance, _, epsilon = arguments
     running_mean, running_variance = (tensor_of(module, tensor).double() for tensor in (mean, variance))

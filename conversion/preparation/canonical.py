@@ -1,4 +1,4 @@
-"""One spelling per operator, whatever the source: what later passes look for."""
+"""Brings operators to one spelling, whatever the source, so that later passes need to know only that one."""
 
 import operator
 from typing import Any
@@ -52,12 +52,12 @@ def name_convolutions(module: GraphModule) -> int:
         if len(shape_of(node)) != 4:
             continue
         image, weight, bias, stride, padding, dilation, transposed, output_padding, groups = node.args
-        rest: list[Any]
+        options: list[Any]
         if transposed:
-            target, rest = aten.conv_transpose2d.input, [stride, padding, output_padding, groups, dilation]
+            target, options = aten.conv_transpose2d.input, [stride, padding, output_padding, groups, dilation]
         else:
-            target, rest = aten.conv2d.default, [stride, padding, dilation, groups]
-        replace(node, add_call(module, target, [image, weight, bias, *rest], node, node))
+            target, options = aten.conv2d.default, [stride, padding, dilation, groups]
+        replace(node, add_call(module, target, [image, weight, bias, *options], node, node))
         count += 1
     for node in nodes_of(module, [aten.conv2d.padding]):
         image, weight = node.args[0], node.args[1]
@@ -65,16 +65,19 @@ def name_convolutions(module: GraphModule) -> int:
             continue
         bias = argument(node, 2, "bias")
         stride = argument(node, 3, "stride", [1, 1])
-        named, dilation = argument(node, 4, "padding", "valid"), argument(node, 5, "dilation", [1, 1])
+        padding_mode, dilation = argument(node, 4, "padding", "valid"), argument(node, 5, "dilation", [1, 1])
         groups = argument(node, 6, "groups", 1)
-        before, after = [0, 0], [0, 0]
-        if named == "same":
-            before, after = split_padding(list(shape_of(weight)[2:]), list(dilation))
-        if before != after:
-            ends = [before[1], after[1], before[0], after[0]]
-            image, before = add_call(module, aten.constant_pad_nd.default, [image, ends, 0.0], node, node), [0, 0]
-        rest = [stride, before, dilation, groups]
-        replace(node, add_call(module, aten.conv2d.default, [image, weight, bias, *rest], node, node))
+        pad_before, pad_after = [0, 0], [0, 0]
+        if padding_mode == "same":
+            pad_before, pad_after = split_padding(list(shape_of(weight)[2:]), list(dilation))
+        if pad_before != pad_after:
+            pad_widths = [pad_before[1], pad_after[1], pad_before[0], pad_after[0]]
+            image, pad_before = (
+                add_call(module, aten.constant_pad_nd.default, [image, pad_widths, 0.0], node, node),
+                [0, 0],
+            )
+        options = [stride, pad_before, dilation, groups]
+        replace(node, add_call(module, aten.conv2d.default, [image, weight, bias, *options], node, node))
         count += 1
     return count
 
@@ -83,14 +86,14 @@ def name_linear_layers(module: GraphModule) -> int:
     """`addmm(bias, x, permute(weight))` becomes `aten.linear`, which quantizers know."""
     count = 0
     for node in nodes_of(module, [aten.addmm.default]):
-        bias, image, turned = node.args[:3]
-        if node.kwargs or not is_tensor(bias) or not isinstance(turned, Node):
+        bias, image, permuted = node.args[:3]
+        if node.kwargs or not is_tensor(bias) or not isinstance(permuted, Node):
             continue
-        if turned.target not in (aten.permute.default, aten.t.default, aten.transpose.int):
+        if permuted.target not in (aten.permute.default, aten.t.default, aten.transpose.int):
             continue
-        if not is_tensor(turned.args[0]) or len(shape_of(turned)) != 2:
+        if not is_tensor(permuted.args[0]) or len(shape_of(permuted)) != 2:
             continue
-        replace(node, add_call(module, aten.linear.default, [image, turned.args[0], bias], node, node))
+        replace(node, add_call(module, aten.linear.default, [image, permuted.args[0], bias], node, node))
         count += 1
     return count
 
@@ -110,7 +113,7 @@ def drop_idle_operators(module: GraphModule) -> int:
 
 
 def name_reshapes(module: GraphModule) -> int:
-    """Views as reshapes: passes and converters put other strides before them, which a view refuses."""
+    """Views as reshapes: passes and converters change the strides of their inputs, which a view refuses."""
     nodes = nodes_of(module, [aten.view.default, aten._unsafe_view.default])
     for node in nodes:
         node.target = aten.reshape.default

@@ -1,4 +1,4 @@
-"""The proof that a prepared program computes what the original network computes."""
+"""Proves by comparison that a prepared program computes the same outputs as the original network."""
 
 import math
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ RANDOM_IMAGES = 4
 SAMPLE_IMAGES = 8
 
 
-def compare(reference: torch.Tensor, other: torch.Tensor) -> tuple[float, float]:
-    """Signal-to-noise ratio in dB of `other` against `reference`, both [n, ..., channels].
+def compare(reference: torch.Tensor, candidate: torch.Tensor) -> tuple[float, float]:
+    """Signal-to-noise ratios in dB of `candidate` against `reference`, both [n, ..., channels].
 
-    First with the reference's energy about its mean per channel as the signal, then with its whole energy: the second
-    is what float32 rounding is relative to.
+    The signal of the first is the reference's energy about its mean per channel, that of the second its energy about
+    zero: float32 rounding is relative to the second.
     """
-    wanted, got = reference.double().flatten(0, -2), other.double().flatten(0, -2)
-    noise = float((wanted - got).square().sum())
-    about_mean = float((wanted - wanted.mean(0, keepdim=True)).square().sum())
-    return decibels(about_mean, noise), decibels(float(wanted.square().sum()), noise)
+    expected, actual = reference.double().flatten(0, -2), candidate.double().flatten(0, -2)
+    noise = float((expected - actual).square().sum())
+    about_mean = float((expected - expected.mean(0, keepdim=True)).square().sum())
+    return decibels(about_mean, noise), decibels(float(expected.square().sum()), noise)
 
 
 def slice_roles(outputs: Sequence[torch.Tensor], spec: ModelSpec) -> dict[Role, torch.Tensor]:
-    """The roles cut from the original network's outputs with plain indexing, as the spec says it."""
+    """The roles cut from the original network's outputs with plain indexing, as the spec defines them."""
     by_name = dict(zip(spec.outputs.tensors, outputs, strict=True))
     roles: dict[Role, torch.Tensor] = {}
     for role in spec.roles:
@@ -60,21 +60,21 @@ def prove(original: Any, prepared: Any, normalise: Any, spec: ModelSpec, samples
     Raises:
         SamesightError: a role differs by more than float32 rounding explains.
     """
-    wanted: dict[Role, list[torch.Tensor]] = {role: [] for role in spec.roles}
-    got: dict[Role, list[torch.Tensor]] = {role: [] for role in spec.roles}
+    expected: dict[Role, list[torch.Tensor]] = {role: [] for role in spec.roles}
+    actual: dict[Role, list[torch.Tensor]] = {role: [] for role in spec.roles}
     with torch.no_grad():
         for picture in pictures(spec, samples).split(1):
             for role, tensor in slice_roles(original(normalise(picture.contiguous())), spec).items():
-                wanted[role].append(tensor)
+                expected[role].append(tensor)
             for role, tensor in zip(spec.roles, prepared(picture.contiguous()), strict=True):
-                got[role].append(tensor)
-    least = math.inf
+                actual[role].append(tensor)
+    lowest = math.inf
     for role in spec.roles:
-        about_mean, whole = compare(torch.cat(wanted[role]), torch.cat(got[role]))
-        if not (about_mean >= LEAST_DECIBELS or whole >= FLOAT32_DECIBELS):
+        about_mean, about_zero = compare(torch.cat(expected[role]), torch.cat(actual[role]))
+        if not (about_mean >= LEAST_DECIBELS or about_zero >= FLOAT32_DECIBELS):
             raise SamesightError(
                 f"{spec.name}: the prepared network's {role} differ from the original's ({about_mean:.1f} dB, "
                 f"{LEAST_DECIBELS:.0f} are needed); take randomness out of the network, or report this network"
             )
-        least = min(least, about_mean)
-    return least
+        lowest = min(lowest, about_mean)
+    return lowest

@@ -14,8 +14,8 @@ aten = torch.ops.aten
 
 def nodes_of(module: GraphModule, targets: Iterable[Any]) -> list[Node]:
     """The call nodes of these operators, in the order of execution."""
-    wanted = set(targets)
-    return [node for node in module.graph.nodes if node.op == "call_function" and node.target in wanted]
+    target_set = set(targets)
+    return [node for node in module.graph.nodes if node.op == "call_function" and node.target in target_set]
 
 
 def argument(node: Node, index: int, name: str, default: Any = None) -> Any:
@@ -45,15 +45,15 @@ def tensor_of(module: GraphModule, node: Node) -> torch.Tensor:
 
 def add_tensor(module: GraphModule, name: str, value: torch.Tensor, before: Node) -> Node:
     """Register a new parameter `name` (made unique, dots become underscores) and read it just before a node."""
-    wanted = name.replace(".", "_")
-    unique, count = wanted, 0
+    base_name = name.replace(".", "_")
+    unique, count = base_name, 0
     while hasattr(module, unique):
         count += 1
-        unique = f"{wanted}_{count}"
+        unique = f"{base_name}_{count}"
     module.register_parameter(unique, torch.nn.Parameter(value.detach().clone().contiguous(), requires_grad=False))
     with module.graph.inserting_before(before):
         node = module.graph.get_attr(unique)
-    mode = detect_fake_mode([other.meta["val"] for other in module.graph.nodes if "val" in other.meta])
+    mode = detect_fake_mode([existing.meta["val"] for existing in module.graph.nodes if "val" in existing.meta])
     node.meta["val"] = mode.from_tensor(value.detach()) if mode else value.detach()
     return node
 
@@ -84,13 +84,13 @@ def add_call(module: GraphModule, target: Any, args: Sequence[Any], before: Node
 
 
 def replace(node: Node, new: Node) -> None:
-    """Let `new` stand for `node` everywhere else and remove it."""
+    """Use `new` instead of `node` everywhere and remove `node`."""
     node.replace_all_uses_with(new, delete_user_cb=lambda user: user is not new)
     node.graph.erase_node(node)
 
 
 def forget_history(program: ExportedProgram) -> ExportedProgram:
-    """Drop what each node remembers of its ancestors in earlier graphs, which every later pass would copy."""
+    """Remove each node's record of its ancestors in earlier graphs, which every later pass would copy."""
     for node in program.graph.nodes:
         node.meta.pop("from_node", None)
     return program
@@ -107,5 +107,5 @@ def module_of(node: Node) -> str:
 
 
 def operator_name(node: Node) -> str:
-    """What PyTorch calls the operator: `aten.conv2d.default`."""
+    """PyTorch's name of the operator: `aten.conv2d.default`."""
     return str(node.target)

@@ -15,7 +15,7 @@ NORMALISE = "normalise"
 
 
 def normalise(pixels: torch.Tensor, spec: Input) -> torch.Tensor:
-    """What the original network takes: float32 [n,C,H,W] from pixel values 0..255 of the same shape."""
+    """The original network's input: float32 [n,C,H,W] from pixel values 0..255 of the same shape."""
     affine = affine_of(spec)
     shape = (1, -1, 1, 1)
     factor = torch.tensor(affine.factor, dtype=torch.float64).reshape(shape)

@@ -1,4 +1,4 @@
-"""The original network's outputs become one output per role: logits, boxes, objectness.
+"""Cuts the original network's outputs into one output per role: logits, boxes, objectness.
 
 A slice is taken where its values are computed, not behind the concatenation that mixes them: one int8 tensor that holds
 boxes and scores has one scale for both, and the scores collapse.
@@ -18,7 +18,7 @@ RESHAPES = (aten.reshape.default, aten.view.default, aten._unsafe_view.default, 
 
 
 def cut(module: GraphModule, node: Node, axis: int, start: int, stop: int, before: Node) -> Node:
-    """`node[..., start:stop, ...]` on `axis`, computed from as little as possible."""
+    """`node[..., start:stop, ...]` on `axis`, with the slice moved as far towards the inputs as possible."""
     shape = shape_of(node)
     if start == 0 and stop == shape[axis]:
         return node
@@ -50,10 +50,10 @@ def cut(module: GraphModule, node: Node, axis: int, start: int, stop: int, befor
 
 def cut_concatenation(module: GraphModule, node: Node, axis: int, start: int, stop: int, before: Node) -> Node:
     """Only those parts of a concatenation that reach into the slice."""
-    joined = argument(node, 1, "dim", 0) % len(shape_of(node))
+    cat_axis = argument(node, 1, "dim", 0) % len(shape_of(node))
     parts, position = [], 0
     for part in argument(node, 0, "tensors"):
-        if joined != axis:
+        if cat_axis != axis:
             parts.append(cut(module, part, axis, start, stop, before))
             continue
         length = shape_of(part)[axis]
@@ -61,7 +61,7 @@ def cut_concatenation(module: GraphModule, node: Node, axis: int, start: int, st
         if low < high:
             parts.append(cut(module, part, axis, low, high, before))
         position += length
-    return parts[0] if len(parts) == 1 else add_call(module, aten.cat.default, [parts, joined], before, node)
+    return parts[0] if len(parts) == 1 else add_call(module, aten.cat.default, [parts, cat_axis], before, node)
 
 
 def is_layer(node: Node) -> bool:
@@ -84,7 +84,7 @@ def cut_layer(module: GraphModule, node: Node, start: int, stop: int, before: No
 
 
 def same_axis(source: tuple[int, ...], target: tuple[int, ...], axis: int) -> int | None:
-    """The axis of `source` that a reshape to `target` leaves whole as `axis`, if there is one."""
+    """The axis of `source` that a reshape to `target` keeps unchanged as `axis`, if there is one."""
     if source[: axis + 1] == target[: axis + 1]:
         return axis
     from_end = len(target) - axis
@@ -102,13 +102,13 @@ def canonical_output(module: GraphModule, spec: ModelSpec, role: Role, node: Nod
     part: Slice = spec.outputs.roles[role]
     shape = shape_of(node)
     rank = len(shape)
-    whole = not TASKS[spec.task].per_position
-    axis = part.channel_axis or (1 if whole or rank == 4 else 2)
-    ranks = (2, 4) if whole else (3, 4)
-    if rank not in ranks or axis >= rank or shape[0] != 1 or (whole and shape[2:] not in ((), (1, 1))):
-        wanted = "[1, classes]" if whole else "[1, positions, channels] or [1, channels, positions]"
+    per_image = not TASKS[spec.task].per_position
+    axis = part.channel_axis or (1 if per_image or rank == 4 else 2)
+    ranks = (2, 4) if per_image else (3, 4)
+    if rank not in ranks or axis >= rank or shape[0] != 1 or (per_image and shape[2:] not in ((), (1, 1))):
+        expected = "[1, classes]" if per_image else "[1, positions, channels] or [1, channels, positions]"
         raise SamesightError(
-            f"output {part.tensor!r} of the network has shape {list(shape)}, but {role} must be {wanted}; "
+            f"output {part.tensor!r} of the network has shape {list(shape)}, but {role} must be {expected}; "
             "correct the spec's outputs or the network"
         )
     stop = part.stop or shape[axis]
@@ -118,7 +118,7 @@ def canonical_output(module: GraphModule, spec: ModelSpec, role: Role, node: Nod
             f"{stop}; correct the spec's outputs"
         )
     result = cut(module, node, axis, part.start, stop, before)
-    if whole:
+    if per_image:
         return result if rank == 2 else reshaped(module, result, [1, stop - part.start], before)
     if rank == 4 and axis == 1:
         result = add_call(module, aten.permute.default, [result, [0, 2, 3, 1]], before, result)

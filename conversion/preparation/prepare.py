@@ -1,8 +1,8 @@
-"""A float network made ready for phones, and proven equal to the original.
+"""Prepares a float network for all formats, and proves the result equal to the original.
 
-Every source comes here as an exported program. The passes, in order: one spelling per operator, parameters unshared,
-BatchNorm fused, operators rewritten that a converter cannot take, outputs split into roles, normalisation prepended,
-all-equal biases told apart, everything exported anew for a contiguous input of batch 1.
+Every source is an exported program. The passes, in order: one spelling per operator, parameters unshared, BatchNorm
+fused, operators rewritten that a converter cannot take, outputs split into roles, normalisation prepended, all-equal
+biases made unequal, everything exported anew for a contiguous input of batch 1.
 """
 
 from collections.abc import Mapping
@@ -95,14 +95,14 @@ def specialise(program: ExportedProgram, spec: ModelSpec) -> ExportedProgram:
         ) from error
 
 
-def named_outputs(program: ExportedProgram, spec: ModelSpec, flat: list[Node]) -> dict[str, Node]:
+def outputs_by_name(program: ExportedProgram, spec: ModelSpec, output_nodes: list[Node]) -> dict[str, Node]:
     """The output nodes under the spec's names: by name where the network returns a dictionary, else by position.
 
     Raises:
         SamesightError: another number of outputs, or other names.
     """
     names = spec.outputs.tensors
-    tree: Any = pytree.tree_unflatten(list(range(len(flat))), program.call_spec.out_spec)
+    tree: Any = pytree.tree_unflatten(list(range(len(output_nodes))), program.call_spec.out_spec)
     if isinstance(tree, Mapping) and all(isinstance(position, int) for position in tree.values()):
         missing = [name for name in names if name not in tree]
         if missing:
@@ -110,13 +110,13 @@ def named_outputs(program: ExportedProgram, spec: ModelSpec, flat: list[Node]) -
                 f"{spec.name}: the network returns {sorted(map(str, tree))}, but the spec names {missing[0]!r}; "
                 "correct the spec's outputs"
             )
-        return {name: flat[tree[name]] for name in names}
-    if len(flat) != len(names):
+        return {name: output_nodes[tree[name]] for name in names}
+    if len(output_nodes) != len(names):
         raise SamesightError(
-            f"{spec.name}: the network returns {len(flat)} outputs, but the spec names {len(names)} ({list(names)}); "
-            "correct the spec's outputs"
+            f"{spec.name}: the network returns {len(output_nodes)} outputs, but the spec names {len(names)} "
+            f"({list(names)}); correct the spec's outputs"
         )
-    return dict(zip(names, flat, strict=True))
+    return dict(zip(names, output_nodes, strict=True))
 
 
 def finish(module: GraphModule, spec: ModelSpec, image: Node) -> ExportedProgram:
@@ -144,9 +144,7 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
     """
     original = specialise(program, spec)
     module = canonical(original, spec.name)
-    image, end = ends_of(module)
-    flat = [node for node in end.args[0] if isinstance(node, Node)]  # type: ignore[union-attr]
-    by_name = named_outputs(original, spec, flat)
+    image, end = input_and_output(module)
     changes = {
         "unshared": unshare(module),
         "batch norms fused": fuse_batch_norms(module),
@@ -155,9 +153,11 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
         "reshapes": rewrite_squeezes(module),
         "linears turned": rewrite_flat_linears(module),
     }
-    by_name = named_outputs(original, spec, [node for node in end.args[0] if isinstance(node, Node)])  # type: ignore[union-attr]
+    output_nodes = [node for node in end.args[0] if isinstance(node, Node)]  # type: ignore[union-attr]
+    nodes_by_name = outputs_by_name(original, spec, output_nodes)
     outputs: dict[Role, Node] = {
-        role: canonical_output(module, spec, role, by_name[spec.outputs.roles[role].tensor], end) for role in spec.roles
+        role: canonical_output(module, spec, role, nodes_by_name[spec.outputs.roles[role].tensor], end)
+        for role in spec.roles
     }
     check_channels(spec, {role: shape_of(node) for role, node in outputs.items()})
     end.args = (tuple(outputs.values()),)
@@ -165,7 +165,7 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
     changes["normalisation"] = prepend_normalisation(module, image, spec.input)
     changes["biases told apart"] = make_biases_unequal(module)
     exported = finish(module, spec, image)
-    run = exported.module(check_guards=False)
+    prepared_module = exported.module(check_guards=False)
     reference = original.module(check_guards=False)
 
     def outputs_of(tensor: torch.Tensor) -> list[torch.Tensor]:
@@ -176,7 +176,7 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
 
     ratio = prove(
         outputs_of,
-        run,
+        prepared_module,
         lambda pixels: normalise(pixels, spec.input),
         spec,
         None if samples is None else pixels_of(samples),
@@ -184,7 +184,7 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
     return Prepared(spec, exported, ratio, changes)
 
 
-def ends_of(module: GraphModule) -> tuple[Node, Node]:
+def input_and_output(module: GraphModule) -> tuple[Node, Node]:
     """The one input and the output node.
 
     Raises:

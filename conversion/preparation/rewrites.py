@@ -54,11 +54,11 @@ def rewrite_prelu(module: GraphModule) -> int:
         factor = (1.0 - slope if behind_linear else -slope).reshape(shape)
         factor_node = add_tensor(module, f"{slope_node.target}_factor", factor, node)
         minus_one = add_tensor(module, "minus_one", -slope.new_ones([1] * len(shape)), node)
-        turned = add_call(module, aten.mul.Tensor, [image, minus_one], node, node)
-        below = add_call(module, aten.relu.default, [turned], node, node)
-        scaled = add_call(module, aten.mul.Tensor, [below, factor_node], node, node)
-        above = image if behind_linear else add_call(module, aten.relu.default, [image], node, node)
-        replace(node, add_call(module, aten.add.Tensor, [above, scaled], node, node))
+        negated = add_call(module, aten.mul.Tensor, [image, minus_one], node, node)
+        negative_part = add_call(module, aten.relu.default, [negated], node, node)
+        scaled = add_call(module, aten.mul.Tensor, [negative_part, factor_node], node, node)
+        positive_part = image if behind_linear else add_call(module, aten.relu.default, [image], node, node)
+        replace(node, add_call(module, aten.add.Tensor, [positive_part, scaled], node, node))
         count += 1
     return count
 
@@ -80,8 +80,8 @@ def rewrite_global_means(module: GraphModule) -> int:
             continue
         if node.target is aten.mean.dim:
             axes = argument(node, 1, "dim")
-            whole = axes is not None and sorted(axis % 4 for axis in axes) == [2, 3]
-            dropped = whole and not argument(node, 2, "keepdim", False)
+            over_both_axes = axes is not None and sorted(axis % 4 for axis in axes) == [2, 3]
+            dropped = over_both_axes and not argument(node, 2, "keepdim", False)
             if not dropped or node.kwargs.get("dtype") is not None:
                 continue
         elif not covers_the_whole_map(node, image):
@@ -137,19 +137,23 @@ def is_flat_map(node: Node) -> bool:
     source = node.args[0] if node.args else None
     if node.target not in (aten.reshape.default, aten.view.default) or not isinstance(source, Node):
         return False
-    before, after = shape_of(source), shape_of(node)
-    return len(before) == 4 and after == (before[0], before[1], before[2] * before[3])
+    source_shape, node_shape = shape_of(source), shape_of(node)
+    return len(source_shape) == 4 and node_shape == (
+        source_shape[0],
+        source_shape[1],
+        source_shape[2] * source_shape[3],
+    )
 
 
 def channels_last(module: GraphModule, node: Node, before: Node) -> Node:
-    """What `is_flat_map` accepts, as [1,HW,C]."""
+    """A node that `is_flat_map` accepts, as [1,HW,C]."""
     if node.target is aten.cat.default:
         parts = [channels_last(module, part, before) for part in argument(node, 0, "tensors")]
         return add_call(module, aten.cat.default, [parts, 1], before, node)
     image = argument(node, 0, "self")
     _, channels, height, width = shape_of(image)
-    turned = add_call(module, aten.permute.default, [image, [0, 2, 3, 1]], before, node)
-    return add_call(module, aten.reshape.default, [turned, [1, height * width, channels]], before, node)
+    permuted = add_call(module, aten.permute.default, [image, [0, 2, 3, 1]], before, node)
+    return add_call(module, aten.reshape.default, [permuted, [1, height * width, channels]], before, node)
 
 
 def rewrite_flat_linears(module: GraphModule) -> int:
@@ -169,8 +173,8 @@ def rewrite_flat_linears(module: GraphModule) -> int:
             continue
         weight = tensor_of(module, weight_node)
         ordered = weight.reshape(-1, channels, height * width).transpose(1, 2).reshape(weight.shape)
-        turned = add_call(module, aten.permute.default, [image, [0, 2, 3, 1]], node, flat)
-        joined = add_call(module, aten.reshape.default, [turned, list(shape_of(flat))], node, flat)
+        permuted = add_call(module, aten.permute.default, [image, [0, 2, 3, 1]], node, flat)
+        joined = add_call(module, aten.reshape.default, [permuted, list(shape_of(flat))], node, flat)
         columns = add_tensor(module, f"{weight_node.target}_channels_last", ordered, node)
         node.args = (joined, columns, *node.args[2:])
         count += 1
@@ -188,8 +192,8 @@ def drop_idle_ceilings(module: GraphModule) -> int:
             continue
         sizes = zip(shape_of(image)[2:], kernel, stride, padding, strict=True)
         if all((size + 2 * pad - window) % step == 0 for size, window, step, pad in sizes):
-            rest = [argument(node, 5, "count_include_pad", True), argument(node, 6, "divisor_override")]
-            args = [image, kernel, stride, padding, False, *rest]
+            options = [argument(node, 5, "count_include_pad", True), argument(node, 6, "divisor_override")]
+            args = [image, kernel, stride, padding, False, *options]
             replace(node, add_call(module, aten.avg_pool2d.default, args, node, node))
             count += 1
     return count

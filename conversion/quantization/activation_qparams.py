@@ -27,7 +27,7 @@ PIXELS = QuantParams(1.0, -128)
 
 @dataclass(frozen=True)
 class Ranges:
-    """One grid per observed activation, under the name that the value has in the prepared program.
+    """Scale and zero point of each observed activation, by the value's name in the prepared program.
 
     The same table and the same prepared program give the same quantized program bit for bit.
     """
@@ -36,8 +36,10 @@ class Ranges:
 
     def to_json(self) -> str:
         """Text for `quantization.json`. A float32 scale is written so that it is read back exactly."""
-        rows = {name: {"scale": grid.scale, "zero_point": grid.zero_point} for name, grid in self.tensors.items()}
-        return json.dumps({"schema_version": SCHEMA_VERSION, "tensors": rows}, indent=1) + "\n"
+        tensors = {
+            name: {"scale": qparams.scale, "zero_point": qparams.zero_point} for name, qparams in self.tensors.items()
+        }
+        return json.dumps({"schema_version": SCHEMA_VERSION, "tensors": tensors}, indent=1) + "\n"
 
 
 def parse_ranges(text: str | bytes, source: str) -> Ranges:
@@ -51,11 +53,12 @@ def parse_ranges(text: str | bytes, source: str) -> Ranges:
         if data["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema {data['schema_version']}")
         tensors = {
-            name: QuantParams(float(row["scale"]), int(row["zero_point"])) for name, row in data["tensors"].items()
+            name: QuantParams(float(entry["scale"]), int(entry["zero_point"]))
+            for name, entry in data["tensors"].items()
         }
-        for name, grid in tensors.items():
-            if not (math.isfinite(grid.scale) and grid.scale > 0 and LOWEST <= grid.zero_point <= HIGHEST):
-                raise ValueError(f"{name} has scale {grid.scale} and zero point {grid.zero_point}")
+        for name, qparams in tensors.items():
+            if not (math.isfinite(qparams.scale) and qparams.scale > 0 and LOWEST <= qparams.zero_point <= HIGHEST):
+                raise ValueError(f"{name} has scale {qparams.scale} and zero point {qparams.zero_point}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SamesightError(
             f"{source}: not a table of activation ranges of this version ({error}); delete it to calibrate anew"
@@ -71,21 +74,21 @@ def read_ranges(path: Path) -> Ranges:
         raise SamesightError(f"{path}: {error.strerror or error}; calibrate anew or restore the file") from None
 
 
-def grid_over(low: float, high: float) -> QuantParams:
-    """The int8 grid that covers low..high (zero included) with a float32 scale."""
+def qparams_over(low: float, high: float) -> QuantParams:
+    """The int8 scale (a float32) and zero point that cover low..high, zero included."""
     scale = float(torch.tensor((high - low) / (HIGHEST - LOWEST), dtype=torch.float32))
     return QuantParams(scale, max(LOWEST, min(HIGHEST, round(LOWEST - low / scale))))
 
 
 def exact_qparams(module: GraphModule, spec: Input) -> dict[str, QuantParams]:
-    """The grids that follow from the spec alone: of the input, and of the normalisation's output."""
-    grids = {}
+    """The scales and zero points that follow from the spec alone: of the input, and of the normalisation's output."""
+    qparams = {}
     for node in module.graph.nodes:
         if node.op == "placeholder":
-            grids[node.name] = PIXELS
+            qparams[node.name] = PIXELS
         elif node.op == "call_function" and module_of(node).startswith(NORMALISE + " "):
-            grids[node.name] = grid_over(*affine_of(spec).bounds)
-    return grids
+            qparams[node.name] = qparams_over(*affine_of(spec).bounds)
+    return qparams
 
 
 def observed(module: GraphModule) -> Iterator[tuple[Node, str]]:
@@ -101,7 +104,7 @@ def observed(module: GraphModule) -> Iterator[tuple[Node, str]]:
 
 
 def read_observers(module: GraphModule) -> Ranges:
-    """The grids that a prepared program's observers or fake quantizers have arrived at."""
+    """The scales and zero points that a prepared program's observers or fake quantizers have computed."""
     modules = dict(module.named_modules(remove_duplicate=False))
     tensors = {}
     for source, name in observed(module):
@@ -110,18 +113,18 @@ def read_observers(module: GraphModule) -> Ranges:
     return Ranges(tensors)
 
 
-def fix_observers(module: GraphModule, grids: dict[str, QuantParams], training: bool = False) -> None:
-    """Put fixed grids in the place of observers (or of fake quantizers, in training) of the named values."""
+def fix_observers(module: GraphModule, qparams: dict[str, QuantParams], training: bool = False) -> None:
+    """Replace the observers (or fake quantizers, in training) of the named values by ones with fixed parameters."""
     for source, name in observed(module):
-        if source.name in grids:
-            module.set_submodule(name, fixed(grids[source.name], training))
+        if source.name in qparams:
+            module.set_submodule(name, fixed_observer(qparams[source.name], training))
 
 
-def fixed(grid: QuantParams, training: bool) -> nn.Module:
-    """An observer or a fake quantizer that never changes its grid."""
+def fixed_observer(qparams: QuantParams, training: bool) -> nn.Module:
+    """An observer or a fake quantizer that never changes its scale and zero point."""
     observer = FixedQParamsObserver.with_args(
-        scale=grid.scale,
-        zero_point=grid.zero_point,
+        scale=qparams.scale,
+        zero_point=qparams.zero_point,
         dtype=torch.int8,
         qscheme=torch.per_tensor_affine,
         quant_min=LOWEST,
@@ -131,16 +134,16 @@ def fixed(grid: QuantParams, training: bool) -> nn.Module:
     return module
 
 
-def check_ranges(watched: GraphModule, ranges: Ranges, spec: ModelSpec) -> None:
-    """A table must name the observed values of this program and no others.
+def check_ranges(module: GraphModule, ranges: Ranges, spec: ModelSpec) -> None:
+    """Check that a table names the observed values of this program and no others.
 
     Raises:
         SamesightError: it belongs to another network.
     """
-    names = {source.name for source, _ in observed(watched)}
-    strangers = sorted(names ^ set(ranges.tensors))
-    if strangers:
+    names = {source.name for source, _ in observed(module)}
+    mismatches = sorted(names ^ set(ranges.tensors))
+    if mismatches:
         raise SamesightError(
-            f"{spec.name}: the saved activation ranges belong to another network (they differ in {strangers[0]!r}); "
+            f"{spec.name}: the saved activation ranges belong to another network (they differ in {mismatches[0]!r}); "
             "calibrate anew or give the ranges of this run"
         )

@@ -1,6 +1,6 @@
 """Quantization-aware training of a prepared program: fake quantization in, a float network and its ranges out.
 
-The way of `samesight train --qat`:
+The steps of `samesight train --qat`:
 
     module = prepare_qat(prepared, calibrated.ranges)   # trainable, any batch size, pixel values 0..255
     ... train `module` ...
@@ -20,7 +20,7 @@ from samesight.contract.spec import ModelSpec, Outputs, Slice
 from samesight.conversion.preparation.distinct_biases import make_biases_unequal
 from samesight.conversion.preparation.graph import argument, aten, module_of, nodes_of, shape_of
 from samesight.conversion.preparation.normalisation import NORMALISE
-from samesight.conversion.preparation.prepare import Prepared, ends_of, example_of, finish
+from samesight.conversion.preparation.prepare import Prepared, example_of, finish, input_and_output
 from samesight.conversion.quantization.activation_qparams import (
     Ranges,
     check_ranges,
@@ -37,9 +37,9 @@ def prepare_qat(prepared: Prepared, ranges: Ranges | None = None) -> GraphModule
     """A copy of the program that fake-quantizes as the int8 artifacts will, ready for training.
 
     It takes float32 [n,C,H,W] values 0..255 (the contract's pixels, not normalised) and returns one tensor per role.
-    With `ranges` the activations' grids stay what they are, which is the right start from a trained network; without,
-    they follow the batches (call `torchao.quantization.pt2e.disable_observer` to stop that). Weights' grids always
-    follow the weights. The normalisation is not trained.
+    With `ranges` the activations' scales and zero points are fixed, which is the right start from a trained network;
+    without, they follow the batches (call `torchao.quantization.pt2e.disable_observer` to stop that). Those of weights
+    always follow the weights. The normalisation is not trained.
 
     Raises:
         SamesightError: ranges of another network, or a network whose graph is fixed to one image.
@@ -54,8 +54,8 @@ def prepare_qat(prepared: Prepared, ranges: Ranges | None = None) -> GraphModule
     module = prepare_qat_pt2e(module, PhoneQuantizer(training=True))
     if ranges is not None:
         check_ranges(module, ranges, spec)
-    grids = ranges.tensors if ranges is not None else exact_qparams(prepared.module, spec.input)
-    fix_observers(module, grids, training=True)
+    qparams = ranges.tensors if ranges is not None else exact_qparams(prepared.module, spec.input)
+    fix_observers(module, qparams, training=True)
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(not name.startswith(f"{NORMALISE}_"))
     # PT2E forbids train() and eval() on its graphs; Lightning calls both.
@@ -72,7 +72,7 @@ def free_the_batch(module: GraphModule) -> None:
 
 
 def check_batches(module: GraphModule, spec: ModelSpec) -> None:
-    """A batch must give what its images give one by one.
+    """Check that a batch gives the outputs that its images give one by one.
 
     Raises:
         SamesightError: the graph is fixed to one image in a way that `free_the_batch` does not know.
@@ -81,11 +81,11 @@ def check_batches(module: GraphModule, spec: ModelSpec) -> None:
     batch = torch.randint(0, 256, (2, *example_of(spec).shape[1:]), generator=generator).float()
     try:
         with torch.no_grad():
-            together = module(batch)
-            single = [module(image) for image in batch.split(1)]
-        for role, whole in enumerate(together):
-            parts = torch.cat([outputs[role] for outputs in single])
-            if not torch.allclose(whole, parts, rtol=1e-3, atol=1e-3 * float(parts.abs().max())):
+            batch_outputs = module(batch)
+            single_outputs = [module(image) for image in batch.split(1)]
+        for role, batched in enumerate(batch_outputs):
+            separate = torch.cat([outputs[role] for outputs in single_outputs])
+            if not torch.allclose(batched, separate, rtol=1e-3, atol=1e-3 * float(separate.abs().max())):
                 raise ValueError("a batch gives other values")
     except (RuntimeError, ValueError) as error:
         raise SamesightError(
@@ -95,29 +95,29 @@ def check_batches(module: GraphModule, spec: ModelSpec) -> None:
 
 
 def ranges_of(module: GraphModule) -> Ranges:
-    """The activations' grids of a module that `prepare_qat` made."""
+    """The activations' scales and zero points of a module that `prepare_qat` made."""
     return read_observers(module)
 
 
 def fine_tuned(prepared: Prepared, module: GraphModule) -> Prepared:
-    """The prepared float program with the weights that `module` has been trained to.
+    """The prepared float program with the trained weights of `module`.
 
     It is no longer the original network, so `decibels` is not a number.
     """
-    changed = copy.deepcopy(prepared.module)
+    tuned = copy.deepcopy(prepared.module)
     trained = dict(module.named_parameters())
     with torch.no_grad():
-        for name, parameter in changed.named_parameters():
+        for name, parameter in tuned.named_parameters():
             parameter.copy_(trained[name].detach().cpu())
-    make_biases_unequal(changed)
-    exported = finish(changed, prepared.spec, ends_of(changed)[0])
+    make_biases_unequal(tuned)
+    exported = finish(tuned, prepared.spec, input_and_output(tuned)[0])
     return Prepared(prepared.spec, exported, float("nan"), dict(prepared.changes))
 
 
 def as_network(prepared: Prepared) -> tuple[ExportedProgram, ModelSpec]:
-    """A prepared program as a run keeps it: it takes normalised input, and its outputs are the roles themselves."""
+    """A prepared program as a run stores it: it takes normalised input, and its outputs are the roles themselves."""
     module = copy.deepcopy(prepared.module)
-    image, _ = ends_of(module)
+    image, _ = input_and_output(module)
     for node in list(module.graph.nodes):
         if node.op == "call_function" and module_of(node).startswith(f"{NORMALISE} "):
             node.replace_all_uses_with(image)
@@ -125,5 +125,5 @@ def as_network(prepared: Prepared) -> tuple[ExportedProgram, ModelSpec]:
     exported = finish(module, prepared.spec, image)
     roles = prepared.spec.roles
     slices = {role: Slice(tensor=role) for role in roles}
-    kept = Outputs(tensors=roles, roles=slices, activation=prepared.spec.outputs.activation)
-    return exported, prepared.spec.model_copy(update={"outputs": kept})
+    outputs = Outputs(tensors=roles, roles=slices, activation=prepared.spec.outputs.activation)
+    return exported, prepared.spec.model_copy(update={"outputs": outputs})

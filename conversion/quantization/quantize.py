@@ -34,9 +34,9 @@ DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor"
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """The quantized program in both forms, its activation grids and those of its outputs.
+    """The quantized program in both forms, with scale and zero point of its activations and of its outputs.
 
-    Both take float32 [1,C,H,W] values 0..255 and return one float32 tensor per role, each value on its grid.
+    Both take float32 [1,C,H,W] values 0..255 and return one float32 tensor per role, dequantized.
     """
 
     spec: ModelSpec
@@ -55,8 +55,7 @@ class Quantized:
 def quantize(prepared: Prepared, calibration: UInt8 | None, ranges: Ranges | None = None) -> Quantized:
     """Quantize a prepared program to int8.
 
-    `calibration` is uint8 [n,H,W,C], the contract's input tensors. With `ranges`, nothing is calibrated and it is not
-    looked at.
+    `calibration` is uint8 [n,H,W,C], the contract's input tensors; it is ignored when `ranges` are given.
 
     Raises:
         SamesightError: no calibration images, or `ranges` of another network.
@@ -64,34 +63,34 @@ def quantize(prepared: Prepared, calibration: UInt8 | None, ranges: Ranges | Non
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     spec = prepared.spec
-    watched = prepare_pt2e(copy.deepcopy(prepared.module), PhoneQuantizer())
+    module = prepare_pt2e(copy.deepcopy(prepared.module), PhoneQuantizer())
     if ranges is not None:
-        check_ranges(watched, ranges, spec)
-        fix_observers(watched, ranges.tensors)
+        check_ranges(module, ranges, spec)
+        fix_observers(module, ranges.tensors)
         with torch.no_grad():
-            watched(prepared.example)  # the weights' observers look at them when the program runs
+            module(prepared.example)  # the weights' observers look at them when the program runs
     else:
         if calibration is None or len(calibration) == 0:
             raise SamesightError(f"{spec.name}: int8 needs calibration images; give a folder of them")
-        fix_observers(watched, exact_qparams(prepared.module, spec.input))
+        fix_observers(module, exact_qparams(prepared.module, spec.input))
         with torch.no_grad():
             for picture in calibration:
-                watched(pixels_of(picture[None]))
-        ranges = read_observers(watched)
-    folded = convert_pt2e(copy.deepcopy(watched), fold_quantize=True)
-    unfolded = convert_pt2e(watched, fold_quantize=False)
+                module(pixels_of(picture[None]))
+        ranges = read_observers(module)
+    folded = convert_pt2e(copy.deepcopy(module), fold_quantize=True)
+    unfolded = convert_pt2e(module, fold_quantize=False)
     return Quantized(spec, folded, unfolded, ranges, output_qparams(folded, spec))
 
 
 def output_qparams(folded: GraphModule, spec: ModelSpec) -> dict[Role, QuantParams]:
-    """The grid of each output that comes from a dequantization."""
-    end: Node = next(iter(reversed(folded.graph.nodes)))
-    grids: dict[Role, QuantParams] = {}
-    for role, output in zip(spec.roles, end.args[0], strict=True):  # type: ignore[arg-type]
+    """Scale and zero point of each output that comes from a dequantization."""
+    output_node: Node = next(iter(reversed(folded.graph.nodes)))
+    qparams: dict[Role, QuantParams] = {}
+    for role, output in zip(spec.roles, output_node.args[0], strict=True):  # type: ignore[arg-type]
         if isinstance(output, Node) and str(output.target).startswith(DEQUANTIZE):
             _, scale, zero_point = output.args[:3]
-            grids[role] = QuantParams(float(scale), int(zero_point))  # type: ignore[arg-type]
-    return grids
+            qparams[role] = QuantParams(float(scale), int(zero_point))  # type: ignore[arg-type]
+    return qparams
 
 
 __all__ = [

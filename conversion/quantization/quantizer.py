@@ -1,12 +1,12 @@
 """Which tensors of a program are quantized, and which share one scale: a PT2E quantizer as explicit tables.
 
-It asks for what `XNNPACKQuantizer` asks for (int8, activations per tensor and affine, weights per channel and
-symmetric), with four differences:
+It annotates as `XNNPACKQuantizer` does (int8, activations per tensor and affine, weights per channel and symmetric),
+with four differences:
 
 - It needs no import of ExecuTorch, which takes 4 s.
 - Resizing keeps the scale of its input, as TFLite's kernels demand. With a scale of its own for the output of a
   bilinear resize the `.tflite` clips before it resizes and departs from `.pte` and `.onnx` by up to 25 steps.
-- ReLU6 stands inside the layer before it, like ReLU, so that the scale covers 0..6 and not what is clipped away.
+- ReLU6 is fused into the layer before it, like ReLU, so that the scale covers 0..6 and no values that are clipped.
 - The mean over a whole map has a scale of its own, which is finer: the formats agree better with each other and with
   the float network (docs/int8-agreement.md).
 """
@@ -98,13 +98,13 @@ def weight_spec(training: bool, channel_axis: int) -> QuantizationSpec:
 
 
 def annotation_of(node: Node) -> QuantizationAnnotation | None:
-    """What has been asked for at a node so far."""
-    found = node.meta.get(Q_ANNOTATION_KEY)
-    return found if isinstance(found, QuantizationAnnotation) and found._annotated else None
+    """The annotation of a node, if it has one."""
+    annotation = node.meta.get(Q_ANNOTATION_KEY)
+    return annotation if isinstance(annotation, QuantizationAnnotation) and annotation._annotated else None
 
 
 def annotate(node: Node, inputs: dict[Node, Any], output: Any = None) -> None:
-    """Ask for these specs at a node."""
+    """Annotate a node with these specs."""
     node.meta[Q_ANNOTATION_KEY] = QuantizationAnnotation(input_qspec_map=inputs, output_qspec=output, _annotated=True)
 
 
@@ -117,7 +117,7 @@ def fused_activation(node: Node) -> Node | None:
 
 
 def annotate_result(node: Node, inputs: dict[Node, Any], output: Any) -> None:
-    """Ask for an operator's inputs, and for its output behind the fused activation where there is one."""
+    """Annotate an operator's inputs, and its output or that of the fused activation where there is one."""
     activation = fused_activation(node)
     if activation is None:
         annotate(node, inputs, output)
@@ -157,8 +157,8 @@ class PhoneQuantizer(Quantizer):
                 annotate(node, {node.args[0]: activation}, activation)
             elif node.target in SAME_SCALE:
                 source = node.args[0]
-                before = annotation_of(source)
-                if before is not None and before.output_qspec is not None:
+                source_annotation = annotation_of(source)
+                if source_annotation is not None and source_annotation.output_qspec is not None:
                     shared = SharedQuantizationSpec(source)
                     annotate(node, {source: shared}, shared)
         return model

@@ -98,7 +98,7 @@ class Runner:
         return f"{self.title} on this {self.unit.upper()}"
 
     def missing(self) -> str | None:
-        """A sentence about what it lacks on this machine and how to install it; None where it is ready."""
+        """A sentence about the first missing package and how to install it; None if nothing is missing."""
         for package in self.packages:
             try:
                 metadata.version(package)

@@ -12,7 +12,7 @@ from samesight.contract.bundle import Bundle, is_run, open_bundle
 from samesight.contract.errors import SamesightError
 from samesight.contract.image import Picture, load_picture
 from samesight.contract.manifest import Artifact
-from samesight.contract.preprocess import preprocess
+from samesight.contract.preprocess import Geometry, preprocess
 from samesight.contract.spec import ModelSpec, Role
 from samesight.conversion.runners import runner_of
 
@@ -39,8 +39,13 @@ class CallableModel:
 
     def __call__(self, image: Image, upright: bool = False) -> list[Answer]:
         """The answers, best first; boxes in pixels of the stored image (or of the upright one)."""
+        outputs, geometry = self.outputs(image)
+        return answers(outputs, self.spec, geometry, upright=upright)
+
+    def outputs(self, image: Image) -> tuple[dict[Role, npt.NDArray[np.float32]], Geometry]:
+        """Raw outputs per role, and the geometry with which `contract.answers.answers` decodes them."""
         tensor, geometry = preprocess(as_picture(image, self.spec), self.spec.input)
-        return answers(self.run(tensor), self.spec, geometry, upright=upright)
+        return self.run(tensor), geometry
 
 
 def as_picture(image: Image, spec: ModelSpec) -> Picture:

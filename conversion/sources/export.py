@@ -1,4 +1,4 @@
-"""A network becomes an exported program."""
+"""Exports a network with torch.export."""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""A person's own `module:function` becomes an exported program. Runs in a worker, never in the command itself."""
+"""Exports the network of a person's own `module:function`. Runs in a worker, never in the command itself."""
 
 import importlib
 import site
@@ -31,9 +31,9 @@ def call_function(function: str, folder: Path) -> "Module":
     import torch
 
     with importable(folder):
-        loaded = load_function(function, folder)
+        function_object = load_function(function, folder)
         try:
-            network = loaded()
+            network = function_object()
         except SamesightError:
             raise
         except (Exception, SystemExit) as error:
@@ -51,26 +51,26 @@ def load_function(function: str, folder: Path) -> Callable[..., Any]:
     """
     module, _, name = function.partition(":")
     try:
-        loaded = getattr(importlib.import_module(module), name)
+        function_object = getattr(importlib.import_module(module), name)
     except SamesightError:
         raise
     except (Exception, SystemExit) as error:
         raise SamesightError(f"{function}: cannot be loaded from {folder}: {describe_error(error)}; mend it") from None
-    if not callable(loaded):
-        raise SamesightError(f"{function}: is {type(loaded).__name__}, not a function; name a function")
-    return cast(Callable[..., Any], loaded)
+    if not callable(function_object):
+        raise SamesightError(f"{function}: is {type(function_object).__name__}, not a function; name a function")
+    return cast(Callable[..., Any], function_object)
 
 
 @contextmanager
 def importable(folder: Path) -> Iterator[None]:
-    """Inside, a person's folder stands on the path behind Python's own library and before installed packages.
+    """Inside, a person's folder is in `sys.path` after Python's own library and before installed packages.
 
-    So their `tests` or `datasets` is theirs, whatever packages of these names others have installed. Afterwards it
-    stands at the end: what converters import later is not looked for there first.
+    So their own `tests` or `datasets` come before installed packages of these names. Afterwards the folder is at the
+    end of the path, so that converters import installed packages first.
     """
     installed = {*site.getsitepackages(), site.getusersitepackages()}
-    place = next((place for place, entry in enumerate(sys.path) if entry in installed), len(sys.path))
-    sys.path.insert(place, str(folder))
+    position = next((position for position, entry in enumerate(sys.path) if entry in installed), len(sys.path))
+    sys.path.insert(position, str(folder))
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
-"""What a Python program holds in memory becomes what the command line names: a network, a spec, calibration images.
+"""Sources that a Python program holds in memory: a network, a spec, calibration images.
 
-Workers read files, so a network is exported to a `.pt2` and images are written as PNG, without loss, below a folder
-that lives as long as the conversion.
+Workers read files, so a network is exported to a `.pt2` and images are written as PNG, without loss, into a folder
+that exists as long as the conversion.
 """
 
 import copy
@@ -29,10 +29,10 @@ Spec = ModelSpec | Mapping[str, Any] | str | Path
 Images = str | Path | Sequence[str | Path] | Sequence[npt.NDArray[np.uint8]] | npt.NDArray[np.uint8]
 
 
-def open_given(
+def open_in_memory(
     source: "str | Path | Module | ExportedProgram", spec: Spec | None, calibration: Images | None, folder: Path
 ) -> ModelSource:
-    """Like `open_source`, for objects too; what has to be a file is written below `folder`.
+    """Like `open_source`, for objects too, which are written as files below `folder`.
 
     Args:
         source: a run folder, a `.pt2` file, `module:function`, a `torch.nn.Module` or an exported program.
@@ -44,20 +44,20 @@ def open_given(
         UsageError: an argument is missing or does not belong here.
         SamesightError: no such source, or a part of it is missing, damaged or cannot be exported.
     """
-    given_spec = None if spec is None else as_spec(spec)
+    model_spec = None if spec is None else as_spec(spec)
     images = None if calibration is None else as_image_files(calibration, folder / "calibration")
     if isinstance(source, str | Path):
-        return open_source(str(source), given_spec, images)
+        return open_source(str(source), model_spec, images)
     title = type(source).__name__
-    if given_spec is None or images is None:
-        missing = " and ".join(n for n, value in (("spec", given_spec), ("calibration", images)) if value is None)
+    if model_spec is None or images is None:
+        missing = " and ".join(n for n, value in (("spec", model_spec), ("calibration", images)) if value is None)
         raise UsageError(
             f"{title} is a network in memory, so it needs {missing} as well; docs/contract.md describes the spec"
         )
     return ModelSource(
         title=title,
-        spec=given_spec,
-        network=_save(source, given_spec, title, folder / "network.pt2"),
+        spec=model_spec,
+        network=_save(source, model_spec, title, folder / "network.pt2"),
         function=None,
         folder=Path.cwd(),
         calibration=images,
@@ -119,7 +119,7 @@ def _save(source: "Module | ExportedProgram", spec: ModelSpec, title: str, path:
     if isinstance(source, torch.export.ExportedProgram):
         program = source
     elif isinstance(source, torch.nn.Module):
-        # Their network stays as it is: on its device, in its mode.
+        # A copy, because exporting changes the network's device and mode.
         program = export_network(copy.deepcopy(source), spec.input, title)
     else:
         raise UsageError(

@@ -51,7 +51,7 @@ def normalise(tensor: UInt8, spec: Input) -> "Tensor":
 
 @dataclass(frozen=True)
 class ServerModel:
-    """Answers pictures with the original program in float32; the measure of every artifact."""
+    """Answers pictures with the original program in float32; the reference for every artifact."""
 
     spec: ModelSpec
     module: Any
@@ -69,15 +69,15 @@ class ServerModel:
 
         names = self.spec.outputs.tensors
         with torch.no_grad():
-            made = self.module(normalise(tensor, self.spec.input))
-        found = list(made) if isinstance(made, Mapping) else tree_leaves(made)
-        if len(found) != len(names) or (isinstance(made, Mapping) and set(found) != set(names)):
-            told = ", ".join(map(str, found)) if isinstance(made, Mapping) else f"{len(found)} outputs"
+            returned = self.module(normalise(tensor, self.spec.input))
+        entries = list(returned) if isinstance(returned, Mapping) else tree_leaves(returned)
+        if len(entries) != len(names) or (isinstance(returned, Mapping) and set(entries) != set(names)):
+            description = ", ".join(map(str, entries)) if isinstance(returned, Mapping) else f"{len(entries)} outputs"
             raise SamesightError(
-                f"model {self.spec.name}: the network gives {told}, but the spec names {', '.join(names)}; "
+                f"model {self.spec.name}: the network gives {description}, but the spec names {', '.join(names)}; "
                 "correct outputs.tensors in model.json"
             )
-        tensors = [made[name] for name in names] if isinstance(made, Mapping) else found
+        tensors = [returned[name] for name in names] if isinstance(returned, Mapping) else entries
         parts = slice_roles(tensors, self.spec)
         return {role: np.ascontiguousarray(parts[role].float().numpy()) for role in self.spec.roles}
 

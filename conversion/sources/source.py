@@ -1,6 +1,6 @@
-"""What is to be converted: a run, an exported program, or a person's own function. Free of torch.
+"""The sources of a conversion: a run, an exported program, or a person's own function. Free of torch.
 
-All of it can be named and hashed without being loaded, so that a conversion with nothing changed is answered at once.
+A source is hashed without loading it, so that a conversion with nothing changed ends at once.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class ModelSource:
     """One model with all that its conversion reads.
 
     Attributes:
-        title: as the person named it; begins every sentence about it.
+        title: as the person named it; begins every error message about it.
         spec: its contract.
         network: the exported program (`.pt2`); None for a function, which a worker exports first.
         function: `module:function`, looked for in `folder` last.
@@ -59,7 +59,7 @@ class ModelSource:
 def open_source(
     text: str, spec: ModelSpec | Path | None = None, calibration: Sequence[Path] | Path | None = None
 ) -> ModelSource:
-    """Find out what `text` names: a run folder, a `.pt2` file, or `module:function`.
+    """Open the source that `text` names: a run folder, a `.pt2` file, or `module:function`.
 
     Args:
         text: as given on the command line.
@@ -98,7 +98,7 @@ def open_source(
 
 
 def program_sha256(network: Path) -> str:
-    """The content hash of an exported program, whatever its file was called when it was saved.
+    """The content hash of an exported program; the file name under which it was saved does not matter.
 
     Raises:
         SamesightError: not an exported program, or cut off.
@@ -119,17 +119,17 @@ def program_sha256(network: Path) -> str:
 
 
 def images_sha256(images: Sequence[Path]) -> str:
-    """The content hash of images in their order, whatever they are called."""
+    """The content hash of images in their order; their names do not matter."""
     return hashlib.sha256("".join(file_sha256(image) for image in images).encode()).hexdigest()
 
 
 def data_fingerprint(data: TestData | None) -> str:
-    """Changes when the images of a test split in a person's files may have changed: names, sizes, times."""
+    """A hash over names, sizes and times of a test split's files: it changes when the images may have changed."""
     if data is None:
         return ""
-    kind, _, place = data.source.partition(":")
+    kind, _, location = data.source.partition(":")
     digest = hashlib.sha256(f"{data.source} {data.seed}".encode())
-    for part in (place.split(",") if kind == "coco" else [place]) if place else []:
+    for part in (location.split(",") if kind == "coco" else [location]) if location else []:
         root = Path(part)
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             if path.is_file():

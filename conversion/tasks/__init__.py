@@ -1,4 +1,4 @@
-"""What differs by task when artifacts are judged: one table. Each row stands at the end of its task's module."""
+"""The task-dependent parts of judging artifacts: one table. Each row is at the end of its task's module."""
 
 from samesight.contract.tasks import Task
 from samesight.conversion.tasks.classification import CLASSIFICATION
@@ -9,5 +9,5 @@ TASKS: dict[Task, TaskParity] = {
     "classification": CLASSIFICATION,
     "detection": DETECTION,
 }
-# How people call each metric.
+# The title of each metric in texts for people.
 METRIC_TITLES = {row.metric_name: row.metric_title for row in TASKS.values()}

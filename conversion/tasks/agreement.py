@@ -10,13 +10,13 @@ from samesight.conversion.tasks import TASKS
 
 @dataclass
 class Agreement:
-    """Counts of answers that are the same; the task says which are (see `TaskParity.agree`).
+    """Counts of answers that agree by the rule of the task (see `TaskParity.agree`).
 
     Attributes:
-        task: says which answers are the same.
-        iou: what makes two boxes of the same label the same answer.
+        task: decides which answers agree.
+        iou: least overlap of two boxes of the same label that agree.
         same: answers that agree.
-        all: all answers; what one side alone has counts half.
+        all: all answers; an answer of one side alone counts half.
         overlap: sum of the IoU of the boxes that agree.
         score: sum of the absolute score differences of the answers that agree.
     """
@@ -34,7 +34,7 @@ class Agreement:
         self.same += len(counts.pairs)
         self.all += counts.all
         self.overlap += sum(counts.overlaps)
-        self.score += sum(abs(one.score - other.score) for one, other in counts.pairs)
+        self.score += sum(abs(expected.score - actual.score) for expected, actual in counts.pairs)
 
     @property
     def share(self) -> float | None:

@@ -43,7 +43,7 @@ def match_image(
         boxes: the true boxes, float32 [K, 4] in the same pixels.
         labels: their classes, int64 [K].
         classes: how many classes there are.
-        iou: what a hit needs at least.
+        iou: the least IoU of a hit.
     """
     ranked = sorted(answers, key=lambda answer: -answer.score)[:MOST_DETECTIONS]
     indices = np.array([answer.index for answer in ranked], np.int64)
@@ -72,9 +72,9 @@ def weighted_precision(matches: Sequence[Matches], weights: Float64) -> Float64:
         [samples].
     """
     total, present = np.zeros(len(weights)), np.zeros(len(weights))
-    for curves, there in class_curves(matches, weights):
-        total += np.where(there, curves.mean(axis=1), 0.0)
-        present += there
+    for curves, occurs in class_curves(matches, weights):
+        total += np.where(occurs, curves.mean(axis=1), 0.0)
+        present += occurs
     return np.divide(total, present, out=np.zeros(len(weights)), where=present > 0)
 
 
@@ -102,8 +102,8 @@ def class_curves(matches: Sequence[Matches], weights: Float64) -> Iterator[tuple
     labels, hits, images = labels[order], hits[order], images[order]
     truths = weights @ np.stack([match.truths for match in matches]).astype(np.float64)
     for label in np.flatnonzero(truths.any(axis=0)):
-        own = labels == label
-        yield _curves(weights[:, images[own]], hits[own], truths[:, label]), truths[:, label] > 0
+        of_class = labels == label
+        yield _curves(weights[:, images[of_class]], hits[of_class], truths[:, label]), truths[:, label] > 0
 
 
 def _curves(weights: Float64, hits: npt.NDArray[np.bool_], truths: Float64) -> Float64:
@@ -113,5 +113,5 @@ def _curves(weights: Float64, hits: npt.NDArray[np.bool_], truths: Float64) -> F
     precision = true / np.maximum(np.cumsum(weights, axis=1), 1.0)
     highest = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     padded = np.concatenate([highest, np.zeros((len(weights), 1))], axis=1)
-    at = np.stack([np.searchsorted(row, RECALL_LEVELS, side="left") for row in recall])
-    return np.asarray(np.take_along_axis(padded, at, axis=1), np.float64)
+    positions = np.stack([np.searchsorted(recalls, RECALL_LEVELS, side="left") for recalls in recall])
+    return np.asarray(np.take_along_axis(padded, positions, axis=1), np.float64)

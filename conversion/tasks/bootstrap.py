@@ -1,4 +1,4 @@
-"""The task metric of a model on labelled images, and the interval of what one model loses against another."""
+"""The task metric of a model on labelled images, and the confidence interval of one model's loss against another."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from samesight.datasets.example import LabelledImage
 SAMPLES = 1000
 
 
-def metric_value(given: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> float:
+def metric_value(predictions: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> float:
     """The task metric, 0..1, of answers given under the task's `ranking_spec`."""
-    return float(TASKS[spec.task].metric(given, examples, spec)(np.ones((1, len(examples))))[0])
+    return float(TASKS[spec.task].metric(predictions, examples, spec)(np.ones((1, len(examples))))[0])
 
 
-def sampled_metric(given: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> tuple[float, Float64]:
+def sampled_metric(predictions: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> tuple[float, Float64]:
     """`metric_value`, and the same on bootstrap samples of the images [samples]."""
-    weighted = TASKS[spec.task].metric(given, examples, spec)
+    weighted = TASKS[spec.task].metric(predictions, examples, spec)
     return float(weighted(np.ones((1, len(examples))))[0]), weighted(sample_weights(len(examples)))
 
 
@@ -34,6 +34,6 @@ def sample_weights(count: int, seed: int = 0) -> Float64:
 
 
 def interval(server: Float64, artifact: Float64) -> tuple[float, float]:
-    """95 % interval of what the artifact loses, from both models' metrics on the same samples."""
+    """95 % interval of the artifact's loss, from both models' metrics on the same samples."""
     low, high = np.percentile(server - artifact, [2.5, 97.5])
     return float(low), float(high)

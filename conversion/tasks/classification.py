@@ -19,14 +19,14 @@ from samesight.conversion.tasks.interface import (
 from samesight.datasets.example import LabelledImage
 
 
-def top1_hits(given: Answers, labels: Sequence[int]) -> list[float]:
+def top1_hits(predictions: Answers, labels: Sequence[int]) -> list[float]:
     """1.0 where the first answer is the true class, else 0.0; one per image."""
-    return [float(bool(a) and a[0].index == label) for a, label in zip(given, labels, strict=True)]
+    return [float(bool(a) and a[0].index == label) for a, label in zip(predictions, labels, strict=True)]
 
 
-def top1(given: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> WeightedMetric:
+def top1(predictions: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> WeightedMetric:
     """The share of images whose first answer is right, 0..1."""
-    hits = np.array(top1_hits(given, [example.label for example in examples]), np.float64)
+    hits = np.array(top1_hits(predictions, [example.label for example in examples]), np.float64)
 
     def weighted(weights: Float64) -> Float64:
         return np.asarray(weights @ hits / max(1, len(hits)), np.float64)
@@ -42,29 +42,29 @@ def agree(server: ImageAnswers, candidate: ImageAnswers, iou: float) -> Agreemen
     return AgreementCounts([(server[0], candidate[0])] if same else [], 1.0, [])
 
 
-def answer_faults(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
+def answer_faults(cases: Sequence[GoldenCase], predictions: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
     """A threshold that the contract does not have, another order, and scores without their activation."""
-    right = [case.answers for case in cases]
-    lowest = min((answer.score for image in given for answer in image), default=0.0)
+    expected = [case.answers for case in cases]
+    lowest = min((answer.score for image in predictions for answer in image), default=0.0)
     if 0.0 < lowest < 1.0:
         threshold = threshold_below(lowest)
-        kept = [[answer for answer in image if answer.score >= threshold] for image in right]
+        above_threshold = [[answer for answer in image if answer.score >= threshold] for image in expected]
         name = f"another score threshold is used (the lowest score given is {lowest:.2g}; the contract has none)"
-        yield AnswerFault(name, kept, given)
-    ordered = [sorted(image, key=lambda answer: -answer.score) for image in given]
-    yield AnswerFault("the answers are not in the order of their scores, best first", right, ordered)
+        yield AnswerFault(name, above_threshold, predictions)
+    ordered = [sorted(image, key=lambda answer: -answer.score) for image in predictions]
+    yield AnswerFault("the answers are not in the order of their scores, best first", expected, ordered)
     raw = spec.model_copy(update={"outputs": spec.outputs.model_copy(update={"activation": "none"})})
     name = f"the scores are the network's raw outputs, without {spec.outputs.activation}"
-    yield AnswerFault(name, [answers(case.outputs, raw) for case in cases], given)
+    yield AnswerFault(name, [answers(case.outputs, raw) for case in cases], predictions)
 
 
 def threshold_below(lowest: float) -> float:
-    """The threshold behind the lowest score given: scores were computed in floats of another order."""
+    """A threshold just below the lowest score, because scores differ by the order of float operations."""
     return lowest - min(1e-4, lowest / 2)
 
 
-def _all(given: ImageAnswers, spec: ModelSpec) -> list[Answer]:
-    return list(given)
+def _all_answers(answers: ImageAnswers, spec: ModelSpec) -> list[Answer]:
+    return list(answers)
 
 
 CLASSIFICATION = TaskParity(
@@ -72,8 +72,8 @@ CLASSIFICATION = TaskParity(
     metric_title="top-1",
     ranking_spec=lambda spec: spec,
     metric=top1,
-    kept_answers=lambda given: given[:1],
-    shown_answers=_all,
+    stored_answers=lambda image_answers: image_answers[:1],
+    shown_answers=_all_answers,
     agree=agree,
     answering=None,
     answer_faults=answer_faults,

@@ -30,22 +30,22 @@ def ranking_spec(spec: ModelSpec) -> ModelSpec:
     return spec.model_copy(update={"detection": rule.model_copy(update=update)})
 
 
-def map50(given: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> WeightedMetric:
+def map50(predictions: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> WeightedMetric:
     """COCO's mean average precision at IoU 0.5, 0..1."""
     matches = [
         match_image(boxes, example.boxes, example.labels, len(spec.labels))
-        for boxes, example in zip(given, examples, strict=True)
+        for boxes, example in zip(predictions, examples, strict=True)
     ]
     return lambda weights: weighted_precision(matches, weights)
 
 
-def shown_answers(given: ImageAnswers, spec: ModelSpec) -> list[Answer]:
+def shown_answers(answers: ImageAnswers, spec: ModelSpec) -> list[Answer]:
     """The boxes that reach the model's own threshold."""
-    return [answer for answer in given if answer.score >= rule_of(spec).score_threshold]
+    return [answer for answer in answers if answer.score >= rule_of(spec).score_threshold]
 
 
 def agree(server: ImageAnswers, candidate: ImageAnswers, iou: float) -> AgreementCounts:
-    """One to one; what is left over on either side disagrees."""
+    """Match boxes one to one; unmatched boxes of either side disagree."""
     columns, overlap = match_answers(server, candidate, iou)
     matched = [(row, column) for row, column in enumerate(columns) if column is not None]
     return AgreementCounts(
@@ -60,7 +60,7 @@ DETECTION = TaskParity(
     metric_title="mAP50",
     ranking_spec=ranking_spec,
     metric=map50,
-    kept_answers=lambda given: given,
+    stored_answers=lambda image_answers: image_answers,
     shown_answers=shown_answers,
     agree=agree,
     answering=reaches_threshold,

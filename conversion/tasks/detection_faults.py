@@ -1,4 +1,4 @@
-"""The ways in which code after a detector goes wrong in practice: its threshold, and where boxes are left."""
+"""Frequent faults in the code after a detector: another threshold, and boxes in other coordinates or codings."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -18,14 +18,14 @@ from samesight.conversion.tasks.interface import AnswerFault, Answers
 Box = tuple[float, float, float, float]
 
 
-def answer_faults(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
-    """Another score threshold; then every place of the boxes, every way to write them, and each pair of both."""
-    yield from _threshold_fault(cases, given, spec)
-    yield from _box_faults(cases, given, spec)
+def answer_faults(cases: Sequence[GoldenCase], predictions: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
+    """Another score threshold; then every coordinate system of the boxes, every coding, and each pair of both."""
+    yield from _threshold_fault(cases, predictions, spec)
+    yield from _box_faults(cases, predictions, spec)
 
 
-def _threshold_fault(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
-    lowest = min((answer.score for image in given for answer in image), default=0.0)
+def _threshold_fault(cases: Sequence[GoldenCase], predictions: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
+    lowest = min((answer.score for image in predictions for answer in image), default=0.0)
     if not 0.0 < lowest < 1.0 or spec.detection is None:
         return
     rule = spec.detection.model_copy(update={"score_threshold": threshold_below(lowest)})
@@ -34,10 +34,10 @@ def _threshold_fault(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpe
         f"another score threshold is used (the lowest score given is {lowest:.2g}; "
         f"the contract's threshold is {spec.detection.score_threshold:g})"
     )
-    yield AnswerFault(name, [answers(case.outputs, changed, _geometry(case, spec)) for case in cases], given)
+    yield AnswerFault(name, [answers(case.outputs, changed, _geometry(case, spec)) for case in cases], predictions)
 
 
-# Where boxes are left, and how they are written; each alone and every pair.
+# Faulty codings of boxes: a description, and the function that turns such a box into corners.
 CODINGS: dict[str, Callable[[Box], Box]] = {
     "the boxes are x, y, width, height, not two corners": lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]),
     "the boxes are centre x, centre y, width, height, not two corners": lambda b: (
@@ -50,31 +50,39 @@ CODINGS: dict[str, Callable[[Box], Box]] = {
 }
 
 
-def _box_faults(cases: Sequence[GoldenCase], given: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
+def _box_faults(cases: Sequence[GoldenCase], predictions: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
     placed: list[tuple[str | None, Answers]] = [(None, [case.answers for case in cases])]
     boxes = [_misplaced(case, spec) for case in cases]
     for name in boxes[0] if boxes else ():
         placed.append(
-            (name, [_with_boxes(case.answers, found[name]) for case, found in zip(cases, boxes, strict=True)])
+            (
+                name,
+                [
+                    _with_boxes(case.answers, boxes_by_fault[name])
+                    for case, boxes_by_fault in zip(cases, boxes, strict=True)
+                ],
+            )
         )
-    written: list[tuple[str | None, Answers]] = [(None, given)]
+    recoded: list[tuple[str | None, Answers]] = [(None, predictions)]
     for name, corners in CODINGS.items():
-        written.append((name, [[replace(a, box=a.box and corners(a.box)) for a in image] for image in given]))
-    pairs = [pair for pair in product(placed, written) if pair[0][0] or pair[1][0]]
-    for (place, expected), (coding, meant) in sorted(pairs, key=lambda pair: bool(pair[0][0]) + bool(pair[1][0])):
-        yield AnswerFault(" and ".join(name for name in (place, coding) if name), expected, meant)
+        recoded.append((name, [[replace(a, box=a.box and corners(a.box)) for a in image] for image in predictions]))
+    pairs = [pair for pair in product(placed, recoded) if pair[0][0] or pair[1][0]]
+    for (placement, expected), (coding, interpreted) in sorted(
+        pairs, key=lambda pair: bool(pair[0][0]) + bool(pair[1][0])
+    ):
+        yield AnswerFault(" and ".join(name for name in (placement, coding) if name), expected, interpreted)
 
 
 def _misplaced(case: GoldenCase, spec: ModelSpec) -> dict[str, Float32]:
-    """The boxes [K, 4] of a case's answers, in their order, as they are when the way back to the image is wrong."""
-    way, inside = _geometry(case, spec), detect(case.outputs, spec).boxes
-    width, height = way.stored_size
+    """The boxes [K, 4] of a case's answers, in their order, per fault in mapping them back to the image."""
+    mapping, inside = _geometry(case, spec), detect(case.outputs, spec).boxes
+    width, height = mapping.stored_size
     size: Float32 = np.array([spec.input.width, spec.input.height] * 2, np.float32)
-    upright_size: Float32 = np.array([way.frame.source_width, way.frame.source_height] * 2, np.float32)
+    upright_size: Float32 = np.array([mapping.frame.source_width, mapping.frame.source_height] * 2, np.float32)
     stored_size: Float32 = np.array([width, height] * 2, np.float32)
-    upright, stored = way.to_upright(inside), way.to_stored(inside)
+    upright, stored = mapping.to_upright(inside), mapping.to_stored(inside)
     scaled = inside / size * upright_size
-    turned = way.orientation.to_stored(scaled.astype(np.float64), width, height).astype(np.float32)
+    turned = mapping.orientation.to_stored(scaled.astype(np.float64), width, height).astype(np.float32)
     return {
         "the boxes are in pixels of the network's input, not mapped back to the image": inside,
         "the boxes are fractions 0..1 of the image, not pixels": stored / stored_size,
@@ -86,9 +94,9 @@ def _misplaced(case: GoldenCase, spec: ModelSpec) -> dict[str, Float32]:
     }
 
 
-def _with_boxes(found: Sequence[Answer], boxes: Float32) -> list[Answer]:
+def _with_boxes(answers: Sequence[Answer], boxes: Float32) -> list[Answer]:
     return [
-        replace(answer, box=(x1, y1, x2, y2)) for answer, (x1, y1, x2, y2) in zip(found, boxes.tolist(), strict=True)
+        replace(answer, box=(x1, y1, x2, y2)) for answer, (x1, y1, x2, y2) in zip(answers, boxes.tolist(), strict=True)
     ]
 
 

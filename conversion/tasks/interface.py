@@ -1,4 +1,4 @@
-"""What a task says for itself when artifacts are judged: the row type of the table `TASKS`."""
+"""The task-dependent parts of judging artifacts: the row type of the table `TASKS`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ WeightedMetric = Callable[[Float64], Float64]
 
 @dataclass(frozen=True)
 class AgreementCounts:
-    """What agrees on one image.
+    """The answers that agree on one image.
 
     Attributes:
         pairs: the server model's answers that the candidate gives too, with the candidate's.
-        all: how many answers there were; what one side alone has counts half.
+        all: number of answers; an answer of one side alone counts half.
         overlaps: IoU of each pair; empty for a task without boxes.
     """
 
@@ -38,13 +38,13 @@ class AgreementCounts:
 class AnswerFault:
     """A fault after the network, in words.
 
-    `expected` are the right answers as the fault would leave them, `meant` the given ones as the fault means them: both
-    are the same where the fault explains the difference.
+    `expected` are the right answers changed as the fault would change them; `interpreted` are the answers of the code
+    under test, read as they must be if it has this fault. Both agree where the fault explains the difference.
     """
 
     name: str
     expected: Answers
-    meant: Answers
+    interpreted: Answers
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class TaskParity:
 
     Attributes:
         metric_name: in `parity.json` and `server.json`.
-        metric_title: as people call it.
+        metric_title: in texts for people.
         ranking_spec: the spec under which the metric is measured, which may keep answers too weak to be shown.
         metric: of answers given under `ranking_spec` to labelled images, for any samples of these.
-        kept_answers: those of an image's answers that `server.json` keeps.
+        stored_answers: those of an image's answers that `server.json` holds.
         shown_answers: those of the answers under `ranking_spec` that the model's own spec would give.
         agree: which answers of one image are the same; the float is the IoU of the same box.
         answering: bool [N], the positions of the outputs whose score reaches the threshold; None for a task without.
@@ -67,7 +67,7 @@ class TaskParity:
     metric_title: str
     ranking_spec: Callable[[ModelSpec], ModelSpec]
     metric: Callable[[Answers, Sequence[LabelledImage], ModelSpec], WeightedMetric]
-    kept_answers: Callable[[ImageAnswers], ImageAnswers]
+    stored_answers: Callable[[ImageAnswers], ImageAnswers]
     shown_answers: Callable[[ImageAnswers, ModelSpec], list[Answer]]
     agree: Callable[[ImageAnswers, ImageAnswers, float], AgreementCounts]
     answering: Callable[[dict[Role, Float32], ModelSpec], npt.NDArray[np.bool_]] | None

@@ -9,7 +9,7 @@ from samesight.contract.answers import Answer
 from samesight.contract.detection import iou_matrix
 from samesight.conversion.qparams import Float32
 
-# Boxes that are the same to this many pixels are the same, if without area too.
+# Boxes that differ by at most this many pixels are the same, even without area.
 SAME_PIXELS = 0.01
 
 
@@ -31,9 +31,9 @@ def match_greedily(
     for values, allowed in zip(overlap, comparable, strict=True):
         candidates = np.where(free & allowed, values, -1.0)
         best = int(np.argmax(candidates)) if len(candidates) else -1
-        taken = best >= 0 and candidates[best] >= least
-        columns.append(best if taken else None)
-        if taken:
+        matched = best >= 0 and candidates[best] >= least
+        columns.append(best if matched else None)
+        if matched:
             free[best] = False
     return columns
 
@@ -45,7 +45,7 @@ def match_answers(
 
     Returns:
         For each of the server's answers the position of the candidate's or None; and the IoU of every pair, which is
-        1 for boxes that are the same, if without area too.
+        1 for boxes that are the same, even without area.
     """
     boxes, others = boxes_of(server), boxes_of(candidate)
     same = np.all(np.abs(boxes[:, None] - others[None]) <= SAME_PIXELS, axis=2)

@@ -116,7 +116,7 @@ class Cache:
             raise unwritable(self.root, error) from None
 
     def prune(self) -> None:
-        """Drop the least recently used entries until the rest has at most `limit` bytes, and what a kill left."""
+        """Drop the least recently used entries above `limit` bytes, and unfinished entries of killed processes."""
         entries = []
         for path in self.root.iterdir():
             with contextlib.suppress(OSError):

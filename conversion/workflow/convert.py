@@ -56,21 +56,21 @@ def convert_source(
     cache: Cache | None = None,
     on_event: OnEvent = lambda event: None,
 ) -> Outcome:
-    """Convert, and put the bundle in its place; an artifact that cannot be made is left out and named in the outcome.
+    """Convert to a bundle at `out`; an artifact that cannot be made is left out and named in the outcome.
 
     Args:
-        source: a run folder, a `.pt2` file, or `module:function`; or what one of them has been opened as.
+        source: a run folder, a `.pt2` file, or `module:function`; or the result of `open_source`.
         out: the bundle's folder; a bundle there is replaced when the new one is whole, anything else is left alone.
         formats: names or suffixes; empty for all.
         precisions: empty for all that a format can hold.
         spec: the `model.json` of a `.pt2` or function.
         calibration: a folder of images for a `.pt2` or function.
-        cache: where results of earlier conversions may be found, and these kept; None for neither.
+        cache: used for results of earlier conversions, and to store the new ones; None for neither.
         on_event: called with every event of every artifact: waiting, cached, begin, step, end, failed.
 
     Raises:
         UsageError: the request contradicts itself.
-        SamesightError: nothing could be made; the bundle that stood there stands as it was.
+        SamesightError: nothing could be made; a bundle that was there before is unchanged.
     """
     opened = source if isinstance(source, ModelSource) else open_source(str(source), spec, calibration)
     targets = choose(opened.spec.name, formats, precisions)
@@ -98,7 +98,7 @@ def convert_source(
 
 
 class _UnchangedError(Exception):
-    """Leaves the exchange of folders without an exchange, so that verdicts and report stay."""
+    """Ends `replacing_bundle` without replacing the bundle, so that its verdicts and report stay."""
 
 
 def _is_same(folder: Path, new: Path) -> bool:

@@ -1,4 +1,4 @@
-"""server.json: what the server model answers on every image of the test split, and what it scores there.
+"""server.json: the server model's answers on every image of the test split, and its metric there.
 
 With it, `verify` compares artifacts image by image (agreement, paired bootstrap) without loading the server model.
 """
@@ -24,9 +24,9 @@ class _Answer(Strict):
 
 
 class ServerAnswers(Document):
-    """Answers per test image in the order of the split, those that the task keeps (see `TaskParity.kept_answers`).
+    """Answers per test image in the order of the split, reduced by `TaskParity.stored_answers`.
 
-    `fingerprint` tells whether a split that was made again shows the same images, see `fingerprint_of`.
+    `fingerprint` shows whether a split that was made again has the same images, see `fingerprint_of`.
     """
 
     schema_version: Literal[1] = 1
@@ -43,14 +43,16 @@ class ServerAnswers(Document):
 def server_answers(
     spec: ModelSpec, metric: float, images: Sequence[Sequence[Answer]], fingerprint: str = ""
 ) -> ServerAnswers:
-    """Make the document, with those of each image's answers that the task keeps."""
+    """Make the document, with each image's answers reduced by `TaskParity.stored_answers`."""
     task = TASKS[spec.task]
-    kept_answers = [task.kept_answers(image) for image in images]
+    stored_answers = [task.stored_answers(image) for image in images]
     return ServerAnswers(
         metric_name=task.metric_name,
         metric=metric,
         fingerprint=fingerprint,
-        images=tuple(tuple(_Answer(index=a.index, score=a.score, box=a.box) for a in image) for image in kept_answers),
+        images=tuple(
+            tuple(_Answer(index=a.index, score=a.score, box=a.box) for a in image) for image in stored_answers
+        ),
     )
 
 

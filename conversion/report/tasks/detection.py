@@ -85,7 +85,7 @@ def _box(
     x1, y1, x2, y2 = corners
     percent = max(size) / 100
     at_right = x1 > 0.6 * size[0]
-    if kind == "missing":  # Below, because the box that came instead often lies over it.
+    if kind == "missing":  # Below, because the candidate's box often covers it.
         text_y = y2 + 5.6 * percent if y2 < size[1] - 7 * percent else y2 - 1.4 * percent
     else:
         text_y = y1 - 1.2 * percent if y1 > 8 * percent else y1 + 5.6 * percent

@@ -1,4 +1,4 @@
 """Core ML without a Mac: a saved ML program is read back, evaluated with torch and compared with the server model.
 
-docs/core-ml.md says what that shows and what it does not.
+docs/core-ml.md has the limits of this.
 """

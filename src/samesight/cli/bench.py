@@ -1,4 +1,4 @@
-"""`samesight bench`: how fast the artifacts are here, and how long conversion takes."""
+"""`samesight bench`: measures the latency of artifacts here, and the time of a conversion."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`samesight convert`: a run, an exported program or a function becomes a bundle."""
+"""`samesight convert`: converts a run, an exported program or a function to a bundle."""
 
 import json
 import sys
@@ -31,19 +31,21 @@ Results are kept in ~/.cache/samesight (or $SAMESIGHT_CACHE) by content.
 Exit code 0: all were made and passed. 1: one was not, or missed a gate. 2: the request was wrong."""
 
 
-def _words(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """`a,b` and repeated options alike."""
-    words = tuple(word.strip() for value in values for word in value.split(",") if word.strip())
-    if values and not words:
+def _split_names(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of an option's values, which may be lists separated by commas."""
+    names = tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+    if values and not names:
         raise click.BadParameter("is empty; leave it out, or name what you want", context, parameter)
-    return words
+    return names
 
 
 @click.command(epilog=EPILOG)
 @click.argument("source", metavar="RUN|FILE.pt2|MODULE:FUNCTION")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle to make or replace.")
-@click.option("--to", "formats", multiple=True, callback=_words, metavar="FORMATS", help="Only these formats.")
-@click.option("--precision", "precisions", multiple=True, callback=_words, metavar="PRECISIONS", help="Only these.")
+@click.option("--to", "formats", multiple=True, callback=_split_names, metavar="FORMATS", help="Only these formats.")
+@click.option(
+    "--precision", "precisions", multiple=True, callback=_split_names, metavar="PRECISIONS", help="Only these."
+)
 @click.option("--spec", type=click.Path(path_type=Path), help="The model.json of a .pt2 or a function.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of some 100 images, likewise.")
 @click.option("--cache/--no-cache", default=True, help="Use and keep results of earlier conversions.")
@@ -85,9 +87,9 @@ def convert(
 
 
 def _verdicts(bundle: "Bundle", cache: "Cache | None", quiet: bool) -> "Verdicts":
-    """Those that stand in the bundle already, or new ones."""
-    if known := bundle.verdicts():
-        return known
+    """The verdicts in the bundle if there are any, else new ones."""
+    if existing := bundle.verdicts():
+        return existing
     from samesight.cli.tables import progress_bar
     from samesight.conversion.parity.verify import verify_bundle
 
@@ -123,10 +125,10 @@ def _print(outcome: "Outcome", verdicts: "Verdicts | None", seconds: float) -> N
         click.echo(f"samesight: {name} could not be made: {reason}", err=True)
     state = "unchanged" if outcome.unchanged else "written"
     count = len(bundle.manifest.artifacts)
-    made = f"{count} artifact{'' if count == 1 else 's'}"
-    known = len(set(outcome.cached) & {artifact.name for artifact in bundle.manifest.artifacts})
+    artifact_count = f"{count} artifact{'' if count == 1 else 's'}"
+    cached_count = len(set(outcome.cached) & {artifact.name for artifact in bundle.manifest.artifacts})
     click.echo(
-        f"{bundle.folder}: {state}, {made} ({known} from the cache) in {seconds:.1f} s, "
+        f"{bundle.folder}: {state}, {artifact_count} ({cached_count} from the cache) in {seconds:.1f} s, "
         f"peak memory of the converters {outcome.peak_bytes / 2**30:.2f} GiB"
     )
 

@@ -1,4 +1,4 @@
-"""`samesight demo`: everything once, on real data, by the commands that a person would type."""
+"""`samesight demo`: trains, converts and verifies on real data with the commands that a person would type."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""`samesight inspect`: what a run or a bundle holds."""
+"""`samesight inspect`: shows the content of a run or a bundle."""
 
 import json
 from pathlib import Path
@@ -63,20 +63,20 @@ def _read_run(path: Path) -> dict[str, Any]:
 
     try:
         run: dict[str, Any] = json.loads(path.read_bytes())
-        known = isinstance(run["metrics"], dict) and {"source", "seed"} <= run["data"].keys()
+        valid = isinstance(run["metrics"], dict) and {"source", "seed"} <= run["data"].keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        known = False
-    if not known:
+        valid = False
+    if not valid:
         raise SamesightError(f"{path}: damaged, or of another samesight; train the run again")
     return run
 
 
 def _spec_lines(spec: Any) -> list[str]:
-    given, shown = spec.input, ", ".join(spec.labels[:12])
+    input_, labels = spec.input, ", ".join(spec.labels[:12])
     lines = [
-        f"{spec.name}: {spec.task}, {len(spec.labels)} labels ({shown}{', …' if len(spec.labels) > 12 else ''})",
-        f"input     {given.width} x {given.height} {given.channels}, {given.framing.rule}, {given.filter}",
-        f"network   takes (value - {list(given.mean)}) / {list(given.std)} of values in {list(given.value_range)}",
+        f"{spec.name}: {spec.task}, {len(spec.labels)} labels ({labels}{', …' if len(spec.labels) > 12 else ''})",
+        f"input     {input_.width} x {input_.height} {input_.channels}, {input_.framing.rule}, {input_.filter}",
+        f"network   takes (value - {list(input_.mean)}) / {list(input_.std)} of values in {list(input_.value_range)}",
     ]
     if spec.detection:
         rule = spec.detection

@@ -1,4 +1,4 @@
-"""`samesight install`: a bundle into the sources of an app, and out again."""
+"""`samesight install`: copies a bundle into the sources of an app, and removes it again."""
 
 import json
 from pathlib import Path

@@ -86,10 +86,12 @@ def print_stats(started: float) -> None:
     """Wall seconds, and the peak resident memory of this process and of its largest child (Linux: KiB)."""
     import resource
 
-    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    own_peak, children_peak = (
+        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     click.echo(
-        f"{time.perf_counter() - started:.2f} s, peak memory {own / 2**20:.2f} GiB here, "
-        f"{children / 2**20:.2f} GiB in the largest child process",
+        f"{time.perf_counter() - started:.2f} s, peak memory {own_peak / 2**20:.2f} GiB here, "
+        f"{children_peak / 2**20:.2f} GiB in the largest child process",
         err=True,
     )
 
@@ -98,11 +100,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a failure is one sentence, and with --debug a traceback before it."""
     started = time.perf_counter()
     arguments = sys.argv[1:] if arguments is None else arguments
-    leading = arguments[: next((i for i, word in enumerate(arguments) if word in VERBS), len(arguments))]
+    leading = arguments[: next((i for i, argument in enumerate(arguments) if argument in VERBS), len(arguments))]
     try:
         with interrupts.remembered(), warnings.catch_warnings():
             if not sys.warnoptions and "--debug" not in leading:
-                # Libraries' words to each other about their next versions.
+                # Libraries' warnings about their next versions are not for people.
                 warnings.simplefilter("ignore")
             code = cli.main(arguments, prog_name="samesight", standalone_mode=False) or 0
             interrupts.check()

@@ -1,4 +1,4 @@
-"""`samesight pack`: one file of a bundle for a phone to open, and back."""
+"""`samesight pack`: packs a bundle into one file for a phone, and unpacks it."""
 
 import json
 from pathlib import Path

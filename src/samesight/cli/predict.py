@@ -1,4 +1,4 @@
-"""`samesight predict`: answers for images."""
+"""`samesight predict`: answers images."""
 
 import json
 from pathlib import Path
@@ -25,6 +25,7 @@ it is stored in the file (before its EXIF orientation), drawings are upright."""
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def predict(model: Path, images: tuple[Path, ...], artifact: str | None, draw: Path | None, as_json: bool) -> None:
     """Answer IMAGES with a bundle's artifact or a run's server model (MODEL)."""
+    from samesight.contract.answers import answers
     from samesight.contract.errors import UsageError
     from samesight.conversion.runners.model import as_picture, open_model
 
@@ -34,21 +35,23 @@ def predict(model: Path, images: tuple[Path, ...], artifact: str | None, draw: P
     pictures = [as_picture(path, opened.spec) for path in images]
     results = []
     for number, (path, picture) in enumerate(zip(images, pictures, strict=True), start=1):
-        found = opened(picture)
+        outputs, geometry = opened.outputs(picture)
+        predictions = answers(outputs, opened.spec, geometry)
         results.append(
-            {"image": str(path), "answers": [{"label": a.label, "score": a.score, "box": a.box} for a in found]}
+            {"image": str(path), "answers": [{"label": a.label, "score": a.score, "box": a.box} for a in predictions]}
         )
         if draw is not None:
             from samesight.conversion.report.annotate import draw_answers, save_drawing
 
             target = draw if len(images) == 1 else draw.with_stem(f"{draw.stem}-{number}")
-            save_drawing(draw_answers(picture.upright(), opened(picture, upright=True)), target)
+            upright = answers(outputs, opened.spec, geometry, upright=True)
+            save_drawing(draw_answers(picture.upright(), upright), target)
         if not as_json:
             click.echo(f"{path}  ({opened.name})")
-            for answer in found:
+            for answer in predictions:
                 box = "" if answer.box is None else "  box " + " ".join(f"{value:.1f}" for value in answer.box)
                 click.echo(f"  {answer.score:6.3f}  {answer.label}{box}")
-            if not found:
+            if not predictions:
                 click.echo("  nothing found")
     if as_json:
         click.echo(json.dumps(results, indent=2))

@@ -1,4 +1,4 @@
-"""What people see while a conversion runs: one row per artifact, or one line per result where nobody watches."""
+"""Progress of a conversion: a live table with one row per artifact, or one line per result without a terminal."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ MARKS = {"waiting": ("·", "dim"), "cached": ("✓", "green"), "end": ("✓", "g
 
 @dataclass
 class Row:
-    """The last event of one unit, when it began, and what it does now."""
+    """The last event of one item, when it began, and its current step."""
 
     event: Event
     began: float = 0.0
@@ -27,13 +27,13 @@ class Row:
 
 @dataclass
 class Rows:
-    """A table that is drawn anew several times a second, so that the clocks of running units move."""
+    """A table that is redrawn several times a second, so that the clocks of running items move."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     spinner: Spinner = field(default_factory=lambda: Spinner("dots", style="cyan"))
 
     def on_event(self, event: Event) -> None:
-        """Take in one event."""
+        """Update the rows with one event."""
         row = self.rows.setdefault(event.name, Row(event))
         if event.kind == "begin":
             row.began = time.perf_counter()
@@ -43,7 +43,7 @@ class Rows:
             row.event = event
 
     def __rich__(self) -> Table:
-        """One row per unit: mark, name, seconds, remark."""
+        """One row per item: mark, name, seconds, remark."""
         table = Table.grid(padding=(0, 2))
         for name, row in self.rows.items():
             kind = row.event.kind
@@ -52,8 +52,8 @@ class Rows:
                 table.add_row(self.spinner, name, Text(seconds, style="cyan"), Text(row.step, style="dim"))
                 continue
             mark, style = MARKS[kind]
-            known = {"end": f"{row.event.seconds:.1f} s", "cached": "cached"}.get(kind, "")
-            table.add_row(Text(mark, style), Text(name, style if kind == "waiting" else ""), known, row.event.text)
+            remark = {"end": f"{row.event.seconds:.1f} s", "cached": "cached"}.get(kind, "")
+            table.add_row(Text(mark, style), Text(name, style if kind == "waiting" else ""), remark, row.event.text)
         return table
 
 
@@ -66,7 +66,7 @@ def live_table() -> Iterator[Callable[[Event], None]]:
 
 
 def result_line(event: Event) -> str | None:
-    """An event as a line of a log; None for those that a log does not need (failures are told at the end)."""
+    """An event as a line of a log; None for those that a log does not need (failures are printed at the end)."""
     if event.kind == "end":
         return f"{event.name}  {event.seconds:.1f} s"
     return f"{event.name}  cached" if event.kind == "cached" else None

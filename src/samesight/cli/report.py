@@ -1,4 +1,4 @@
-"""`samesight report`: one page about a bundle, to look at and to hand on."""
+"""`samesight report`: one page about a bundle."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ def report(
 
     latencies = read_document(Latencies, bench_file) if bench_file else None
     with progress_bar("report", quiet=as_json) as progress:
-        written = report_bundle(
+        page = report_bundle(
             opened,
             out,
             latencies,
@@ -62,17 +62,17 @@ def report(
             Cache(default_root()) if cache else None,
             progress=lambda title, done, total: progress(done, total),
         )
-    verdict = {True: "passed", False: "failed", None: "not verified: nothing here runs it"}[written.passed]
+    verdict = {True: "passed", False: "failed", None: "not verified: nothing here runs it"}[page.passed]
     if as_json:
         plain = {
-            "report": str(written.path),
-            "bytes": written.bytes,
-            "passed": written.passed,
-            "failed": list(written.failed),
-            "not_run": list(written.not_run),
+            "report": str(page.path),
+            "bytes": page.bytes,
+            "passed": page.passed,
+            "failed": list(page.failed),
+            "not_run": list(page.not_run),
         }
         click.echo(json.dumps(plain, indent=2))
     else:
-        click.echo(f"{written.path}: {verdict}, {written.bytes / 1e6:.1f} MB")
+        click.echo(f"{page.path}: {verdict}, {page.bytes / 1e6:.1f} MB")
     if open_page:
-        click.launch(written.path.absolute().as_uri())
+        click.launch(page.path.absolute().as_uri())

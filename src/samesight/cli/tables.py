@@ -1,4 +1,4 @@
-"""What people see in the terminal: progress bars and tables (rich), silent where a script reads."""
+"""Progress bars and tables for the terminal (rich); the bars are silent without one."""
 
 import itertools
 import sys
@@ -14,25 +14,25 @@ from samesight.contract.verdicts import Verdict, Verdicts
 from samesight.conversion.runners.bench import Latencies
 from samesight.conversion.workflow import interrupts
 
-# Of what goes into a file or another program.
+# Width of tables that are written to a file or another program.
 WIDTH = 160
-# The verdict's column with its lines; "pass (inconclusive)" is rare, and folds.
+# Width of the verdict's column with its lines; "pass (inconclusive)" is rare and is folded.
 VERDICT_WIDTH = 12
 
 
 @contextmanager
 def progress_bar(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error; gives a function (done, total). Silent when quiet or when nobody watches."""
+    """A bar on standard error; yields a function (done, total). Silent when quiet or without a terminal."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=quiet or not sys.stderr.isatty()) as bars:
         task = bars.add_task(title, total=None)
 
-        def tell(done: int, total: int) -> None:
+        def on_progress(done: int, total: int) -> None:
             interrupts.check()
             bars.update(task, completed=done, total=total)
 
-        yield tell
+        yield on_progress
 
 
 def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
@@ -98,9 +98,9 @@ def _figure(value: float | None, form: str) -> str:
 
 
 def columns_that_fit(rows: Sequence[Sequence[str]], width: int) -> range:
-    """The first columns that a table of this width has room for; what is cut off could not be read. At least one.
+    """The first columns that fit into a table of this width without being cut off; at least one.
 
-    A column takes its longest text, two spaces and a line.
+    A column needs its longest text, two spaces and a line.
     """
     widths = [max(len(row[number]) for row in rows) + 3 for number in range(len(rows[0]))]
     return range(max(1, sum(total <= width for total in itertools.accumulate(widths))))
@@ -129,8 +129,8 @@ def mark_of(verdict: Verdict) -> str:
     """The verdict in a word, coloured for rich."""
     if verdict.passed is None:
         return "[yellow]not run[/]"
-    word = "[green]pass[/]" if verdict.passed else "[red]fail[/]"
-    return f"{word} [yellow](inconclusive)[/]" if verdict.inconclusive else word
+    mark = "[green]pass[/]" if verdict.passed else "[red]fail[/]"
+    return f"{mark} [yellow](inconclusive)[/]" if verdict.inconclusive else mark
 
 
 def latency_table(latencies: Latencies, spec: ModelSpec) -> None:

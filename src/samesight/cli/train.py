@@ -1,4 +1,4 @@
-"""`samesight train`: images become a run."""
+"""`samesight train`: trains on images and writes a run."""
 
 import json
 import shlex
@@ -34,8 +34,8 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
     return int(width), int(height or width)
 
 
-def say_loading() -> None:
-    """Importing PyTorch and Lightning takes long enough to wonder what happens."""
+def print_loading() -> None:
+    """Say that PyTorch and Lightning are being imported, because that takes several seconds."""
     from samesight.training.run_folder import is_rank_zero
 
     if is_rank_zero():
@@ -85,19 +85,19 @@ def train(
     """Train a classifier or a detector on DATA and write a run: weights, contract, metrics, calibration images."""
     from samesight.contract.errors import UsageError
 
-    given = {name: value for name, value in options.items() if value is not None}
+    settings = {name: value for name, value in options.items() if value is not None}
     if size:
-        given["width"], given["height"] = size
+        settings["width"], settings["height"] = size
     if resume:
-        if data or source or qat or given:
+        if data or source or qat or settings:
             raise UsageError("--resume goes on with the options of the interrupted run; leave the others out")
         from samesight.training.run_folder import read_interrupted
 
         read_interrupted(resume)
-        say_loading()
-        from samesight.training.train import resume as go_on
+        print_loading()
+        from samesight.training.train import resume as resume_training
 
-        run = go_on(resume)
+        run = resume_training(resume)
     elif source or qat:
         if not (source and qat) or data:
             raise UsageError("--from RUN and --qat go together, without DATA, which the run knows")
@@ -105,23 +105,23 @@ def train(
         from samesight.training.run_folder import check_source
 
         check_source(source)
-        say_loading()
+        print_loading()
         with quiet():  # importing torchao warns of what nobody here can change
             from samesight.training.qat import fine_tune
 
-        run = fine_tune(source, **given)
+        run = fine_tune(source, **settings)
     else:
         if data is None:
             raise UsageError("name the DATA to train on: digits, scenes, folder:PATH or coco:IMAGES,ANNOTATIONS.json")
         from samesight.training.config import make_config
         from samesight.training.run_folder import check_request
 
-        config = make_config(data=data, **given)
+        config = make_config(data=data, **settings)
         check_request(config)
-        say_loading()
-        from samesight.training.train import train as begin
+        print_loading()
+        from samesight.training.train import train as start_training
 
-        run = begin(config)
+        run = start_training(config)
     from samesight.training.run_folder import is_rank_zero
 
     if not is_rank_zero():
