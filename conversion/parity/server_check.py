@@ -1,7 +1,7 @@
 """`verify --server`: compares a person's own server code with the contract, on the golden images.
 
-The function runs in a process of its own, which reads image files (PNG, with the orientation as EXIF) and writes the
-answers and, if the function returns it, the network's input. Run as a program, this module is that process.
+The function runs in a process of its own (`server_process.py`), which reads image files (PNG, with the orientation as
+EXIF) and writes the answers and, if the function returns it, the network's input.
 """
 
 import io
@@ -20,13 +20,14 @@ from PIL import Image
 from samesight.contract.answers import Answer
 from samesight.contract.bundle import Bundle
 from samesight.contract.documents import Document
-from samesight.contract.errors import SamesightError, describe_error
+from samesight.contract.errors import SamesightError
 from samesight.contract.gates import gate_for
 from samesight.contract.golden import GoldenCase
 from samesight.contract.spec import Input, ModelSpec
 from samesight.contract.tasks import TASKS
 from samesight.conversion.normalisation import network_values
 from samesight.conversion.parity.diagnosis import SAME_DB, SAME_SCORE, likely_cause, tensor_db
+from samesight.conversion.parity.server_process import CURRENT, REFUSAL, RESULTS, TENSORS
 from samesight.conversion.runners import runner_of
 from samesight.conversion.runners.interface import LoadedModel
 from samesight.conversion.runners.model import reference_artifact
@@ -34,10 +35,7 @@ from samesight.conversion.tasks.agreement import Agreement
 
 Array = npt.NDArray[Any]
 Kind = Literal["uint8", "float"]
-
-# Files that the process writes beside the images: a person's code may exit with any code and print anything.
-RESULTS, TENSORS = "results.json", "tensors.npz"
-REFUSAL, CURRENT = "refusal.txt", "current.txt"
+PROCESS = "samesight.conversion.parity.server_process"
 
 
 class Comparison(Document):
@@ -162,14 +160,7 @@ def _run(function: str, cases: Sequence[GoldenCase], spec: ModelSpec) -> tuple[l
             exif = Image.Exif()
             exif[0x0112] = case.picture.orientation.exif
             Image.fromarray(case.picture.pixels).save(folder / f"{case.id}.png", exif=exif)
-        command = [
-            sys.executable,
-            "-m",
-            "samesight.conversion.parity.server_check",
-            function,
-            str(Path.cwd()),
-            str(folder),
-        ]
+        command = [sys.executable, "-P", "-m", PROCESS, function, str(Path.cwd()), str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         if (folder / REFUSAL).exists():
             raise SamesightError((folder / REFUSAL).read_text())
@@ -245,60 +236,3 @@ def as_answers(returned: Any, spec: ModelSpec, function: str, case: str) -> list
 def _box(coordinates: Any) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = map(float, coordinates)
     return x1, y1, x2, y2
-
-
-def serve(function: str, folder: Path, images: Path) -> None:
-    """Call the function on every image; write `results.json` and `tensors.npz` beside them.
-
-    Raises:
-        SamesightError: it cannot be loaded, fails on an image, or returns what cannot be passed on.
-    """
-    from samesight.conversion.sources.function import importable, load_function
-
-    results: dict[str, Any] = {}
-    tensors: dict[str, Array] = {}
-    with importable(folder):
-        user_function = load_function(function, folder)
-        for path in sorted(images.glob("*.png")):
-            (images / CURRENT).write_text(path.name)
-            try:
-                result = user_function(str(path))
-            except (Exception, SystemExit) as error:
-                raise SamesightError(
-                    f"{function}: failed on golden/{path.name}: {describe_error(error)}; mend it"
-                ) from error
-            raw_answers, tensor = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
-            try:
-                results[path.stem] = json.loads(json.dumps(raw_answers, default=_plain))
-                if tensor is not None:
-                    tensors[path.stem] = _array(tensor)
-            except Exception as error:  # a type of a person's own may raise anything when it is read
-                raise SamesightError(
-                    f"{function}: returned for golden/{path.name} what is no list of answers or no array of numbers "
-                    f"({describe_error(error)}); return a list, or (that list, input tensor)"
-                ) from error
-    (images / RESULTS).write_text(json.dumps(results))
-    np.savez(images / TENSORS, allow_pickle=False, **tensors)
-
-
-def _array(tensor: Any) -> Array:
-    if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu()
-        # NumPy has no bfloat16.
-        tensor = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
-    array = np.asarray(tensor)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"an array of {array.dtype}")
-    return array
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-if __name__ == "__main__":
-    try:
-        serve(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
-    except SamesightError as error:
-        (Path(sys.argv[3]) / REFUSAL).write_text(str(error))
-        sys.exit(1)
