@@ -12,7 +12,8 @@ from samesight.conversion.report.apps import AppRow, make_app_rows, phones
 from samesight.conversion.report.charts import Scatter, scatter
 from samesight.conversion.report.gallery import Shot, golden_shots
 from samesight.conversion.report.panels import Shown
-from samesight.conversion.report.table import Banner, Row, make_banner, make_rows, make_tiles
+from samesight.conversion.report.summary import Banner, make_banner, make_tiles
+from samesight.conversion.report.table import Row, make_rows
 from samesight.conversion.report.tasks import DRAWINGS
 from samesight.conversion.report.tasks.interface import TaskDrawing
 from samesight.conversion.report.test_split import SplitFigures, split_figures

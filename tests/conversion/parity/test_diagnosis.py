@@ -19,8 +19,8 @@ from samesight.conversion.parity.server_check import (
     compare,
     print_comparison,
     reference_runner,
-    serve,
 )
+from samesight.conversion.parity.server_process import serve
 
 RETURNS = {
     "sys.exit(3)": "failed on golden/000.png: SystemExit: 3",
