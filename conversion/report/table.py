@@ -1,4 +1,4 @@
-"""The report's banner, tiles and table of artifacts with its small drawings, from verdicts and latencies."""
+"""The report's table of artifacts with its small drawings, from verdicts and latencies."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
