@@ -32,8 +32,8 @@ def export_network(network: nn.Module, spec: Input, path: Path) -> None:
             f"the trained network cannot be exported ({first_line(error)}); choose another --model"
         ) from None
     with torch.no_grad():
-        expected, found = (_flatten(one(example)) for one in (network, program.module()))
-    for want, have in zip(expected, found, strict=True):
+        expected, actual = (_flatten(one(example)) for one in (network, program.module()))
+    for want, have in zip(expected, actual, strict=True):
         gap = float((want - have).abs().max())
         if not gap <= TOLERANCE * max(float(want.abs().max()), 1e-6):
             raise SamesightError(

@@ -14,7 +14,7 @@ def model_name(source: str) -> str:
 
 
 def make_input(resolved: ResolvedConfig, mean: tuple[float, ...], std: tuple[float, ...]) -> Input:
-    """How images become this network's input: RGB, bilinear, framed as settled."""
+    """How images become this network's input: RGB, bilinear, framed as the config says."""
     width, height = resolved.width, resolved.height
     framings: dict[str, Stretch | Crop | Letterbox] = {
         "stretch": Stretch(),

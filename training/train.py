@@ -110,14 +110,14 @@ def prepare(config: TrainingConfig, partial: Path, report: Report) -> TrainingSe
         config.pretrained,
         min(resolved.width, resolved.height),
     )
-    given = make_input(resolved, network.mean, network.std)
-    spec = TASKS[data.task].spec(model_name(config.data), given, data.labels, network.stride)
+    input_spec = make_input(resolved, network.mean, network.std)
+    spec = TASKS[data.task].spec(model_name(config.data), input_spec, data.labels, network.stride)
     report(
         f"{config.data}: {len(data.train)} images to train on, {len(data.validation)} to validate, "
         f"{len(data.test)} to test; {len(data.labels)} classes; "
-        f"{sum(p.numel() for p in network.module.parameters()):,} parameters at {given.width} x {given.height}"
+        f"{sum(p.numel() for p in network.module.parameters()):,} parameters at {input_spec.width} x {input_spec.height}"
     )
-    images = frame_parts(data, config, resolved, given)
+    images = frame_parts(data, config, resolved, input_spec)
     optimiser = Optimiser(resolved.learning_rate, resolved.weight_decay, config.schedule)
     lightning_module = TASKS[data.task].module(network, spec, optimiser, config.seed, images, True)
     return TrainingSetup(config, resolved, data, spec, lightning_module, trainer, images)

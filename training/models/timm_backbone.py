@@ -47,21 +47,21 @@ def build_detector(name: str, classes: int, dropout: float, pretrained: bool, si
     """A timm backbone's features of stride 4 to 32 under our own neck and heads (errors as `build_network`)."""
     _check_name(name, pretrained)
     probe = _create(name, False, side, features_only=True)
-    wanted = [
+    stages = [
         (index, width)
         for index, (width, stride) in enumerate(
             zip(probe.feature_info.channels(), probe.feature_info.reduction(), strict=True)
         )
         if STRIDE <= stride <= DEEPEST_STRIDE
     ]
-    strides = [probe.feature_info.reduction()[index] for index, _ in wanted]
+    strides = [probe.feature_info.reduction()[index] for index, _ in stages]
     if strides[:1] != [STRIDE] or any(b != 2 * a for a, b in pairwise(strides)):
         raise UsageError(
             f"--model timm:{name}: its features have strides {strides or 'unlike 4, 8, 16'}, but a detector "
             "needs 4, 8, ...; choose a backbone in stages, such as timm:resnet18"
         )
-    model = _create(name, pretrained, side, features_only=True, out_indices=[index for index, _ in wanted])
-    detector = PyramidDetector(model, [width for _, width in wanted], classes, dropout)
+    model = _create(name, pretrained, side, features_only=True, out_indices=[index for index, _ in stages])
+    detector = PyramidDetector(model, [width for _, width in stages], classes, dropout)
     _check_runs(name, detector, side)
     return _network(detector, STRIDE, model)
 

@@ -101,10 +101,10 @@ def photo_changes(width: int, height: int) -> list[v2.Transform]:
     ]
 
 
-def make_spec(name: str, given: Input, labels: tuple[str, ...], stride: int | None) -> ModelSpec:
+def make_spec(name: str, input_spec: Input, labels: tuple[str, ...], stride: int | None) -> ModelSpec:
     """Logits [1, C] with softmax."""
     outputs = Outputs(tensors=("logits",), roles={"logits": Slice(tensor="logits")}, activation="softmax")
-    return ModelSpec(name=name, task="classification", input=given, outputs=outputs, labels=labels)
+    return ModelSpec(name=name, task="classification", input=input_spec, outputs=outputs, labels=labels)
 
 
 def _default_network(classes: int, dropout: float) -> Network:
