@@ -115,7 +115,8 @@ def prepare(config: TrainingConfig, partial: Path, report: Report) -> TrainingSe
     report(
         f"{config.data}: {len(data.train)} images to train on, {len(data.validation)} to validate, "
         f"{len(data.test)} to test; {len(data.labels)} classes; "
-        f"{sum(p.numel() for p in network.module.parameters()):,} parameters at {input_spec.width} x {input_spec.height}"
+        f"{sum(p.numel() for p in network.module.parameters()):,} parameters "
+        f"at {input_spec.width} x {input_spec.height}"
     )
     images = frame_parts(data, config, resolved, input_spec)
     optimiser = Optimiser(resolved.learning_rate, resolved.weight_decay, config.schedule)
