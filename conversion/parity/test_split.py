@@ -49,7 +49,8 @@ def find_test_split(bundle: Bundle, data: str | None = None) -> TestSplit | None
             f"{source.source}: its test images are not those that the server model answered (the data or the code that "
             "makes them was changed); convert again"
         )
-    return TestSplit(own, server, source.source)
+    # Made once: each metric asks for the boxes of all images, and a scene would be drawn anew for each of them.
+    return TestSplit(list(own), server, source.source)
 
 
 def _ask_server(bundle: Bundle, examples: Sequence[LabelledImage]) -> ServerAnswers:
