@@ -72,7 +72,7 @@ class TrainingModule(pl.LightningModule):
             {"params": weights, "weight_decay": self.optimiser.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        adam = torch.optim.AdamW(groups, lr=rate)
+        adam = torch.optim.AdamW(groups, lr=rate, fused=True)
         steps = int(self.trainer.estimated_stepping_batches)
         if self.optimiser.schedule == "constant":
             return adam

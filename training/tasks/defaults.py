@@ -30,9 +30,9 @@ DEFAULTS: dict[Task, Defaults] = {
         epochs=20, batch_size=32, learning_rate=4e-3, patience=8, weight_decay=0.1, dropout=0.2, framing="crop"
     ),
     "detection": Defaults(
-        epochs=10,
+        epochs=9,
         batch_size=8,
-        learning_rate=5e-3,
+        learning_rate=7e-3,
         patience=5,
         weight_decay=0.02,
         dropout=0.0,
