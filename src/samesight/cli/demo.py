@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import click
 
@@ -30,7 +32,8 @@ The data are scikit-learn's 1,797 scanned digits; nothing is downloaded."""
 def demo(out: Path, everything: bool, as_json: bool) -> None:
     """Train, convert and verify a classifier (digits) and a detector (scenes), and write reports to look at.
 
-    Each step is one of samesight's own commands, printed before it runs; both trainings run side by side.
+    Each step is one of samesight's own commands, printed before it runs. Both models are made side by side: the
+    classifier is converted while the detector still trains.
     """
     # Before the trainings: both would say the same, after they have loaded all that they need.
     try:
@@ -38,17 +41,13 @@ def demo(out: Path, everything: bool, as_json: bool) -> None:
     except OSError as error:
         raise unwritable(out, error) from None
     started = time.perf_counter()
-    seconds: dict[str, float] = {}
-    missing = [name for name in NAMES if not (out / "runs" / name).exists()]
-    if missing:
-        commands = [("train", name, "--out", str(out / "runs" / name)) for name in missing]
-        seconds["train"] = _run(as_json, *commands)
+    every = ("--to", "all") if everything else ()
+    with ThreadPoolExecutor(len(NAMES)) as pool:
+        parts = list(pool.map(lambda name: _train_and_convert(name, out, every, as_json), NAMES))
+    seconds = {step: value for part in parts for step, value in part.items()}
     for name in NAMES:
-        run, bundle = out / "runs" / name, out / name
-        every = ("--to", "all") if everything else ()
-        seconds[f"convert {name}"] = _run(as_json, ("convert", str(run), "--out", str(bundle), *every))
-    for name in NAMES:
-        seconds[f"report {name}"] = _run(as_json, ("report", str(out / name)))
+        # One after the other and alone on the machine: they measure latencies.
+        seconds[f"report {name}"] = _run(as_json, "report", str(out / name))
     seconds["all"] = time.perf_counter() - started
     if as_json:
         click.echo(json.dumps({"out": str(out), "seconds": seconds}))
@@ -58,22 +57,44 @@ def demo(out: Path, everything: bool, as_json: bool) -> None:
         click.echo(f"  {out / name / 'report.html'}")
 
 
-def _run(as_json: bool, *commands: tuple[str, ...]) -> float:
-    """Run our commands side by side, each a process of its own; their output goes to ours (to stderr under --json).
+def _train_and_convert(name: str, out: Path, every: tuple[str, ...], as_json: bool) -> dict[str, float]:
+    """Train where there is no run yet, and convert.
 
     Returns:
-        seconds until the last one ended.
+        seconds of each step.
 
     Raises:
-        SystemExit: one failed; with its exit code.
+        SystemExit: a step failed.
+    """
+    run, seconds = out / "runs" / name, {}
+    if not run.exists():
+        seconds[f"train {name}"] = _run(as_json, "train", name, "--out", str(run))
+    seconds[f"convert {name}"] = _run(as_json, "convert", str(run), "--out", str(out / name), *every)
+    return seconds
+
+
+def _run(as_json: bool, *command: str) -> float:
+    """Run one of our commands in a process of its own; its output goes to ours (to stderr under --json).
+
+    Another may run beside it. What it reports is passed on line by line, what it prints as one block when it ends, so
+    that no line falls into a table.
+
+    Returns:
+        seconds until it ended.
+
+    Raises:
+        SystemExit: it failed; with its exit code.
     """
     started = time.perf_counter()
-    running = []
-    for command in commands:
-        click.echo(f"\n$ samesight {' '.join(command)}", err=as_json)
-        line = [sys.executable, "-m", "samesight", *command]
-        running.append(subprocess.Popen(line, stdout=sys.stderr if as_json else None))
-    codes = [process.wait() for process in running]
-    if any(codes):
-        raise SystemExit(max(codes))
+    click.echo(f"\n$ samesight {' '.join(command)}", err=as_json)
+    line = [sys.executable, "-m", "samesight", *command]
+    with TemporaryFile("w+") as printed:
+        with subprocess.Popen(line, stdout=printed, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            for told in process.stderr:
+                click.echo(told, err=True, nl=False)
+        printed.seek(0)
+        click.echo(printed.read(), err=as_json, nl=False)
+    if process.returncode:
+        raise SystemExit(process.returncode)
     return time.perf_counter() - started
