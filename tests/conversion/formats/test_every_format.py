@@ -32,7 +32,8 @@ LEAST = {
 }
 SAME_IN_TORCH = ("torchscript", "lite", "exported")
 # Of files that are cut off: how many bytes are left; of a folder its first file is.
-CUT = {"executorch": (0, 50, 2000, -1), "litert": (0, 40, 900)}
+# Core AI's runtime aborts the process on some of them: test_coreai.py damages what it can refuse.
+CUT = {"executorch": (0, 50, 2000, -1), "litert": (0, 40, 900), "coreai": ()}
 
 
 @pytest.fixture(params=FILES, ids=".".join)
@@ -133,7 +134,7 @@ def test_a_damaged_file_is_one_sentence(name, kept, boxes_file, tmp_path):
     path = tmp_path / f"damaged{row.suffix}"
     if lowered.path.is_dir():
         shutil.copytree(lowered.path, path)
-        broken = max((file for file in path.rglob("*") if file.is_file()), key=lambda file: file.suffix == ".mlmodel")
+        (broken,) = path.rglob("*.mlmodel")
     else:
         shutil.copy(lowered.path, path)
         broken = path
