@@ -1,7 +1,7 @@
 """What Lightning trains: a network with its normalisation and optimiser; loss and metrics stand in `tasks/`."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 import torch
@@ -43,6 +43,9 @@ class Normalise(nn.Module):
 class TrainingModule(pl.LightningModule):
     """What all tasks share: the network, normalisation, optimiser and repeatable epochs."""
 
+    # Whether AdamW updates all weights at once: faster for many small ones, and rounded otherwise.
+    FUSED: ClassVar[bool] = False
+
     def __init__(
         self, network: nn.Module, spec: ModelSpec, optimiser: Optimiser, seed: int, channels_last: bool = True
     ) -> None:
@@ -72,7 +75,7 @@ class TrainingModule(pl.LightningModule):
             {"params": weights, "weight_decay": self.optimiser.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        adam = torch.optim.AdamW(groups, lr=rate, fused=True)
+        adam = torch.optim.AdamW(groups, lr=rate, fused=self.FUSED)
         steps = int(self.trainer.estimated_stepping_batches)
         if self.optimiser.schedule == "constant":
             return adam

@@ -136,9 +136,11 @@ def test_broken_code_gets_one_sentence(demo, samesight_here, tmp_path, monkeypat
     assert done.returncode == 1 and len(lines) == 1 and BROKEN[code] in lines[0], done.stderr
 
 
-def test_a_package_of_theirs_that_is_called_like_ours_is_named(demo, samesight, tmp_path):
+def test_a_package_of_theirs_may_be_called_like_one_of_ours(demo, samesight_here, tmp_path, monkeypatch):
     (tmp_path / "training").mkdir()
-    (tmp_path / "training/__init__.py").write_text("")
-    (tmp_path / "my_server.py").write_text("import training\ndef answer(path): return []")
-    done = samesight("verify", (demo / "digits").resolve(), "--server", "my_server:answer", cwd=tmp_path)
-    assert done.returncode == 1 and "'training'" in done.stderr and "rename it" in done.stderr
+    (tmp_path / "training/__init__.py").write_text("ANSWERS = [{'label': '3', 'score': 1.0}]")
+    (tmp_path / "my_server.py").write_text("from training import ANSWERS\ndef answer(path): return ANSWERS")
+    bundle = (demo / "digits").resolve()
+    monkeypatch.chdir(tmp_path)
+    done = samesight_here("verify", bundle, "--server", "my_server:answer", "--json")
+    assert done.returncode == 1 and json.loads(done.stdout)["images"] > 0, done.stderr

@@ -30,6 +30,8 @@ MAP_NAMES = {"map": "map", "map50": "map_50", "map75": "map_75"}
 class DetectionModule(TrainingModule):
     """Focal and GIoU loss; COCO's mean average precision of the contract's boxes in pixels of the original image."""
 
+    FUSED = True
+
     def __init__(
         self,
         network: nn.Module,

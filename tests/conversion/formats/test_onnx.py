@@ -48,7 +48,7 @@ def test_it_is_one_small_valid_file_with_the_spec_inside(lowered, boxes_spec, pr
     import onnx
 
     made = lowered[precision]
-    assert [path.name for path in made.path.parent.glob(f"*{precision}*")] == [made.path.name]
+    assert [path.name for path in made.path.parent.glob(f"*{precision}.onnx*")] == [made.path.name]
     model = model_of(made)
     onnx.checker.check_model(model, full_check=True)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
