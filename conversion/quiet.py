@@ -13,10 +13,15 @@ from samesight.contract.errors import SamesightError
 DEBUG = "SAMESIGHT_DEBUG"
 
 
+def debugging() -> bool:
+    """Whether what libraries print is wanted."""
+    return bool(os.environ.get(DEBUG))
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """No Python warnings, no log lines below an error, and what is printed goes to standard error."""
-    if os.environ.get(DEBUG):
+    if debugging():
         yield
         return
     previous_level = logging.root.manager.disable
@@ -35,7 +40,7 @@ def mute() -> Iterator[None]:
 
     The suppressed output is printed after all if an exception other than SamesightError is raised.
     """
-    if os.environ.get(DEBUG):
+    if debugging():
         yield
         return
     with tempfile.TemporaryFile() as captured, quiet():

@@ -21,7 +21,7 @@ from samesight.conversion.parity.test_split import find_test_split
 from samesight.conversion.qparams import Float32, read_qparams, write_qparams
 from samesight.conversion.runners import RUNNERS, runner_of
 from samesight.conversion.runners.bench import cpu_name
-from samesight.conversion.runners.interface import LoadedModel
+from samesight.conversion.runners.isolated import IsolatedModel, Runtimes
 from samesight.conversion.workflow.cache import Cache, code_version, make_key, tool_versions
 
 OUTPUTS = "outputs.npz"
@@ -54,7 +54,7 @@ def run_artifacts(
         SamesightError: the bundle's golden cases or test data contradict it.
     """
     cases, split = bundle.golden_cases(), find_test_split(bundle, data)
-    loaded: dict[str, LoadedModel] = {}
+    runtimes, loaded = Runtimes(), dict[str, IsolatedModel]()
     unable: dict[str, tuple[str | None, str]] = {}
     for artifact in _select_artifacts(bundle, names):
         runner = runner_of(artifact.format)
@@ -62,11 +62,12 @@ def run_artifacts(
             unable[artifact.name] = None, missing
             continue
         try:
-            loaded[artifact.name] = runner.load(bundle.path(artifact), artifact)
-        except Exception as error:  # a runtime may raise anything; it becomes this artifact's verdict
+            loaded[artifact.name] = runtimes.load(runner, bundle.path(artifact), artifact)
+        except SamesightError as error:
             unable[artifact.name] = runner.title, f"it does not load: {first_line(error)}"
     candidates = {name: artifact_candidate(run) for name, run in loaded.items()}
-    records = run_candidates(candidates, bundle.spec, cases, split, progress)
+    lanes = {name: id(run.child) for name, run in loaded.items()}
+    records = run_candidates(candidates, bundle.spec, cases, split, progress, lanes)
     for name, run in loaded.items():
         records[name].qparams = run.qparams
     return Results(cases, split, records, unable)

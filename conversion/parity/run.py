@@ -1,6 +1,8 @@
 """Runs candidates over golden cases and test images, and records the outputs and answers of each, or its error."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +25,7 @@ from samesight.datasets.example import LabelledImage
 
 Outputs = dict[Role, npt.NDArray[np.float32]]
 Progress = Callable[[int, int], None]
+AHEAD = 8
 
 
 class Candidate(Protocol):
@@ -71,34 +74,87 @@ def run_candidates(
     cases: Sequence[GoldenCase],
     split: TestSplit | None,
     progress: Progress = lambda done, total: None,
+    lanes: Mapping[str, Hashable] | None = None,
 ) -> dict[str, Record]:
     """Run every candidate over all golden cases and test images; each image is prepared once.
+
+    `lanes` says which candidates may run side by side: those of different lanes, by name.
 
     Raises:
         SamesightError: the contract here does not make a golden case's tensor; then no figure would mean anything.
     """
     records = {name: Record() for name in candidates}
     total = len(cases) + (len(split.examples) if split else 0)
-    for done, case in enumerate(cases):
-        progress(done, total)
-        tensor, geometry = preprocess(case.picture, spec.input)
-        if not np.array_equal(tensor, case.tensor):
-            raise SamesightError(
-                f"golden case {case.id}: the contract makes another input tensor of its image than the bundle holds; "
-                "model.json was changed, or another version of the contract made the bundle: convert again"
+    with _Lanes(lanes or {}, candidates) as pool:
+
+        def run(picture: Picture, tensor: UInt8, geometry: Geometry, spec: ModelSpec, golden: bool) -> None:
+            pool.run(
+                lambda name: _record_candidate(
+                    records[name], candidates[name], picture, tensor, geometry, spec, golden=golden
+                )
             )
-        for name, candidate in candidates.items():
-            _record_candidate(records[name], candidate, case.picture, tensor, geometry, spec, golden=True)
-    for done, example in enumerate(split.examples if split else ()):
-        progress(len(cases) + done, total)
-        picture = Picture(example.pixels, Orientation(0, False))
-        tensor, geometry = preprocess(picture, spec.input)
-        for name, candidate in candidates.items():
-            _record_candidate(
-                records[name], candidate, picture, tensor, geometry, TASKS[spec.task].ranking_spec(spec), golden=False
-            )
+
+        for done, case in enumerate(cases):
+            progress(done, total)
+            tensor, geometry = preprocess(case.picture, spec.input)
+            if not np.array_equal(tensor, case.tensor):
+                raise SamesightError(
+                    f"golden case {case.id}: the contract makes another input tensor of its image than the bundle "
+                    "holds; model.json was changed, or another version of the contract made the bundle: convert again"
+                )
+            run(case.picture, tensor, geometry, spec, golden=True)
+        ranking_spec = TASKS[spec.task].ranking_spec(spec)
+        for done, example in enumerate(split.examples if split else ()):
+            progress(len(cases) + done, total)
+            picture = Picture(example.pixels, Orientation(0, False))
+            run(picture, *preprocess(picture, spec.input), ranking_spec, golden=False)
     progress(total, total)
     return records
+
+
+class _Lanes:
+    """Runs one image after another; candidates of different lanes side by side, those of one lane in their order.
+
+    A lane may be `AHEAD` images ahead of the slowest. A single lane runs in the calling thread.
+    """
+
+    def __init__(self, lanes: Mapping[str, Hashable], names: Iterable[str]) -> None:
+        self.members: dict[Hashable, list[str]] = {}
+        for name in names:
+            self.members.setdefault(lanes.get(name), []).append(name)
+        self.threads = [ThreadPoolExecutor(1) for _ in self.members] if len(self.members) > 1 else []
+        self.pending: deque[list[Future[None]]] = deque()
+
+    def __enter__(self) -> "_Lanes":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            while self.pending and error[0] is None:
+                self._wait()
+        finally:
+            for thread in self.threads:
+                thread.shutdown(cancel_futures=True)
+
+    def run(self, work: Callable[[str], None]) -> None:
+        """Do `work` for every candidate with one image."""
+        if not self.threads:
+            for names in self.members.values():
+                _each(work, names)
+            return
+        lanes = zip(self.threads, self.members.values(), strict=True)
+        self.pending.append([thread.submit(_each, work, names) for thread, names in lanes])
+        if len(self.pending) > AHEAD:
+            self._wait()
+
+    def _wait(self) -> None:
+        for future in self.pending.popleft():
+            future.result()
+
+
+def _each(work: Callable[[str], None], names: Iterable[str]) -> None:
+    for name in names:
+        work(name)
 
 
 def _record_candidate(

@@ -30,6 +30,7 @@ from samesight.conversion.parity.diagnosis import SAME_DB, SAME_SCORE, likely_ca
 from samesight.conversion.parity.server_process import CURRENT, REFUSAL, RESULTS, TENSORS
 from samesight.conversion.runners import runner_of
 from samesight.conversion.runners.interface import LoadedModel
+from samesight.conversion.runners.isolated import Runtimes
 from samesight.conversion.runners.model import reference_artifact
 from samesight.conversion.tasks.agreement import Agreement
 
@@ -150,7 +151,7 @@ def _reason(comparison: Comparison) -> str:
 def reference_runner(bundle: Bundle) -> LoadedModel | None:
     """The fp32 artifact that loads fastest here, loaded."""
     artifact = reference_artifact(bundle)
-    return runner_of(artifact.format).load(bundle.path(artifact), artifact) if artifact else None
+    return Runtimes().load(runner_of(artifact.format), bundle.path(artifact), artifact) if artifact else None
 
 
 def _run(function: str, cases: Sequence[GoldenCase], spec: ModelSpec) -> tuple[list[list[Answer]], list[Array]]:

@@ -6,6 +6,7 @@ from samesight.contract.bundle import Bundle
 from samesight.contract.errors import SamesightError
 from samesight.conversion.parity.run import TestSplit, artifact_candidate, run_candidates
 from samesight.conversion.runners import runner_of
+from samesight.conversion.runners.isolated import Runtimes
 from samesight.conversion.tasks import TASKS
 from samesight.conversion.tasks.bootstrap import metric_value
 from samesight.conversion.workflow.server_answers import (
@@ -60,7 +61,7 @@ def _ask_server(bundle: Bundle, examples: Sequence[LabelledImage]) -> ServerAnsw
             f"{bundle.folder}: has no .pt2, through which the server model answers other data; convert --to pt2 too"
         )
     spec = TASKS[bundle.spec.task].ranking_spec(bundle.spec)
-    candidate = artifact_candidate(runner_of(program.format).load(bundle.path(program), program))
+    candidate = artifact_candidate(Runtimes().load(runner_of(program.format), bundle.path(program), program))
     split = TestSplit(examples, server_answers(spec, 0.0, []), "")
     record = run_candidates({"server": candidate}, spec, [], split)["server"]
     if record.error:

@@ -4,9 +4,10 @@ Rounds are interleaved (one batch of calls per artifact, in turn), so that a cha
 of them; the figure is the median over the rounds, with one thread. An x86 ratio says nothing about a phone.
 """
 
+import contextlib
+import fcntl
 import platform
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +16,9 @@ import numpy as np
 from samesight.contract.bundle import Bundle
 from samesight.contract.documents import Document, Strict
 from samesight.contract.errors import SamesightError
+from samesight.conversion.qparams import UInt8
 from samesight.conversion.runners import runner_of
-from samesight.conversion.runners.interface import LoadedModel
+from samesight.conversion.runners.isolated import IsolatedModel, Runtimes
 
 ROUNDS = 15
 BATCH_SECONDS = 0.02
@@ -50,22 +52,20 @@ def bench_bundle(
         SamesightError: no artifact of the bundle runs here.
     """
     tensor = bundle.golden_cases()[0].tensor
-    loaded: dict[str, LoadedModel] = {}
+    runtimes, loaded = Runtimes(), dict[str, IsolatedModel]()
     for artifact in [bundle.find(name) for name in names] if names else bundle.manifest.artifacts:
         runner = runner_of(artifact.format)
         if runner.timed and not runner.missing():
-            loaded[artifact.name] = runner.load(bundle.path(artifact), artifact)
+            loaded[artifact.name] = runtimes.load(runner, bundle.path(artifact), artifact)
     if not loaded:
         raise SamesightError(f"{bundle.folder}: no artifact of it runs here; convert --to onnx, tflite or pte")
     calls = {name: _calls_per_batch(run, tensor) for name, run in loaded.items()}
     seconds: dict[str, list[float]] = {name: [] for name in loaded}
-    for done in range(ROUNDS):
-        progress(done, ROUNDS)
-        for name, run in loaded.items():
-            started = time.perf_counter()
-            for _ in range(calls[name]):
-                run(tensor)
-            seconds[name].append((time.perf_counter() - started) / calls[name])
+    with _alone():
+        for done in range(ROUNDS):
+            progress(done, ROUNDS)
+            for name, run in loaded.items():
+                seconds[name].append(run.seconds_per_call(tensor, calls[name]))
     progress(ROUNDS, ROUNDS)
     reference = next(
         (a.name for a in bundle.manifest.artifacts if a.name in loaded and (a.format, a.precision) == ("onnx", "fp32")),
@@ -87,6 +87,14 @@ def bench_bundle(
     )
 
 
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """No two commands of this installation time artifacts at once; the second waits."""
+    with Path(__file__).open() as own:
+        fcntl.flock(own, fcntl.LOCK_EX)
+        yield
+
+
 def cpu_name() -> str:
     """The processor's name as the system reports it."""
     info = Path("/proc/cpuinfo")
@@ -98,9 +106,6 @@ def cpu_name() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _calls_per_batch(run: LoadedModel, tensor: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> int:
-    for _ in range(WARM_UP):
-        run(tensor)
-    started = time.perf_counter()
-    run(tensor)
-    return max(1, int(BATCH_SECONDS / max(time.perf_counter() - started, 1e-6)))
+def _calls_per_batch(run: IsolatedModel, tensor: UInt8) -> int:
+    run.seconds_per_call(tensor, WARM_UP)
+    return max(1, int(BATCH_SECONDS / max(run.seconds_per_call(tensor, 1), 1e-6)))

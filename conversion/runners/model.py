@@ -15,6 +15,7 @@ from samesight.contract.manifest import Artifact
 from samesight.contract.preprocess import Geometry, preprocess
 from samesight.contract.spec import ModelSpec, Role
 from samesight.conversion.runners import runner_of
+from samesight.conversion.runners.isolated import Runtimes
 
 Image = Path | str | Picture | npt.NDArray[np.uint8]
 PREFERRED = (
@@ -72,7 +73,7 @@ def open_artifact(bundle: Bundle, name: str | None = None) -> CallableModel:
     runner = runner_of(artifact.format)
     if missing := runner.missing():
         raise SamesightError(f"{artifact.name}: {missing}, or take another artifact")
-    return CallableModel(artifact.name, bundle.spec, runner.load(bundle.path(artifact), artifact))
+    return CallableModel(artifact.name, bundle.spec, Runtimes().load(runner, bundle.path(artifact), artifact))
 
 
 def open_model(path: Path, artifact: str | None = None) -> CallableModel:

@@ -3,8 +3,6 @@
 import os
 import selectors
 import shutil
-import signal
-import site
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +11,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-import samesight
 from samesight.contract.files import write_atomically
+from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason
 from samesight.conversion.environments import ENVIRONMENTS
 from samesight.conversion.workflow.interrupts import deferred
 from samesight.conversion.workflow.worker import Event, Job
 
-LAST_LINES = 5
-STDERR_BYTES = 8000
 OnEvent = Callable[[Event], None]
 
 
@@ -63,7 +59,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,  # not a file: on a full disk, a worker that cannot print dies of it
-                env=_environment(),
+                env=child_environment(),
             )
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
@@ -100,7 +96,7 @@ class Child:
         code = self.process.wait()
         self.read_stderr()
         self.close()
-        reason = _death_reason(code, self.stderr_tail)
+        reason = f"its converter {death_reason(code, self.stderr_tail)}"
         if not self.open:
             return False
         for name in [self.current] if self.current else list(self.open):
@@ -201,26 +197,3 @@ def fixed_addresses() -> tuple[str, ...]:
     command = (tool, "--addr-no-randomize")
     allowed = subprocess.run([*command, "true"], capture_output=True).returncode == 0
     return command if allowed else ()
-
-
-def _environment() -> dict[str, str]:
-    """The environment variables: one thread per library, a fixed hash seed, our packages importable."""
-    environment = dict(os.environ)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        environment[name] = "1"
-    environment["PYTHONHASHSEED"] = "0"
-    root = str(Path(samesight.__file__).parent.parent)
-    if root not in (*site.getsitepackages(), site.getusersitepackages()):
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    return environment
-
-
-def _death_reason(code: int, stderr_tail: bytes) -> str:
-    if code < 0:
-        cause = f"was killed by {signal.Signals(-code).name}"
-        if code == -signal.SIGKILL:
-            cause += " (out of memory, as a rule)"
-    else:
-        cause = f"ended with code {code}"
-    lines = [line.strip() for line in stderr_tail.decode(errors="replace").splitlines() if line.strip()]
-    return f"its converter {cause}; its last lines: {' | '.join(lines[-LAST_LINES:]) or 'none'}"

@@ -22,7 +22,7 @@ CONVERSION = (
     "tasks",
 )
 # Small modules of conversion that all of its folders may use, and that use none of them.
-LEAVES = ("environments", "normalisation", "precisions", "qparams", "quiet", "snr")
+LEAVES = ("child_process", "environments", "normalisation", "precisions", "qparams", "quiet", "snr")
 
 
 def modules():
