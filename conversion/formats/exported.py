@@ -10,12 +10,12 @@ def convert(job: Lowering) -> Lowered:
 
     program = job.prepared.exported
     torch.export.save(program, str(job.output), extra_files={SPEC_FILE: job.spec.to_json()})
-    values = {node.name: node.meta["val"].shape for node in program.graph.nodes if "val" in node.meta}
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes}
     return Lowered(
         path=job.output,
         input_layout="float32_nchw",
         input=describe_input(job.spec),
-        outputs=describe_outputs(job.spec, [values[name] for name in program.graph_signature.user_outputs]),
+        outputs=describe_outputs(job.spec, [values[name].shape for name in program.graph_signature.user_outputs]),
         runtime="PyTorch",
         runtime_version=torch.__version__.partition("+")[0],
         tools={"torch": torch.__version__},

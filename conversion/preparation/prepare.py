@@ -18,8 +18,10 @@ from torch.utils import _pytree as pytree
 
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import ModelSpec, Role
+from samesight.conversion.preparation.activations import rewrite_activations
 from samesight.conversion.preparation.batchnorm import fuse_batch_norms
 from samesight.conversion.preparation.canonical import canonical
+from samesight.conversion.preparation.copies import rewrite_copies
 from samesight.conversion.preparation.distinct_biases import make_biases_unequal
 from samesight.conversion.preparation.equivalence import prove
 from samesight.conversion.preparation.graph import drop_unread_tensors, forget_history, shape_of
@@ -32,6 +34,7 @@ from samesight.conversion.preparation.rewrites import (
     rewrite_late_permutes,
     rewrite_prelu,
     rewrite_relu6,
+    rewrite_softmax,
     rewrite_squeezes,
 )
 from samesight.conversion.preparation.unshare import unshare
@@ -148,9 +151,10 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
     changes = {
         "unshared": unshare(module),
         "batch norms fused": fuse_batch_norms(module),
-        "activations rewritten": rewrite_prelu(module) + rewrite_relu6(module),
+        "activations rewritten": rewrite_prelu(module) + rewrite_relu6(module) + rewrite_activations(module),
         "means rewritten": rewrite_global_means(module) + drop_idle_ceilings(module),
-        "reshapes": rewrite_squeezes(module),
+        "copies": rewrite_copies(module),
+        "reshapes": rewrite_squeezes(module) + rewrite_softmax(module),
         "linears turned": rewrite_flat_linears(module),
     }
     output_nodes = [node for node in end.args[0] if isinstance(node, Node)]  # type: ignore[union-attr]

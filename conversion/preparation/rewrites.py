@@ -8,10 +8,13 @@
 | adaptive_avg_pool2d to one value | quantizers give it the coarse scale of its input |
 | relu6 | quantizers know it as hardtanh |
 | avg_pool2d with ceil_mode where it changes nothing | XNNPACK does not take it |
+| softmax over the last of three axes or more | XNNPACK takes that axis for the channels of an NHWC map |
 | squeeze, unsqueeze, flatten | XNNPACK takes reshapes with a known shape |
 | [1,C,H,W] -> [1,C,HW] -> [1,HW,C] | phones' formats hold maps as NHWC: two transposes per output |
 | [1,C,H,W] -> [1,CHW] -> linear | likewise one transpose; the columns of the weight are put in order instead |
 """
+
+from typing import Any
 
 from torch.fx import GraphModule, Node
 
@@ -108,6 +111,21 @@ def rewrite_squeezes(module: GraphModule) -> int:
     count = 0
     for node in nodes_of(module, SQUEEZES):
         replace(node, add_call(module, aten.reshape.default, [node.args[0], list(shape_of(node))], node, node))
+        count += 1
+    return count
+
+
+def rewrite_softmax(module: GraphModule) -> int:
+    """Softmax over the last axis of a value as that of a matrix."""
+    count = 0
+    for node in nodes_of(module, [aten.softmax.int, aten.log_softmax.int]):
+        shape = shape_of(node)
+        if len(shape) < 3 or int(argument(node, 1, "dim")) % len(shape) != len(shape) - 1 or len(node.args) > 2:
+            continue
+        matrix = add_call(module, aten.reshape.default, [node.args[0], [-1, shape[-1]]], node, node)
+        chosen: Any = node.target
+        result = add_call(module, chosen, [matrix, 1], node, node)
+        replace(node, add_call(module, aten.reshape.default, [result, list(shape)], node, node))
         count += 1
     return count
 

@@ -30,10 +30,13 @@ from torchao.quantization.pt2e.quantizer import (
 )
 from torchao.quantization.pt2e.quantizer.quantizer import Q_ANNOTATION_KEY
 
-from samesight.conversion.preparation.graph import argument, aten
+from samesight.conversion.preparation.graph import argument, aten, tensor_of
 
 LEAST_SCALE = 2.0**-12
 """XNNPACK's least scale of a tensor."""
+
+LARGEST = 1e3
+"""The largest constant whose range an activation may share."""
 
 LAYERS = (aten.conv1d.default, aten.conv2d.default, aten.conv_transpose2d.input, aten.linear.default)
 ARITHMETIC = (aten.add.Tensor, aten.mul.Tensor)
@@ -56,8 +59,36 @@ SAME_SCALE = (
     aten.slice.Tensor,
     aten.clone.default,
     aten.constant_pad_nd.default,
+    aten.reflection_pad2d.default,
+    aten.replication_pad2d.default,
+    aten.flip.default,
+    aten.roll.default,
+    aten.expand.default,
+    aten.repeat.default,
+    aten.repeat_interleave.self_int,
+    aten.index.Tensor,
+    aten.index_select.default,
+    aten.gather.default,
+    aten.pixel_shuffle.default,
+    aten.pixel_unshuffle.default,
+    aten.amax.default,
+    aten.amin.default,
+    aten.im2col.default,
 )
-"""Operators whose output has the scale of their first input."""
+"""Operators whose output has the scale of their first input.
+
+All that only move or choose values are here: between quantized tensors TFLite's converter gives them one scale anyway,
+and where it is not in the program, it takes that of one neighbour and reads the other's integers by it.
+"""
+
+CHOICES = {
+    aten.cat.default: lambda node: node.args[0],
+    aten.stack.default: lambda node: node.args[0],
+    aten.maximum.default: lambda node: node.args[:2],
+    aten.minimum.default: lambda node: node.args[:2],
+    aten.where.self: lambda node: node.args[1:3],
+}
+"""Operators whose output and inputs have one scale, and which those inputs are."""
 
 
 def activation_spec(training: bool) -> QuantizationSpec:
@@ -132,6 +163,23 @@ def is_float(node: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.dtype == torch.float32
 
 
+def is_mask(model: GraphModule, node: Node) -> bool:
+    """Whether an operator puts a number in that no scale may cover, as attention's masks do."""
+    constants = [source for source in node.args if isinstance(source, Node) and source.op == "get_attr"]
+    return any(not bool((tensor_of(model, each).abs() <= LARGEST).all()) for each in constants if is_float(each))
+
+
+def comes_from_softmax(node: Any) -> bool:
+    """Whether a value is a softmax's, moved at most.
+
+    TFLite refuses a softmax between quantized tensors unless its output has the scale 1/256. A layer behind one is an
+    expectation, as in the box heads of the YOLO family, and stays float with it: no pixel is lost to rounding.
+    """
+    while isinstance(node, Node) and node.target in SAME_SCALE:
+        node = node.args[0]
+    return isinstance(node, Node) and node.target in (aten.softmax.int, aten._softmax.default)
+
+
 class PhoneQuantizer(Quantizer):
     """The quantizer that `prepare_pt2e` takes; `training` puts fake quantization in place of observers."""
 
@@ -149,10 +197,11 @@ class PhoneQuantizer(Quantizer):
                 self._annotate_layer(node, activation)
             elif node.target in ARITHMETIC and all(is_float(side) for side in node.args[:2]):
                 annotate_result(node, dict.fromkeys(node.args[:2], activation), activation)
-            elif node.target is aten.cat.default:
-                first, *others = node.args[0]
+            elif node.target in CHOICES and not is_mask(model, node):
+                # torchao makes the observers in this order: the shared one has to be the first.
+                first, *others = dict.fromkeys(source for source in CHOICES[node.target](node) if is_float(source))
                 shared = SharedQuantizationSpec((first, node))
-                annotate(node, {**dict.fromkeys(others, shared), first: activation}, shared)
+                annotate(node, {first: activation, **dict.fromkeys(others, shared)}, shared)
             elif node.target in MEANS:
                 annotate(node, {node.args[0]: activation}, activation)
             elif node.target in SAME_SCALE:
@@ -169,6 +218,8 @@ class PhoneQuantizer(Quantizer):
         if not isinstance(weight, Node) or weight.op != "get_attr":
             return
         if transposed and argument(node, 6, "groups", 1) != 1:
+            return
+        if comes_from_softmax(image):
             return
         inputs = {image: activation, weight: weight_spec(self.training, 1 if transposed else 0)}
         annotate_result(node, inputs, activation)
