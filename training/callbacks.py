@@ -54,7 +54,9 @@ def make_callbacks(partial: Path, patience: int, report: Report) -> list[pl.Call
         # Checked when the epoch ends, after the checkpoint: a resumed training counts on from where it was.
         callbacks.append(EarlyStopping(MONITOR, mode="max", patience=patience, check_on_train_epoch_end=True))
     if sys.stderr.isatty():
-        callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
+        # The command line cleans what is printed; a bar's own control characters go past that.
+        stderr = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+        callbacks.append(RichProgressBar(leave=False, console_kwargs={"file": stderr}))
     return callbacks
 
 

@@ -2,13 +2,14 @@
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from samesight.cli.terminal import cell, raw_stderr
 from samesight.contract.spec import ModelSpec
 from samesight.contract.verdicts import Verdict, Verdicts
 from samesight.conversion.runners.bench import Latencies
@@ -16,15 +17,15 @@ from samesight.conversion.workflow import interrupts
 
 # Width of tables that are written to a file or another program.
 WIDTH = 160
-# Width of the verdict's column with its lines; "pass (inconclusive)" is rare and is folded.
-VERDICT_WIDTH = 12
+# Width of the verdict's column with its lines, for its longest word.
+VERDICT_WIDTH = len("inconclusive") + 4
 
 
 @contextmanager
 def progress_bar(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error; yields a function (done, total). Silent when quiet or without a terminal."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
+    console = Console(file=raw_stderr())
     with Progress(*columns, console=console, transient=True, disable=quiet or not sys.stderr.isatty()) as bars:
         task = bars.add_task(title, total=None)
 
@@ -38,11 +39,11 @@ def progress_bar(title: str, quiet: bool = False) -> Iterator[Callable[[int, int
 def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     """Print one row per artifact, and under the table why a row did not pass."""
     metric = next((v.metric for v in verdicts.artifacts if v.metric), None)
-    table = Table(title=f"{spec.name}: artifacts against the server model", title_justify="left")
+    table = Table(title=f"{cell(spec.name)}: artifacts against the server model", title_justify="left")
     rows: list[tuple[str, ...]] = [
         ("artifact", "SNR dB", "agree", metric.name if metric else "metric", "loses (95 %)", "KB", "of fp32")
     ]
-    rows += [(verdict.name, *figures_of(verdict)) for verdict in verdicts.artifacts]
+    rows += [(cell(verdict.name), *figures_of(verdict)) for verdict in verdicts.artifacts]
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     shown = columns_that_fit(rows, console.width - VERDICT_WIDTH)
     for number in shown:
@@ -57,9 +58,17 @@ def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
         console.print(f"server model: {metric.name} {metric.server:.4f} on {metric.images} test images")
     else:
         console.print("golden cases only: the bundle has no test split")
-    for verdict in verdicts.artifacts:
+    for reason, names in reasons_of(verdicts.artifacts).items():
+        console.print(cell(f"{', '.join(names)}: {reason}"), highlight=False)
+
+
+def reasons_of(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
+    """Each reason why artifacts did not pass for sure, with the artifacts that have it."""
+    reasons: dict[str, list[str]] = {}
+    for verdict in verdicts:
         if not verdict.passed or verdict.inconclusive:
-            console.print(f"{verdict.name}: {verdict.reason}", highlight=False)
+            reasons.setdefault(verdict.reason, []).append(verdict.name)
+    return reasons
 
 
 def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
@@ -74,9 +83,9 @@ def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     table.add_column("verdict", no_wrap=True)
     for verdict in verdicts.apps:
         table.add_row(
-            verdict.name,
-            verdict.app,
-            verdict.device,
+            cell(verdict.name),
+            cell(verdict.app),
+            cell(verdict.device),
             verdict.unit.upper(),
             verdict.proof or "-",
             "exact" if verdict.passed and verdict.snr_db is None else _figure(verdict.snr_db, "{:.1f}"),
@@ -89,7 +98,7 @@ def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     for verdict in verdicts.apps:
         if not verdict.passed:
             console.print(
-                f"{verdict.name} on the {verdict.unit.upper()}: {verdict.reason}", highlight=False, soft_wrap=True
+                cell(f"{verdict.name} on the {verdict.unit.upper()}: {verdict.reason}"), highlight=False, soft_wrap=True
             )
 
 
@@ -126,21 +135,22 @@ def _points(share: float) -> str:
 
 
 def mark_of(verdict: Verdict) -> str:
-    """The verdict in a word, coloured for rich."""
+    """The verdict in a word, coloured for rich; `inconclusive` passes, but too few images stand for its metric."""
     if verdict.passed is None:
         return "[yellow]not run[/]"
-    mark = "[green]pass[/]" if verdict.passed else "[red]fail[/]"
-    return f"{mark} [yellow](inconclusive)[/]" if verdict.inconclusive else mark
+    if verdict.passed and verdict.inconclusive:
+        return "[yellow]inconclusive[/]"
+    return "[green]pass[/]" if verdict.passed else "[red]fail[/]"
 
 
 def latency_table(latencies: Latencies, spec: ModelSpec) -> None:
     """Print one row per artifact: median and ratio to the reference."""
-    table = Table(title=f"{spec.name}: one inference on {latencies.cpu}, one thread", title_justify="left")
+    table = Table(title=f"{spec.name}: one inference on {cell(latencies.cpu)}, one thread", title_justify="left")
     table.add_column("artifact", no_wrap=True)
     table.add_column("median ms", justify="right")
     table.add_column("ratio", justify="right")
     for row in latencies.artifacts:
-        table.add_row(row.name, f"{row.median_ms:.3f}", "-" if row.ratio is None else f"{row.ratio:.2f}")
+        table.add_row(cell(row.name), f"{row.median_ms:.3f}", "-" if row.ratio is None else f"{row.ratio:.2f}")
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     console.print(table)
     console.print(f"ratio: to {latencies.reference}, round by round; not a phone's", highlight=False)

@@ -120,8 +120,7 @@ def test_the_bootstrap_pairs_images():
     assert weights.shape == (1000, 100) and (weights.sum(axis=1) == 100).all()
     worse = hits.copy()
     worse[:4] = 0.0
-    assert interval(weights @ hits / 100, weights @ hits / 100) == (0.0, 0.0)
-    low, high = interval(weights @ hits / 100, weights @ worse / 100)
+    low, high = interval(weights @ hits / 100, weights @ worse / 100, 100)
     assert 0.0 <= low < 0.04 < high < 0.09
 
 
@@ -152,3 +151,28 @@ def test_the_metric_keeps_weak_boxes():
     )
     rule = ranking_spec(spec).detection
     assert (rule.score_threshold, rule.max_detections) == (0.05, 100)
+
+
+@pytest.mark.parametrize("images", [36, 359, 1500])
+def test_no_loss_seen_leaves_room_for_the_rule_of_three(images):
+    """The exact bound of Clopper and Pearson for 0 of n, 1 - 0.05^(1/n), is just below 3 / n."""
+    hits = (np.arange(images) % 10 > 0).astype(np.float64)
+    weights = sample_weights(images)
+    low, high = interval(weights @ hits / images, weights @ hits / images, images)
+    assert low == 0.0 and high == pytest.approx(3 / images)
+    assert 1 - 0.05 ** (1 / images) == pytest.approx(high, rel=0.06)
+
+
+def test_gains_alone_prove_nothing_about_losses():
+    images = 40
+    hits = np.ones(images)
+    hits[:4] = 0.0
+    better = np.ones(images)
+    weights = sample_weights(images)
+    low, high = interval(weights @ hits / images, weights @ better / images, images)
+    seen = np.percentile(weights @ (hits - better) / images, 97.5)
+    assert low < 0.0 and high == pytest.approx(seen + 3 / images)
+    mixed = better.copy()
+    mixed[39] = 0.0
+    _, high = interval(weights @ hits / images, weights @ mixed / images, images)
+    assert high == pytest.approx(np.percentile(weights @ (hits - mixed) / images, 97.5)), "a loss was seen"
