@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from samesight.contract.errors import SamesightError
-from samesight.contract.image import read_header
+from samesight.contract.image import MAX_SIDE, read_header
 from samesight.contract.orientation import Orientation
 
 
@@ -25,7 +25,7 @@ def read_photos(document: dict[str, Any], images: Path, annotations: Path) -> di
     """The images by their id.
 
     Raises:
-        SamesightError: an image that is missing, no image, lies elsewhere, or has another size.
+        SamesightError: an image that is missing, lies elsewhere, or has another size.
     """
     photos: dict[int, Photo] = {}
     for entry in document["images"]:
@@ -59,9 +59,13 @@ def _find(images: Path, name: str, number: int, annotations: Path) -> Path:
 
 
 def _photo(entry: dict[str, Any], path: Path, annotations: Path) -> Photo:
-    width, height, orientation = read_header(path)
-    upright = orientation.upright_size(width, height)
     stated = _side(entry, "width", annotations), _side(entry, "height", annotations)
+    try:
+        width, height, orientation = read_header(path)
+    except SamesightError:
+        # Reading its pixels will say why; before a training all such images are named at once.
+        return Photo(path, stated[0] or MAX_SIDE, stated[1] or MAX_SIDE, turn=None)
+    upright = orientation.upright_size(width, height)
     for size, turn in ((upright, None), ((width, height), orientation)):
         if all(side in (None, actual) for side, actual in zip(stated, size, strict=True)):
             return Photo(path, *size, turn=turn)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.datasets import open_data
+from samesight.datasets.damaged import Damaged, read_each, readable
 from samesight.datasets.digits import load_scans, split_scans
 from samesight.datasets.scenes import CONTRAST, LARGEST, SMALLEST
 
@@ -438,8 +439,13 @@ class TestCoco:
     def test_an_image_that_is_none(self, tmp_path):
         source = self.make(tmp_path)
         (tmp_path / "images" / "6.jpg").write_bytes(b"text")
-        with pytest.raises(SamesightError, match=r"6\.jpg: not an image"):
-            open_data(source)
+        data = open_data(source)
+        damaged = []
+        for part in (data.train, data.validation, data.test):
+            damaged += [one for one in read_each(part, lambda e: e.pixels) if isinstance(one, Damaged)]
+            assert names(readable(part)) == [name for name in names(part) if name != "6.jpg"]
+        (one,) = damaged
+        assert one.name == "6.jpg" and one.reason.startswith(f"{tmp_path / 'images' / '6.jpg'}: not an image")
 
     def test_a_crowd_that_is_no_box_is_no_fault(self, tmp_path):
         def crowds(document):

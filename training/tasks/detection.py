@@ -55,7 +55,7 @@ class DetectionModule(TrainingModule):
         images, boxes, labels, _indices = batch
         logits, distances = self(images)
         size = (self.spec.input.height, self.spec.input.width)
-        scores, overlap = detection_loss(logits, distances, boxes, labels, size, self.stride)
+        scores, overlap = detection_loss(logits, distances, boxes, labels, size, self.stride, self.class_weights)
         loss = scores + overlap
         values = {"train/loss": loss, "train/scores": scores, "train/boxes": overlap}
         self.log_dict(values, batch_size=len(images), on_step=False, on_epoch=True, sync_dist=True)
