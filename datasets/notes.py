@@ -34,7 +34,8 @@ def left_out_of(folder: Path) -> list[str]:
             others[suffix or "without a suffix"] += 1
     notes = []
     if hidden:
-        notes.append(f"left out, hidden (a name that begins with a dot): {some(sorted(hidden))}")
+        number = count(len(hidden), "hidden image")
+        notes.append(f"left out, a name that begins with a dot: {number}, {some(sorted(hidden))}")
     if others:
         kinds = some([f"{number:,} {suffix}" for suffix, number in others.most_common()], 8)
         heif = "; install pillow-heif to read HEIC" if others.keys() & HEIF_SUFFIXES else ""

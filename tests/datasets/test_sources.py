@@ -231,8 +231,8 @@ class TestFolder:
         data = open_data(source)
         assert [len(part) for part in (data.train, data.validation, data.test)] == [14, 2, 4]
         assert data.notes == (
-            "left out, hidden (a name that begins with a dot): a/._3.png, a/.ipynb_checkpoints/0-checkpoint.png, "
-            "a/.ipynb_checkpoints/1-checkpoint.png and 18 more",
+            "left out, a name that begins with a dot: 21 hidden images, a/._3.png, "
+            "a/.ipynb_checkpoints/0-checkpoint.png, a/.ipynb_checkpoints/1-checkpoint.png and 18 more",
             "left out, not read as images: 3 .heic, 1 .txt; install pillow-heif to read HEIC",
         )
 
