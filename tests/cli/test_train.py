@@ -115,7 +115,10 @@ def test_a_file_that_is_wrong_has_one_sentence(tmp_path, text, words):
     assert "\n" not in str(result.exception)
 
 
-@pytest.mark.parametrize(("text", "words"), [("epochs: many", "--epochs"), ("framing: none", "--framing")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("epochs: many", "--epochs"), ("epochs: yes", "--epochs"), ("framing: none", "--framing"), ("qat: much", "--qat")],
+)
 def test_a_value_that_is_wrong_is_refused_as_on_the_command_line(tmp_path, text, words):
     result = CliRunner().invoke(train, ["--config", str(write_options(tmp_path, text)), "digits"])
     assert result.exit_code == 2 and words in result.output

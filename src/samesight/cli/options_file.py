@@ -32,6 +32,7 @@ def read_options(path: Path, command: click.Command) -> dict[str, Any]:
         if parameter.name not in NOT_IN_A_FILE
         for option in parameter.opts
     }
+    flags = {option.name for option in command.params if isinstance(option, click.Option) and option.is_flag}
     values: dict[str, Any] = {}
     for key, value in _read(path).items():
         name = names.get(str(key).lstrip("-").replace("-", "_"))
@@ -43,7 +44,8 @@ def read_options(path: Path, command: click.Command) -> dict[str, Any]:
         if name in values:
             raise UsageError(f"{path}: {key} stands there twice; keep one of them")
         if value is not None:
-            values[name] = value if isinstance(value, bool) else str(value)
+            # As on the command line, where `--epochs true` is no number.
+            values[name] = value if name in flags else str(value)
     return values
 
 
