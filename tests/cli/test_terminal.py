@@ -68,3 +68,10 @@ def test_an_error_names_a_file_without_its_control_characters(samesight_here, tm
     done = samesight_here("inspect", tmp_path / EVIL)
     assert done.returncode == 1 and r"cat\x1b]0;TITLE\x07\x1b[2J" in done.stderr
     assert not set(done.stdout + done.stderr) & {"\x1b", "\x07", "\x9b", "\u202e"}
+
+
+def test_debug_shows_a_clean_traceback_before_the_sentence(samesight_here, tmp_path):
+    done = samesight_here("--debug", "inspect", tmp_path / EVIL)
+    assert done.returncode == 1 and done.stderr.startswith("Traceback (most recent call last):")
+    assert done.stderr.splitlines()[-1].startswith(f"samesight: {tmp_path}")
+    assert not set(done.stderr) & {"\x1b", "\x07", "\x9b", "\u202e"}

@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 import time
+import traceback
 import warnings
 
 import click
@@ -130,24 +131,21 @@ def _run(arguments: list[str], debug: bool) -> int:
     except click.ClickException as error:
         code = _fail(error.format_message(), error.exit_code)
     except SamesightError as error:
-        if debug:
-            raise
-        code = _fail(str(error), error.exit_code)
+        code = _fail(str(error), error.exit_code, debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:
-        if debug:
-            raise
-        code = _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
+        code = _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1, debug)
     except Exception as error:
-        if debug:
-            raise
-        code = _fail(f"unexpected {type(error).__name__}: {error} (a bug: `samesight --debug …` shows where)", 1)
+        sentence = f"unexpected {type(error).__name__}: {error} (a bug: `samesight --debug …` shows where)"
+        code = _fail(sentence, 1, debug)
     return code
 
 
-def _fail(sentence: str, code: int) -> int:
+def _fail(sentence: str, code: int, debug: bool = False) -> int:
+    if debug:
+        traceback.print_exc()
     click.echo(f"samesight: {printable(sentence)}", err=True)
     return code
 
