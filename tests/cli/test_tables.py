@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from samesight.cli.tables import columns_that_fit, figures_of, mark_of, reasons_of
+from samesight.cli.tables import columns_that_fit, figures_of, reasons_of, word_of
 from samesight.contract.verdicts import MetricFigures, Verdict
 from samesight.conversion.workflow import interrupts
 
@@ -32,8 +32,8 @@ def test_verdicts_that_prove_too_little_have_a_word_of_their_own_and_one_reason(
     doubtful = [Verdict(**about, name=n, passed=True, inconclusive=True, reason="3 / 36") for n in ("a", "b")]
     failed = Verdict(**about, name="c", passed=False, inconclusive=True, reason="too noisy")
     passed = Verdict(**about, name="d", passed=True, reason="fine")
-    marks = [mark_of(verdict) for verdict in (*doubtful, failed, passed)]
-    assert [mark.split("]")[1].split("[")[0] for mark in marks] == ["inconclusive", "inconclusive", "fail", "pass"]
+    words = [word_of(verdict) for verdict in (*doubtful, failed, passed)]
+    assert words == ["inconclusive", "inconclusive", "fail", "pass"]
     assert reasons_of([*doubtful, failed, passed]) == {"3 / 36": ["a", "b"], "too noisy": ["c"]}
 
 

@@ -17,8 +17,7 @@ from samesight.conversion.workflow import interrupts
 
 # Width of tables that are written to a file or another program.
 WIDTH = 160
-# Width of the verdict's column with its lines, for its longest word.
-VERDICT_WIDTH = len("inconclusive") + 4
+COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "not run": "yellow"}
 
 
 @contextmanager
@@ -45,12 +44,15 @@ def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     ]
     rows += [(cell(verdict.name), *figures_of(verdict)) for verdict in verdicts.artifacts]
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    shown = columns_that_fit(rows, console.width - VERDICT_WIDTH)
+    # The verdict's column comes last and is always shown: its longest word, two spaces and two lines.
+    words = ["verdict", *(word_of(verdict) for verdict in verdicts.artifacts)]
+    shown = columns_that_fit(rows, console.width - max(map(len, words)) - 4)
     for number in shown:
         table.add_column(rows[0][number], justify="right" if number else "left", no_wrap=bool(number), overflow="fold")
     table.add_column("verdict", no_wrap=True)
     for row, verdict in zip(rows[1:], verdicts.artifacts, strict=True):
-        table.add_row(*(row[number] for number in shown), mark_of(verdict))
+        word = word_of(verdict)
+        table.add_row(*(row[number] for number in shown), f"[{COLOURS[word]}]{word}[/]")
     console.print(table)
     if len(shown) < len(rows[0]):
         console.print("a wider terminal, or --json, shows all figures")
@@ -134,13 +136,11 @@ def _points(share: float) -> str:
     return f"{round(100 * share, 2) + 0.0:+.2f}"
 
 
-def mark_of(verdict: Verdict) -> str:
-    """The verdict in a word, coloured for rich; `inconclusive` passes, but too few images stand for its metric."""
+def word_of(verdict: Verdict) -> str:
+    """The verdict in a word; `inconclusive` passes, but too few images stand for its metric."""
     if verdict.passed is None:
-        return "[yellow]not run[/]"
-    if verdict.passed and verdict.inconclusive:
-        return "[yellow]inconclusive[/]"
-    return "[green]pass[/]" if verdict.passed else "[red]fail[/]"
+        return "not run"
+    return "fail" if not verdict.passed else "inconclusive" if verdict.inconclusive else "pass"
 
 
 def latency_table(latencies: Latencies, spec: ModelSpec) -> None:
