@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from samesight.contract.errors import SamesightError
+from samesight.contract.files import read_plain
 
 # Integers that phones read into 32 bits.
 INT32_MAX = 2**31 - 1
@@ -69,7 +70,7 @@ def parse_document(model: type[D], text: str | bytes, source: str) -> D:
 def read_document(model: type[D], path: Path) -> D:
     """Read a document from a file (errors as in `parse_document`, and a file that cannot be read)."""
     try:
-        text = path.read_bytes()
+        text = read_plain(path)
     except OSError as error:
         raise SamesightError(f"{path}: {error.strerror or error}; is this the right folder?") from None
     return parse_document(model, text, str(path))

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,6 +41,34 @@ def write_atomically(path: Path, data: bytes) -> None:
 def unwritable(path: Path, error: OSError) -> SamesightError:
     """The sentence for a file that cannot be written."""
     return SamesightError(f"{path}: cannot be written ({error.strerror or error}); choose another place or make room")
+
+
+_SPECIAL = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
+
+
+def check_plain(path: Path) -> Path:
+    """The path, unless it is a pipe, a device or a socket: those may never end, or never begin.
+
+    A folder, or a path where nothing is, is left to whoever opens it.
+
+    Raises:
+        SamesightError: it is none of plain file, folder and nothing.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        kind = _SPECIAL.get(stat.S_IFMT(path.stat().st_mode))
+        if kind:
+            raise SamesightError(f"{path}: is {kind}, not a plain file; copy what it gives to a file and give that")
+    return path
+
+
+def read_plain(path: Path) -> bytes:
+    """The content of a file that a person named.
+
+    Raises:
+        SamesightError: not a plain file.
+        OSError: missing, a folder, or not readable.
+    """
+    return check_plain(path).read_bytes()
 
 
 def sha256(data: bytes) -> str:
@@ -78,7 +107,7 @@ def replacing(folder: Path, complete: Callable[[Path], bool]) -> Iterator[Path]:
         raise SamesightError(f"{error.filename}: is a file where a folder has to be; choose another place") from None
     except OSError as error:
         raise unwritable(folder, error) from None
-    with _locked(new):
+    with locked(new):
         try:
             for entry in new.iterdir():
                 _remove(entry)
@@ -102,7 +131,7 @@ def recover(folder: Path, complete: Callable[[Path], bool]) -> None:
     new, old = beside(folder, ".new"), beside(folder, ".old")
     if not old.is_dir():
         return
-    with _locked(new, wait=True) if new.is_dir() else contextlib.nullcontext():
+    with locked(new, wait=True) if new.is_dir() else contextlib.nullcontext():
         if not folder.exists() and new.is_dir() and complete(new):
             new.rename(folder)
         if not folder.exists() and old.is_dir():
@@ -119,15 +148,18 @@ def _exchange(folder: Path, new: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, wait: bool = False) -> Iterator[None]:
+def locked(folder: Path, wait: bool = False, who: str = "another process") -> Iterator[None]:
+    """Hold the lock on a folder, which ends with this process at the latest and moves with the folder.
+
+    Raises:
+        SamesightError: somebody else holds it, and this is not to wait; `who` says in words who that is.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            raise SamesightError(
-                f"{folder}: another process is writing here; wait for it or choose another place"
-            ) from None
+            raise SamesightError(f"{folder}: {who} is writing here; wait for it or choose another place") from None
         yield
     finally:
         os.close(descriptor)

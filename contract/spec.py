@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from samesight.contract.documents import Count, Document, Position, Strict, parse_document, read_document
 from samesight.contract.tasks import TASKS, Task
+from samesight.contract.text import label_problem
 
 CHANNEL_COUNTS = {"rgb": 3, "bgr": 3, "grey": 1}
 
@@ -183,6 +184,8 @@ class ModelSpec(Document):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if problem := label_problem(self.labels):
+            raise ValueError(problem)
         TASKS[self.task].check_spec(self)
         return self
 

@@ -25,7 +25,10 @@ class RoleFigures(Strict):
 
 
 class MetricFigures(Strict):
-    """The task metric on the test split: top-1 or mAP50, both 0..1, with a paired bootstrap interval of the drop."""
+    """The task metric on the test split: top-1 or mAP50, both 0..1, with a paired 95 % interval of the drop.
+
+    `drop_high` has the rule of three where no image shows a loss, see `docs/parity.md`.
+    """
 
     name: str
     images: Int32

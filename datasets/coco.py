@@ -1,40 +1,30 @@
 """A person's own images for detection: a folder of images and one COCO annotation file.
 
-Format: https://cocodataset.org/#format-data, object detection. Regions marked `iscrowd` are left out. Boxes refer to
-the image as people see it, turned upright; where `width` and `height` of the file tell that the annotations were made
-on the image as stored, the boxes are turned with it.
+Format: https://cocodataset.org/#format-data, object detection. Boxes refer to the image as people see it, turned
+upright; where `width` and `height` of the file tell that the annotations were made on the image as stored, the boxes
+are turned with it. Regions marked `iscrowd` are no boxes to learn from; a metric ignores what is found there. An image
+that stands there twice, by name or byte by byte, is one image with the boxes of both entries.
 """
 
 import json
-import math
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from samesight.contract.errors import SamesightError
-from samesight.contract.orientation import Orientation
+from samesight.contract.files import read_plain
+from samesight.contract.image import list_images
+from samesight.contract.text import clean_name, printable
+from samesight.datasets.coco_boxes import Annotated, read_boxes
+from samesight.datasets.coco_images import Photo, read_photos
+from samesight.datasets.copies import same_files
 from samesight.datasets.example import DataSet, Example, Lazy, Truth, split_evenly
-from samesight.datasets.files import load_upright, read_header
+from samesight.datasets.files import load_upright
+from samesight.datasets.notes import count, some
 
 SIDE = 256
-# Annotation tools round coordinates: a box may extend beyond its image by this many pixels and is then clipped.
-SLACK = 2.0
-
-Box = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class Photo:
-    """One entry of `images`: its file, and the size of the image that its boxes refer to."""
-
-    path: Path
-    width: int
-    height: int
-    turn: Orientation | None
-    """How boxes on the stored image are turned upright; None where they are upright already."""
 
 
 def open_coco(images: Path, annotations: Path, seed: int) -> DataSet:
@@ -47,10 +37,15 @@ def open_coco(images: Path, annotations: Path, seed: int) -> DataSet:
     document = _read(annotations)
     if not images.is_dir():
         raise SamesightError(f"{images}: no such folder; give the folder of the images that {annotations} names")
-    categories = _categories(document, annotations)
-    photos = _photos(document, images, annotations)
-    truths = _truths(document, photos, {number: i for i, number in enumerate(categories)}, annotations)
-    numbers = list(photos)
+    categories, notes = _categories(document, annotations)
+    photos = read_photos(document, images, annotations)
+    indices = {number: i for i, number in enumerate(categories)}
+    boxes, clipped = read_boxes(document, photos, indices, annotations)
+    if not any(not box.crowd for found in boxes.values() for box in found):
+        raise SamesightError(f"{annotations}: has no annotation; a detector needs boxes to learn from")
+    first, joined = _copies(photos, images)
+    truths = _truths(photos, boxes, first)
+    numbers = list(truths)
     parts = split_evenly([0] * len(numbers), seed, str(annotations))
 
     def part(positions: list[int]) -> Lazy[Example]:
@@ -62,18 +57,18 @@ def open_coco(images: Path, annotations: Path, seed: int) -> DataSet:
         return Lazy(len(positions), example)
 
     train, validation, test = (part(positions) for positions in parts)
-    if not any(len(truth.labels) for truth in truths.values() if truth.labels is not None):
-        raise SamesightError(f"{annotations}: has no annotation; a detector needs boxes to learn from")
     source = f"coco:{images},{annotations}"
-    return DataSet(source, "detection", seed, tuple(categories.values()), train, validation, test, SIDE)
+    notes += [*joined, *clipped, *_unnamed(photos, images)]
+    labels = tuple(categories.values())
+    return DataSet(source, "detection", seed, labels, train, validation, test, SIDE, tuple(notes), files=True)
 
 
 def _read(annotations: Path) -> dict[str, Any]:
     try:
-        document = json.loads(annotations.read_bytes())
+        document = json.loads(read_plain(annotations))
     except OSError as error:
         raise SamesightError(f"{annotations}: {error.strerror or error}; give the COCO annotation file") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SamesightError(f"{annotations}: not a JSON document ({error}); export the annotations anew") from None
     for key in ("images", "annotations", "categories"):
         if not isinstance(document, dict) or not isinstance(document.get(key), list):
@@ -84,107 +79,65 @@ def _read(annotations: Path) -> dict[str, Any]:
     return document
 
 
-def _categories(document: dict[str, Any], annotations: Path) -> dict[int, str]:
-    """Name of each category id, ids rising."""
+def _categories(document: dict[str, Any], annotations: Path) -> tuple[dict[int, str], list[str]]:
+    """Name of each category id, ids rising, and which names were changed to be labels."""
     categories: dict[int, str] = {}
+    notes = []
     for entry in sorted(document["categories"], key=lambda entry: int(entry["id"])):
         name = entry.get("name")
-        if not isinstance(name, str) or not name:
+        label = clean_name(name) if isinstance(name, str) else ""
+        if not label:
             raise SamesightError(f"{annotations}: category {entry['id']} has no name; give it one")
-        if entry["id"] in categories or name in categories.values():
-            raise SamesightError(f"{annotations}: category {entry['id']} ({name}) stands there twice; keep one of them")
-        categories[entry["id"]] = name
+        if entry["id"] in categories or label in categories.values():
+            raise SamesightError(
+                f"{annotations}: category {entry['id']} ({label}) stands there twice; keep one of them"
+            )
+        categories[entry["id"]] = label
+        if label != name:
+            notes.append(f"the category {printable(repr(name))} is called {printable(repr(label))}")
     if not categories:
         raise SamesightError(f"{annotations}: has no category; give at least one")
-    return categories
+    return categories, notes
 
 
-def _photos(document: dict[str, Any], images: Path, annotations: Path) -> dict[int, Photo]:
-    photos: dict[int, Photo] = {}
-    for entry in document["images"]:
-        number, name = entry["id"], entry.get("file_name")
-        if not isinstance(name, str) or not name:
-            raise SamesightError(f"{annotations}: image {number} has no file_name; give it one")
-        if number in photos:
-            raise SamesightError(f"{annotations}: image {number} stands there twice; keep one of them")
-        path = images / name
-        if not path.is_relative_to(images) or ".." in path.parts:
-            raise SamesightError(f"{annotations}: image {number} ({name}) lies outside {images}; give a path below it")
-        if not path.is_file():
-            raise SamesightError(
-                f"{path}: missing, but named by image {number} of {annotations}; add it or its entry away"
-            )
-        photos[number] = _photo(entry, path, annotations)
-    if not photos:
-        raise SamesightError(f"{annotations}: names no image; give at least ten")
-    return photos
+def _copies(photos: dict[int, Photo], images: Path) -> tuple[dict[int, int], list[str]]:
+    """The first id of each image's picture, and a line about those that stand there twice."""
+    numbers = list(photos)
+    first = {number: number for number in numbers}
+    twice = []
+    for positions in same_files([photo.path for photo in photos.values()]):
+        for position in positions[1:]:
+            first[numbers[position]] = numbers[positions[0]]
+            name = photos[numbers[position]].path.relative_to(images)
+            twice.append(f"{name} (image {numbers[position]} as {numbers[positions[0]]})")
+    entries = count(len(twice), "entry", "entries")
+    return first, [f"joined, the same bytes under another id: {entries}, {some(twice)}"] if twice else []
 
 
-def _photo(entry: dict[str, Any], path: Path, annotations: Path) -> Photo:
-    width, height, orientation = read_header(path)
-    upright = orientation.upright_size(width, height)
-    stated = (entry.get("width", upright[0]), entry.get("height", upright[1]))
-    if stated == upright:
-        return Photo(path, *upright, turn=None)
-    if stated == (width, height):
-        return Photo(path, width, height, turn=orientation)
-    raise SamesightError(
-        f"{annotations}: image {entry['id']} is said to be {stated[0]} x {stated[1]}, but {path} is "
-        f"{upright[0]} x {upright[1]}; the boxes belong to another version of it"
-    )
-
-
-def _truths(
-    document: dict[str, Any], photos: dict[int, Photo], indices: dict[int, int], annotations: Path
-) -> dict[int, Truth]:
-    boxes: dict[int, list[Box]] = defaultdict(list)
-    labels: dict[int, list[int]] = defaultdict(list)
-    for entry in document["annotations"]:
-        where = f"{annotations}: annotation {entry['id']}"
-        if entry.get("image_id") not in photos:
-            raise SamesightError(
-                f"{where} belongs to the unknown image {entry.get('image_id')!r}; correct its image_id"
-            )
-        if entry.get("category_id") not in indices:
-            raise SamesightError(
-                f"{where} has the unknown category {entry.get('category_id')!r}; known are {sorted(indices)}"
-            )
-        photo = photos[entry["image_id"]]
-        box = _box(entry.get("bbox"), photo, where)
-        if not entry.get("iscrowd"):
-            boxes[entry["image_id"]].append(box)
-            labels[entry["image_id"]].append(indices[entry["category_id"]])
-    return {
-        number: Truth(boxes=_upright(boxes[number], photo), labels=np.asarray(labels[number], np.int64))
-        for number, photo in photos.items()
-    }
-
-
-def _box(numbers: Any, photo: Photo, where: str) -> Box:
-    """Corners x1, y1, x2, y2 of COCO's x, y, width, height, clipped to the image."""
-    plain = isinstance(numbers, list) and len(numbers) == 4 and all(type(n) in (int, float) for n in numbers)
-    if not plain or not all(math.isfinite(n) for n in numbers):
-        raise SamesightError(
-            f"{where} has the bbox {numbers!r}, not four finite numbers [x, y, width, height]; correct it"
+def _truths(photos: dict[int, Photo], boxes: dict[int, list[Annotated]], first: dict[int, int]) -> dict[int, Truth]:
+    """What is in each image; a box that several entries of one picture have counts once."""
+    joined: dict[int, list[Annotated]] = defaultdict(list)
+    for number in photos:
+        known = set(joined[first[number]])
+        joined[first[number]] += [box for box in boxes.get(number, ()) if box not in known]
+    truths = {}
+    for number, found in joined.items():
+        plain, crowds = ([box for box in found if box.crowd is crowd] for crowd in (False, True))
+        truths[number] = Truth(
+            boxes=_corners(plain), labels=_labels(plain), crowd_boxes=_corners(crowds), crowd_labels=_labels(crowds)
         )
-    x, y, width, height = (float(n) for n in numbers)
-    if width <= 0 or height <= 0:
-        raise SamesightError(f"{where} has the bbox {numbers} of no size; width and height must be above 0")
-    inside = min(x, y) >= -SLACK and x + width <= photo.width + SLACK and y + height <= photo.height + SLACK
-    corners = (max(x, 0.0), max(y, 0.0), min(x + width, float(photo.width)), min(y + height, float(photo.height)))
-    if not inside or corners[0] >= corners[2] or corners[1] >= corners[3]:
-        raise SamesightError(
-            f"{where} has the bbox {numbers} outside its image of {photo.width} x {photo.height} ({photo.path.name}); "
-            "correct it"
-        )
-    return corners
+    return truths
 
 
-def _upright(boxes: list[Box], photo: Photo) -> "np.ndarray[Any, np.dtype[np.float32]]":
-    array = np.asarray(boxes, np.float64).reshape(-1, 4)
-    if photo.turn is None:
-        return array.astype(np.float32)
-    # The orientation that undoes `turn`: its "stored" image is the upright one. A reflection undoes itself.
-    turn = photo.turn
-    undo = turn if turn.mirrored else Orientation(-turn.quarter_turns % 4)
-    return undo.to_stored(array, *turn.upright_size(photo.width, photo.height)).astype(np.float32)
+def _corners(boxes: list[Annotated]) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    return np.array([box.corners for box in boxes], np.float32).reshape(-1, 4)
+
+
+def _labels(boxes: list[Annotated]) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    return np.array([box.label for box in boxes], np.int64)
+
+
+def _unnamed(photos: dict[int, Photo], images: Path) -> list[str]:
+    named = {photo.path for photo in photos.values()}
+    unnamed = [str(path.relative_to(images)) for path in list_images(images) if path not in named]
+    return [f"left out, not named by the annotation file: {some(unnamed)}"] if unnamed else []

@@ -46,11 +46,22 @@ class Truth:
 
     label: index into `DataSet.labels` (classification).
     boxes: float32 [K, 4], x1, y1, x2, y2 in pixels of the upright image (detection); labels: int64 [K].
+    crowd_boxes, crowd_labels: the same of regions full of one class, where a metric counts detections neither as right
+        nor as wrong.
     """
 
     label: int = -1
     boxes: NDArray[np.float32] | None = None
     labels: NDArray[np.int64] | None = None
+    crowd_boxes: NDArray[np.float32] | None = None
+    crowd_labels: NDArray[np.int64] | None = None
+
+    @property
+    def classes(self) -> list[int]:
+        """The class of the image, or of each box."""
+        if self.labels is not None:
+            return [int(label) for label in self.labels]
+        return [self.label] if self.label >= 0 else []
 
 
 class LabelledImage(Protocol):
@@ -79,6 +90,16 @@ class LabelledImage(Protocol):
     @property
     def labels(self) -> NDArray[np.int64]:
         """int64 [K]: class of each box (detection)."""
+        ...
+
+    @property
+    def crowd_boxes(self) -> NDArray[np.float32]:
+        """float32 [M, 4]: regions that a metric ignores, as `boxes` (detection)."""
+        ...
+
+    @property
+    def crowd_labels(self) -> NDArray[np.int64]:
+        """int64 [M]: class of each of these regions (detection)."""
         ...
 
 
@@ -110,12 +131,23 @@ class Example:
         """int64 [K]: class of each box (detection)."""
         return np.zeros(0, np.int64) if self.truth.labels is None else self.truth.labels
 
+    @property
+    def crowd_boxes(self) -> NDArray[np.float32]:
+        """float32 [M, 4]: regions that a metric ignores, as `boxes` (detection)."""
+        return np.zeros((0, 4), np.float32) if self.truth.crowd_boxes is None else self.truth.crowd_boxes
+
+    @property
+    def crowd_labels(self) -> NDArray[np.int64]:
+        """int64 [M]: class of each of these regions (detection)."""
+        return np.zeros(0, np.int64) if self.truth.crowd_labels is None else self.truth.crowd_labels
+
 
 @dataclass(frozen=True)
 class DataSet:
     """Labelled images in three parts that share no image.
 
-    `side` is the default width and height of the network's input for these images.
+    `side` is the default width and height of the network's input for these images. `notes` says what was left out or
+    changed, a line each. `files`: the images are a person's files, which may be damaged.
     """
 
     source: str
@@ -126,6 +158,8 @@ class DataSet:
     validation: Sequence[Example]
     test: Sequence[Example]
     side: int
+    notes: tuple[str, ...] = ()
+    files: bool = False
 
 
 def split_evenly(classes: Sequence[int], seed: int, source: str) -> tuple[list[int], list[int], list[int]]:

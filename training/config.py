@@ -30,7 +30,9 @@ class TrainingConfig(BaseModel):
     framing: how an image of another shape is fitted in.
     epochs: most passes over the training images; patience: epochs without a better validation metric before stopping
     (0 never stops early).
-    limit: most training images (validation and test keep their size); None for all.
+    limit: most training images, spread evenly (validation and test keep their size); None for all.
+    class_weights: rare classes count as much as frequent ones in the loss.
+    skip_damaged: images that cannot be read are left out; otherwise they are named and nothing is trained.
     loaders: processes that prepare images; None for what suits the data and machine.
     threads: CPU threads of torch; None: one for the default nets, torch's own choice for others.
     precision, accelerator, devices, num_nodes, strategy: as Lightning's Trainer takes them.
@@ -57,6 +59,8 @@ class TrainingConfig(BaseModel):
     augmentation: Augmentation | None = None
     patience: Annotated[int, Field(ge=0)] | None = None
     limit: Annotated[int, Field(ge=1)] | None = None
+    class_weights: bool = False
+    skip_damaged: bool = False
     calibration: Annotated[int, Field(ge=8, le=2000)] = 100
     loaders: Annotated[int, Field(ge=0)] | None = None
     threads: Annotated[int, Field(ge=1)] | None = None

@@ -1,9 +1,8 @@
 """Examples become tensors: framed by the contract exactly as on a phone, then changed at random, then batched."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,11 +12,14 @@ from samesight.contract.image import Picture
 from samesight.contract.orientation import UPRIGHT
 from samesight.contract.preprocess import Geometry, geometry, preprocess
 from samesight.contract.spec import Input
+from samesight.datasets.damaged import Damaged, read_each
 from samesight.datasets.example import Example, Truth
 
 # Framed images are kept in memory, as bytes, up to this many; beyond it each is decoded whenever it is needed.
 CACHE_BYTES = 2 << 30
-DECODERS = 4
+
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -40,20 +42,38 @@ MakeItem = Callable[[Framed, Input, Callable[..., Any] | None], tuple[Any, ...]]
 
 
 class FramedImages(Dataset[Any]):
-    """Items of a task (see `TaskTraining.item`), each with its index: what the network is trained and tested on."""
+    """Items of a task (see `TaskTraining.item`), each with its index: what the network is trained and tested on.
+
+    `examples` are those that could be read, `damaged` the others. With `files` all are read once here, even those that
+    are read again whenever they are needed: a damaged one would stop the training hours later.
+    """
 
     def __init__(
-        self, examples: Sequence[Example], spec: Input, item: MakeItem, augmentation: Callable[..., Any] | None = None
+        self,
+        examples: Sequence[Example],
+        spec: Input,
+        item: MakeItem,
+        augmentation: Callable[..., Any] | None = None,
+        files: bool = False,
     ) -> None:
-        self._examples = examples
+        self.examples = examples
+        self.damaged: list[Damaged] = []
         self._spec = spec
         self._item = item
         self._augmentation = augmentation
         self._kept: list[Framed] | None = None
         if len(examples) * spec.width * spec.height * spec.channel_count <= CACHE_BYTES:
-            # Pillow decodes and resizes outside Python's lock, so that threads are enough here.
-            with ThreadPoolExecutor(DECODERS) as pool:
-                self._kept = list(pool.map(lambda index: frame_example(examples[index], spec), range(len(examples))))
+            self._kept = self._sound(read_each(examples, lambda example: frame_example(example, spec)))
+        elif files:
+            self._sound(read_each(examples, lambda example: example.pixels.size))
+
+    def _sound(self, results: list[Made | Damaged]) -> list[Made]:
+        """What could be made of the examples; those that are damaged are taken out of them."""
+        self.damaged = [result for result in results if isinstance(result, Damaged)]
+        if self.damaged:
+            pairs = zip(self.examples, results, strict=True)
+            self.examples = [example for example, result in pairs if not isinstance(result, Damaged)]
+        return [result for result in results if not isinstance(result, Damaged)]
 
     @property
     def in_memory(self) -> bool:
@@ -61,17 +81,26 @@ class FramedImages(Dataset[Any]):
         return self._kept is not None
 
     def __len__(self) -> int:
-        return len(self._examples)
+        return len(self.examples)
+
+    def class_counts(self, classes: int) -> list[int]:
+        """How many images, or boxes, each class has."""
+        truths = (example.truth for example in self.examples) if self._kept is None else (f.truth for f in self._kept)
+        counts = [0] * classes
+        for truth in truths:
+            for label in truth.classes:
+                counts[label] += 1
+        return counts
 
     def framed(self, index: int) -> Framed:
         """The example without random changes."""
-        return frame_example(self._examples[index], self._spec) if self._kept is None else self._kept[index]
+        return frame_example(self.examples[index], self._spec) if self._kept is None else self._kept[index]
 
     def truth(self, index: int) -> tuple[Truth, Geometry]:
         """What is in an image, in pixels of the upright image, and the way back from input pixels to these."""
         if self._kept is not None:
             return self._kept[index].truth, self._kept[index].geometry
-        example = self._examples[index]
+        example = self.examples[index]
         height, width = example.pixels.shape[:2]
         return example.truth, geometry(width, height, UPRIGHT, self._spec)
 

@@ -12,17 +12,20 @@ from samesight.conversion.normalisation import affine_of
 from samesight.training.config import Schedule
 
 PARTS = ("validation", "test")
+# One cycle rises for a quarter of its steps, which is no step of four; fewer than these fall as a cosine.
+FEWEST_STEPS = 8
 # What the best checkpoint and early stopping go by; higher is better.
 MONITOR = "validation/selection"
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW and the course of its learning rate."""
+    """AdamW, the course of its learning rate, and a factor for each class in the loss (None: all the same)."""
 
     learning_rate: float
     weight_decay: float
     schedule: Schedule
+    class_weights: tuple[float, ...] | None = None
 
 
 class Normalise(nn.Module):
@@ -56,6 +59,10 @@ class TrainingModule(pl.LightningModule):
         self.spec = spec
         self.normalise = Normalise(spec.input)
         self.optimiser = optimiser
+        weights = optimiser.class_weights
+        self.class_weights: Tensor | None
+        # Not saved, so that a checkpoint is the same with and without.
+        self.register_buffer("class_weights", None if weights is None else torch.tensor(weights), persistent=False)
         self.seed = seed
 
     def forward(self, pixels: Tensor) -> Any:
@@ -79,7 +86,7 @@ class TrainingModule(pl.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         if self.optimiser.schedule == "constant":
             return adam
-        if self.optimiser.schedule == "onecycle":
+        if self.optimiser.schedule == "onecycle" and steps >= FEWEST_STEPS:
             course: Any = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=rate, total_steps=steps, pct_start=0.25)
         else:
             course = torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=steps)

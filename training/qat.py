@@ -9,6 +9,7 @@ the very program that was judged.
 
 import shutil
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -25,13 +26,21 @@ from samesight.conversion.sources.calibration import calibration_tensors, find_c
 from samesight.conversion.sources.server_model import load_program
 from samesight.datasets import open_data
 from samesight.training.callbacks import Report
+from samesight.training.checkpoint import read_checkpoint
 from samesight.training.config import TrainingConfig, make_config, resolve
 from samesight.training.dataset import FramedImages, make_loader
 from samesight.training.lightning_module import MONITOR, Optimiser, TrainingModule
 from samesight.training.models.network import Network
-from samesight.training.run_folder import begin_run, check_free, check_source, finish_run, partial_folder
+from samesight.training.run_folder import (
+    beginning,
+    best_checkpoint,
+    check_free,
+    check_source,
+    finish_run,
+    partial_folder,
+)
 from samesight.training.tasks.table import TASKS
-from samesight.training.train import TrainingSetup, data_record, fit, frame_parts, plain_metrics
+from samesight.training.train import TrainingSetup, data_record, fit, frame_parts, make_optimiser, plain_metrics
 from samesight.training.trainer import interruptible, make_trainer, set_up
 
 EPOCHS = 3
@@ -110,30 +119,29 @@ def tune(config: TrainingConfig, run: Path, report: Report, begun: bool) -> Path
     data = open_data(config.data, config.task, config.seed)
     resolved = resolve(config, data.task, data.side)
     trainer = make_trainer(config, resolved, partial_folder(run), report)
-    images = frame_parts(data, config, resolved, spec.input)
+    images = frame_parts(data, config, resolved, spec.input, report)
     report(f"{source}: preparing the phone-ready program and calibrating it")
     images_of_run = find_calibration_images(source / "calibration", MOST_CALIBRATION_IMAGES)
     calibration = calibration_tensors(images_of_run, spec.input)
     prepared = prepare(load_program(source / "network.pt2"), spec, calibration)
     plain = quantize(prepared, calibration)
     module = Pixels(prepare_qat(prepared, plain.ranges))
-    optimiser = Optimiser(resolved.learning_rate, resolved.weight_decay, config.schedule)
+    optimiser = make_optimiser(config, resolved, data, images)
     setup = TrainingSetup(
         config, resolved, data, spec, _module_of(module, spec, optimiser, config.seed, images), trainer, images
     )
-    if not begun:
-        begin_run(run, config)
-    judge = _judge_of(setup, run)
-    ptq = Int8Candidate(prepared, plain.ranges, *judge(plain.folded))
-    fit(setup, run)
-    best = torch.load(partial_folder(run) / "checkpoints" / "best.ckpt", weights_only=True)
-    setup.lightning_module.load_state_dict(best["state_dict"])
-    tuned = fine_tuned(prepared, module.program.cpu())
-    ranges = ranges_of(module.program)
-    qat = Int8Candidate(tuned, ranges, *judge(quantize(tuned, None, ranges).folded))
-    winner, name = (qat, "qat") if is_better(qat, ptq) else (ptq, "ptq")
-    _report_winner(name, ptq, qat, report)
-    return _write(setup, run, winner, judge, {"winner": name, "ptq": ptq, "qat": qat})
+    with nullcontext() if begun else beginning(run, config):
+        judge = _judge_of(setup, run)
+        ptq = Int8Candidate(prepared, plain.ranges, *judge(plain.folded))
+        fit(setup, run)
+        best = read_checkpoint(best_checkpoint(partial_folder(run)), f"delete {partial_folder(run)} and begin anew")
+        setup.lightning_module.load_state_dict(best["state_dict"])
+        tuned = fine_tuned(prepared, module.program.cpu())
+        ranges = ranges_of(module.program)
+        qat = Int8Candidate(tuned, ranges, *judge(quantize(tuned, None, ranges).folded))
+        winner, name = (qat, "qat") if is_better(qat, ptq) else (ptq, "ptq")
+        _report_winner(name, ptq, qat, report)
+        return _write(setup, run, winner, judge, {"winner": name, "ptq": ptq, "qat": qat})
 
 
 def is_better(one: Int8Candidate, other: Int8Candidate) -> bool:

@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from samesight.contract.errors import SamesightError, UsageError
+from samesight.contract.files import locked, read_plain
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.workflow.cache import ABSENT, tool_versions
 from samesight.datasets import find_source
@@ -39,6 +41,11 @@ def last_checkpoint(partial: Path) -> Path:
     return partial / "checkpoints" / "last.ckpt"
 
 
+def best_checkpoint(partial: Path) -> Path:
+    """The network of the best epoch so far."""
+    return partial / "checkpoints" / "best.ckpt"
+
+
 def check_free(run: Path) -> None:
     """Refuse to write over anything.
 
@@ -49,9 +56,29 @@ def check_free(run: Path) -> None:
         raise UsageError(f"{run} exists already and is never written over; choose another folder with --out")
     partial = partial_folder(run)
     if partial.exists():
+        with writing(run):  # refuses where the training is not interrupted but running
+            pass
         raise UsageError(
             f"{partial} holds an interrupted training; go on by --resume {run}, delete it, or choose another --out"
         )
+
+
+def writing(run: Path) -> AbstractContextManager[None]:
+    """Hold the lock on RUN.partial, in the first process of a training; it ends with that process at the latest.
+
+    Raises:
+        SamesightError: another training is writing there.
+    """
+    return locked(partial_folder(run), who="another training") if is_rank_zero() else nullcontext()
+
+
+@contextmanager
+def beginning(run: Path, config: TrainingConfig) -> Iterator[None]:
+    """Make RUN.partial as `begin_run` does, in the first process of a training, and hold the lock on it."""
+    if is_rank_zero():
+        begin_run(run, config)
+    with writing(run):
+        yield
 
 
 def begin_run(run: Path, config: TrainingConfig) -> Path:
@@ -82,8 +109,10 @@ def read_interrupted(run: Path) -> TrainingConfig:
     if not path.is_file():
         why = "is complete" if (run / "run.json").is_file() else "was never begun"
         raise UsageError(f"--resume {run}: nothing to resume, this training {why}; interrupted ones end in .partial")
+    with writing(run):  # said before the seconds that importing torch takes
+        pass
     try:
-        return TrainingConfig.model_validate_json(path.read_text())
+        return TrainingConfig.model_validate_json(read_plain(path))
     except ValueError as error:
         raise SamesightError(
             f"{path}: not a training's config ({error}); delete {path.parent} and begin anew"
@@ -180,7 +209,7 @@ def check_source(source: Path) -> dict[str, Any]:
         SamesightError: it is none.
     """
     try:
-        config = json.loads((source / "run.json").read_bytes())["config"]
+        config = json.loads(read_plain(source / "run.json"))["config"]
         if not isinstance(config, dict):
             raise ValueError("config is no object")
     except (OSError, ValueError, KeyError, TypeError):

@@ -10,18 +10,22 @@ import torch
 from torch.utils.data import DataLoader
 
 from samesight.contract.spec import Input, ModelSpec
+from samesight.contract.text import printable
 from samesight.datasets import open_data
 from samesight.datasets.example import DataSet
 from samesight.training.augmentation import make_augmentation
 from samesight.training.callbacks import Report, silence
+from samesight.training.checkpoint import read_checkpoint
 from samesight.training.config import ResolvedConfig, TrainingConfig, resolve
+from samesight.training.data_check import balanced_weights, check_damaged, class_lines, limited
 from samesight.training.dataset import FramedImages, make_loader
 from samesight.training.export import export_network
 from samesight.training.lightning_module import MONITOR, Optimiser, TrainingModule
 from samesight.training.model_spec import make_input, model_name
 from samesight.training.models.build import build_network
 from samesight.training.run_folder import (
-    begin_run,
+    beginning,
+    best_checkpoint,
     check_request,
     finish_run,
     is_rank_zero,
@@ -29,6 +33,7 @@ from samesight.training.run_folder import (
     partial_folder,
     read_interrupted,
     write_calibration,
+    writing,
 )
 from samesight.training.tasks.table import TASKS
 from samesight.training.trainer import alone, interruptible, make_trainer, set_up
@@ -65,9 +70,8 @@ def train(config: TrainingConfig, report: Report = lambda line: print(line, file
     """
     run = check_request(config)
     setup = prepare(config, partial_folder(run), report)
-    if is_rank_zero():
-        begin_run(run, setup.config)
-    return complete(setup, run, report)
+    with beginning(run, setup.config):
+        return complete(setup, run, report)
 
 
 def resume(run: Path, report: Report = lambda line: print(line, file=sys.stderr)) -> Path:
@@ -82,8 +86,10 @@ def resume(run: Path, report: Report = lambda line: print(line, file=sys.stderr)
     if config.tuned_from:
         from samesight.training.qat import tune
 
-        return tune(config, run, report, begun=True)
-    return complete(prepare(config, partial_folder(run), report), run, report)
+        with writing(run):
+            return tune(config, run, report, begun=True)
+    with writing(run):
+        return complete(prepare(config, partial_folder(run), report), run, report)
 
 
 def complete(setup: TrainingSetup, run: Path, report: Report) -> Path:
@@ -112,29 +118,57 @@ def prepare(config: TrainingConfig, partial: Path, report: Report) -> TrainingSe
     )
     input_spec = make_input(resolved, network.mean, network.std)
     spec = TASKS[data.task].spec(model_name(config.data), input_spec, data.labels, network.stride)
+    report_data(data, config, report)
     report(
-        f"{config.data}: {len(data.train)} images to train on, {len(data.validation)} to validate, "
-        f"{len(data.test)} to test; {len(data.labels)} classes; "
         f"{sum(p.numel() for p in network.module.parameters()):,} parameters "
         f"at {input_spec.width} x {input_spec.height}"
     )
-    images = frame_parts(data, config, resolved, input_spec)
-    optimiser = Optimiser(resolved.learning_rate, resolved.weight_decay, config.schedule)
+    images = frame_parts(data, config, resolved, input_spec, report)
+    optimiser = make_optimiser(config, resolved, data, images)
     lightning_module = TASKS[data.task].module(network, spec, optimiser, config.seed, images, True)
     return TrainingSetup(config, resolved, data, spec, lightning_module, trainer, images)
 
 
+def report_data(data: DataSet, config: TrainingConfig, report: Report) -> None:
+    """Say how many images there are, and what was left out of them or changed."""
+    taken = len(limited(data.train, config.limit))
+    train = f"{taken:,}" if taken == len(data.train) else f"{taken:,} of {len(data.train):,} (--limit)"
+    report(
+        f"{printable(config.data)}: {train} images to train on, {len(data.validation):,} to validate, "
+        f"{len(data.test):,} to test; {len(data.labels)} classes"
+    )
+    for note in data.notes:
+        report(note)
+
+
 def frame_parts(
-    data: DataSet, config: TrainingConfig, resolved: ResolvedConfig, spec: Input
+    data: DataSet, config: TrainingConfig, resolved: ResolvedConfig, spec: Input, report: Report
 ) -> dict[str, FramedImages]:
-    """The three parts as the network sees them; only training images are changed at random."""
+    """The three parts as the network sees them; only training images are changed at random.
+
+    Raises:
+        DamagedImages: some cannot be read, and the config does not skip them.
+    """
     augmentation = make_augmentation(resolved.augmentation, data.task, spec.width, spec.height)
     item = TASKS[data.task].item
-    return {
-        "train": FramedImages(data.train[: config.limit], spec, item, augmentation),
-        "validation": FramedImages(data.validation, spec, item),
-        "test": FramedImages(data.test, spec, item),
+    images = {
+        "train": FramedImages(limited(data.train, config.limit), spec, item, augmentation, data.files),
+        "validation": FramedImages(data.validation, spec, item, None, data.files),
+        "test": FramedImages(data.test, spec, item, None, data.files),
     }
+    check_damaged(images, data.source, config.skip_damaged, report)
+    for line in class_lines(images, data.labels, config.class_weights):
+        report(line)
+    return images
+
+
+def make_optimiser(
+    config: TrainingConfig, resolved: ResolvedConfig, data: DataSet, images: dict[str, FramedImages]
+) -> Optimiser:
+    """How the config has the weights learn."""
+    counts = images["train"].class_counts(len(data.labels)) if config.class_weights else []
+    weights = balanced_weights(counts) if config.class_weights else None
+    return Optimiser(resolved.learning_rate, resolved.weight_decay, config.schedule, weights)
 
 
 def fit(setup: TrainingSetup, run: Path) -> None:
@@ -144,6 +178,8 @@ def fit(setup: TrainingSetup, run: Path) -> None:
         SamesightError: interrupted.
     """
     checkpoint = last_checkpoint(partial_folder(run))
+    if checkpoint.is_file():
+        read_checkpoint(checkpoint, "copy best.ckpt over it, or delete it to begin anew, and give --resume again")
     with interruptible(setup.trainer, run):
         setup.trainer.fit(
             setup.lightning_module,
@@ -172,7 +208,8 @@ def _conclude(setup: TrainingSetup, run: Path, report: Report) -> Path:
     if not setup.trainer.is_global_zero:
         return run
     partial = partial_folder(run)
-    best = str(partial / "checkpoints" / "best.ckpt")
+    read_checkpoint(best_checkpoint(partial), f"delete {partial} and train anew")
+    best = str(best_checkpoint(partial))
     trainer = alone(setup.trainer, setup.config)
     with interruptible(trainer, run):
         validation = trainer.validate(setup.lightning_module, loader_of(setup, "validation"), best, verbose=False)[0]
@@ -180,8 +217,9 @@ def _conclude(setup: TrainingSetup, run: Path, report: Report) -> Path:
     metrics = plain_metrics(dict(validation), dict(test))
     report("exporting the best network")
     export_network(setup.lightning_module.network, setup.spec.input, partial / "network.pt2")
-    learned = setup.data.train[: setup.config.limit]
-    write_calibration(partial / "calibration", learned, setup.config.calibration, setup.config.seed)
+    write_calibration(
+        partial / "calibration", setup.images["train"].examples, setup.config.calibration, setup.config.seed
+    )
     config = setup.config.model_dump(mode="json") | setup.resolved.model_dump(mode="json")
     return finish_run(
         partial, run, setup.spec, config, data_record(setup), metrics, {"epochs": setup.trainer.current_epoch}

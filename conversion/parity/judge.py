@@ -1,21 +1,22 @@
 """Judges one candidate's record by the gates of its precision."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from samesight.contract.gates import STEPS_APART, Gate
+from samesight.contract.gates import STEPS_APART, Gate, gate_for
 from samesight.contract.golden import GoldenCase
 from samesight.contract.spec import ModelSpec
-from samesight.contract.verdicts import MetricFigures
+from samesight.contract.verdicts import MetricFigures, Verdict
 from samesight.conversion.parity.run import Record, TestSplit
 from samesight.conversion.snr import role_figures
 from samesight.conversion.tasks import TASKS
 from samesight.conversion.tasks.agreement import Agreement
-from samesight.conversion.tasks.bootstrap import interval, sampled_metric
+from samesight.conversion.tasks.bootstrap import RULE_OF_THREE, interval, sampled_metric
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ def judge(
         missed.append(f"{metric.name} loses {100 * metric.drop:.2f} points, more than {100 * gate.metric_drop:g}")
     inconclusive = metric is not None and metric.drop_low <= gate.metric_drop < metric.drop_high
     evidence = f"{len(cases)} golden cases and {metric.images} test images" if metric else "golden cases only"
+    if metric and inconclusive and not missed:
+        evidence += f"; {doubt(metric, gate)}"
     figures = {
         "cases": len(cases),
         "roles": roles,
@@ -74,11 +77,34 @@ def judge(
     return Judgement(not missed, inconclusive, "; ".join(missed) or evidence, figures)
 
 
+def doubt(metric: MetricFigures, gate: Gate) -> str:
+    """Why a metric that keeps its gate does not prove it, and what would."""
+    enough = math.ceil(RULE_OF_THREE / gate.metric_drop)
+    proof = f"{enough:,} images without a loss" if metric.drop <= 0.0 and metric.images < enough else "more images"
+    return (
+        f"inconclusive: {metric.images} images leave room for a loss of {100 * metric.drop_high:.2f} points in "
+        f"{metric.name} (95 %), more than {100 * gate.metric_drop:g}; {proof} would prove it"
+    )
+
+
+def metric_word(verdict: Verdict) -> Literal["pass", "inconclusive", "fail"] | None:
+    """What an artifact's metric says of its gate; None without a metric.
+
+    `inconclusive`: the loss that was seen keeps the gate, and the test images are too few to prove that others do.
+    """
+    if verdict.metric is None:
+        return None
+    gate = gate_for(verdict.precision, verdict.unit).metric_drop
+    if verdict.metric.drop > gate:
+        return "fail"
+    return "inconclusive" if verdict.metric.drop_high > gate else "pass"
+
+
 def _metric(record: Record, spec: ModelSpec, split: TestSplit) -> MetricFigures:
     """The task metric of server and candidate on the same images, with the interval of the loss."""
     server, server_samples = split.server_metric(spec)
     artifact, samples = sampled_metric(record.test, split.examples, spec)
-    low, high = interval(server_samples, samples)
+    low, high = interval(server_samples, samples, len(record.test))
     return MetricFigures(
         name=split.server.metric_name,
         images=len(record.test),

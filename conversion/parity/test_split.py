@@ -16,6 +16,7 @@ from samesight.conversion.workflow.server_answers import (
     server_answers,
 )
 from samesight.datasets import open_data
+from samesight.datasets.damaged import readable
 from samesight.datasets.example import LabelledImage
 
 
@@ -40,6 +41,9 @@ def find_test_split(bundle: Bundle, data: str | None = None) -> TestSplit | None
     if server is None or source is None:
         return None
     test_examples = open_data(source.source, bundle.spec.task, source.seed).test
+    if len(test_examples) > len(server.images):
+        # A run that was trained with --skip-damaged left these out too; the fingerprint tells whether it did.
+        test_examples = readable(test_examples)
     if len(test_examples) != len(server.images):
         raise SamesightError(
             f"{source.source}: has {len(test_examples)} test images, the server model answered {len(server.images)}; "

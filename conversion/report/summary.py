@@ -38,6 +38,9 @@ def make_banner(rows: Sequence[Row], apps: Sequence[AppRow] = ()) -> Banner:
         sentence = "The one artifact that ran answers as the server model does, within every gate."
     else:
         sentence = f"All {len(ran)} artifacts that ran answer as the server model does, within every gate."
+    doubtful = tuple(row for row in rows if row.inconclusive and row.state == "pass")
+    if doubtful and not failed:
+        sentence += f" For {len(doubtful)} of {len(ran)}, too few test images stand for the metric to prove its gate."
     if failed_apps:
         sentence += f" In an app's own code, {plural(len(failed_apps), 'run')} of {len(apps)} failed."
     return Banner(
@@ -45,7 +48,7 @@ def make_banner(rows: Sequence[Row], apps: Sequence[AppRow] = ()) -> Banner:
         word={"pass": "Passed", "fail": "Failed", "not-run": "Not verified"}[state],
         sentence=sentence,
         failed=failed,
-        doubtful=tuple(row for row in rows if row.inconclusive and row.state == "pass"),
+        doubtful=doubtful,
         absent=tuple(row for row in rows if row.state == "not-run"),
         apps=failed_apps,
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from samesight.contract.bundle import MANIFEST
 from samesight.contract.errors import SamesightError, UsageError
-from samesight.contract.files import file_sha256
+from samesight.contract.files import check_plain, file_sha256
 from samesight.contract.spec import ModelSpec, read_spec
 from samesight.conversion.sources.calibration import find_calibration_images
 
@@ -25,10 +25,14 @@ _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class TestData:
-    """Where the test split comes from: `samesight.datasets.open_data(source, task, seed).test`."""
+    """Where the test split comes from: `samesight.datasets.open_data(source, task, seed).test`.
+
+    With `skip_damaged` the run was trained without those of its images that cannot be read.
+    """
 
     source: str
     seed: int
+    skip_damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ def _open_run(text: str, folder: Path) -> ModelSource:
     if (folder / MANIFEST).exists():
         raise SamesightError(f"{text}: is a bundle, made already; give the run or the network that it was made of")
     for name in RUN_FILES:
-        if not (folder / name).exists():
+        if not check_plain(folder / name).exists():
             raise SamesightError(f"{text}: not a finished run (it has no {name}); `samesight train` makes one")
     ranges = folder / "quantization.json"
     return ModelSource(
@@ -152,16 +156,17 @@ def _open_run(text: str, folder: Path) -> ModelSource:
         function=None,
         folder=Path.cwd(),
         calibration=find_calibration_images(folder / "calibration"),
-        ranges=ranges if ranges.exists() else None,
+        ranges=ranges if check_plain(ranges).exists() else None,
         data=_read_data(folder / "run.json"),
     )
 
 
 def _read_data(path: Path) -> TestData:
     try:
-        data = json.loads(path.read_bytes())["data"]
-        return TestData(str(data["source"]), int(data["seed"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        run = json.loads(path.read_bytes())
+        data, config = run["data"], run.get("config", {})
+        return TestData(str(data["source"]), int(data["seed"]), config.get("skip_damaged") is True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise SamesightError(
             f"{path}: does not say which data and seed the run was trained on; train it again"
         ) from None

@@ -1,7 +1,7 @@
 """COCO's average precision per image, so that two models can be compared on the same images with a paired bootstrap.
 
-101-point interpolated precision at one IoU, mean over classes that occur, with the matching rules of COCO's evaluation
-(no crowds, no areas); a test holds it against torchmetrics.
+101-point interpolated precision at one IoU, mean over classes that occur, with the matching rules of COCO's evaluation,
+crowds included, areas not; a test holds it against torchmetrics.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from samesight.contract.answers import Answer
 from samesight.contract.detection import iou_matrix
 from samesight.conversion.tasks.interface import Float64
 from samesight.conversion.tasks.matching import boxes_of, match_greedily
+from samesight.datasets.example import LabelledImage
 
 RECALL_LEVELS = np.linspace(0.0, 1.0, 101)
 MOST_DETECTIONS = 100
@@ -35,8 +36,14 @@ def match_image(
     labels: npt.NDArray[np.int64],
     classes: int,
     iou: float = 0.5,
+    crowd_boxes: npt.NDArray[np.float32] | None = None,
+    crowd_labels: npt.NDArray[np.int64] | None = None,
 ) -> Matches:
     """Match one image's detections as COCO does: by falling score, each takes the free true box it covers best.
+
+    A detection that takes none, and lies inside a crowd's region of its class with a share of its own area of at least
+    `iou`, is neither right nor wrong: it is left out. Any number of detections may lie in one region.
+    Source: pycocotools, `cocoeval.py`, `evaluateImg`, and `maskUtils.iou` with `iscrowd`.
 
     Args:
         answers: the detections, boxes in pixels.
@@ -44,16 +51,40 @@ def match_image(
         labels: their classes, int64 [K].
         classes: how many classes there are.
         iou: the least IoU of a hit.
+        crowd_boxes: regions full of one class, float32 [M, 4].
+        crowd_labels: their classes, int64 [M].
     """
     ranked = sorted(answers, key=lambda answer: -answer.score)[:MOST_DETECTIONS]
     indices = np.array([answer.index for answer in ranked], np.int64)
     columns = match_greedily(iou_matrix(boxes_of(ranked), boxes), indices[:, None] == labels[None], iou)
-    return Matches(
-        indices,
-        np.array([answer.score for answer in ranked], np.float64),
-        np.array([column is not None for column in columns], np.bool_),
-        np.bincount(labels, minlength=classes),
+    hits = np.array([column is not None for column in columns], np.bool_)
+    counted = np.ones(len(ranked), np.bool_)
+    if crowd_boxes is not None and crowd_labels is not None and len(crowd_boxes):
+        ignored = share_inside(boxes_of(ranked), crowd_boxes) >= iou
+        counted = hits | ~(ignored & (indices[:, None] == crowd_labels[None])).any(axis=1)
+    scores = np.array([answer.score for answer in ranked], np.float64)
+    return Matches(indices[counted], scores[counted], hits[counted], np.bincount(labels, minlength=classes))
+
+
+def match_example(answers: Sequence[Answer], example: LabelledImage, classes: int) -> Matches:
+    """`match_image` with all that is known of an image, at IoU 0.5."""
+    return match_image(
+        answers,
+        example.boxes,
+        example.labels,
+        classes,
+        crowd_boxes=example.crowd_boxes,
+        crowd_labels=example.crowd_labels,
     )
+
+
+def share_inside(boxes: npt.NDArray[np.float32], regions: npt.NDArray[np.float32]) -> Float64:
+    """How much of the area of each box [K, 4] lies in each region [M, 4]: float64 [K, M], 0 for a box without area."""
+    one, other = boxes[:, None].astype(np.float64), regions[None].astype(np.float64)
+    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
+    inside = sides.clip(min=0).prod(axis=2)
+    areas = (one[..., 2:] - one[..., :2]).clip(min=0).prod(axis=2)
+    return np.divide(inside, areas, out=np.zeros_like(inside), where=areas > 0)
 
 
 def average_precision(matches: Sequence[Matches]) -> float:

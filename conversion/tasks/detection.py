@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from samesight.contract.answers import Answer
 from samesight.contract.detection import reaches_threshold
 from samesight.contract.spec import Detection, ModelSpec
-from samesight.conversion.tasks.average_precision import MOST_DETECTIONS, match_image, weighted_precision
+from samesight.conversion.tasks.average_precision import MOST_DETECTIONS, match_example, weighted_precision
 from samesight.conversion.tasks.detection_faults import answer_faults
 from samesight.conversion.tasks.interface import AgreementCounts, Answers, ImageAnswers, TaskParity, WeightedMetric
 from samesight.conversion.tasks.matching import match_answers
@@ -33,8 +33,7 @@ def ranking_spec(spec: ModelSpec) -> ModelSpec:
 def map50(predictions: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> WeightedMetric:
     """COCO's mean average precision at IoU 0.5, 0..1."""
     matches = [
-        match_image(boxes, example.boxes, example.labels, len(spec.labels))
-        for boxes, example in zip(predictions, examples, strict=True)
+        match_example(boxes, example, len(spec.labels)) for boxes, example in zip(predictions, examples, strict=True)
     ]
     return lambda weights: weighted_precision(matches, weights)
 

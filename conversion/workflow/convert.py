@@ -187,7 +187,12 @@ class _Conversion:
         data = self.source.data
         output = self._scratch(GOLDEN)
         output.mkdir()
-        golden = GoldenJob(output=str(output), source=data.source if data else None, seed=data.seed if data else 0)
+        golden = GoldenJob(
+            output=str(output),
+            source=data.source if data else None,
+            seed=data.seed if data else 0,
+            skip_damaged=bool(data and data.skip_damaged),
+        )
         return [jobs[0].model_copy(update={"golden": golden}), *jobs[1:]]
 
     def _scratch(self, name: str) -> Path:

@@ -25,6 +25,7 @@ from samesight.conversion.tasks import TASKS
 from samesight.conversion.tasks.bootstrap import metric_value
 from samesight.conversion.workflow.server_answers import FILE, ServerAnswers, fingerprint_of, server_answers
 from samesight.datasets import Example, open_data
+from samesight.datasets.damaged import readable
 
 CASES = 32
 BUDGET_BYTES = 18_000_000
@@ -107,7 +108,7 @@ def _test_split(data: TestData | None, spec: ModelSpec) -> tuple[Sequence[Exampl
             None,
             f"{data.source}: its classes are {_some(opened.labels)}, the model's {_some(spec.labels)}, {without}",
         )
-    return opened.test, ""
+    return readable(opened.test) if data.skip_damaged else opened.test, ""
 
 
 def _make_case(server: ServerModel, pixels: UInt8, number: int) -> GoldenCase:

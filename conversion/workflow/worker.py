@@ -60,6 +60,7 @@ class GoldenJob(Strict):
     output: str
     source: str | None
     seed: int
+    skip_damaged: bool = False
 
 
 class Job(Document):
@@ -202,7 +203,7 @@ def _goldens(job: Job, golden: GoldenJob) -> Event:
     from samesight.conversion.sources.server_model import load_server
     from samesight.conversion.workflow.golden_cases import write_goldens
 
-    data = TestData(golden.source, golden.seed) if golden.source is not None else None
+    data = TestData(golden.source, golden.seed, golden.skip_damaged) if golden.source is not None else None
     server = load_server(Path(job.network), job.spec)
     note = write_goldens(Path(golden.output), server, data, [Path(path) for path in job.calibration])
     return Event(kind="end", text=note)

@@ -114,6 +114,37 @@ def test_faulty_specs_are_refused_in_pythons_words(run):
     check_documents(run, "spec", parse_spec, texts)
 
 
+LABELS = (
+    ["cat\n", "dog"],
+    ["cat", "d\x1b[2Jog"],
+    ["cat", "dog\x7f"],
+    ["cat", "\x85"],
+    ["cat", "dog\u2028"],
+    ["cat", "dog\u2029"],
+    ["cat", "\ud800"],
+    ["cat", "dog\udc00x"],
+    ["cat", ""],
+    ["cat", " \u00a0\u3000"],
+    ["cat", "dog", "cat"],
+    ["cat", "dog", "Cat", "cat "],
+    ["cat", "\U0001f415", "st\u00fcck", "stu\u0308ck", "\u200b", "\u202e", "a b"],
+)
+
+
+def test_labels_are_refused_in_pythons_words(run):
+    spec = next(spec for spec in specs() if spec["task"] == "classification")
+    texts = [json.dumps(spec | {"labels": labels}) for labels in LABELS]
+    expected = [sentence_or(accepts, parse_spec, text) for text in texts]
+    assert expected == [
+        *["document: label 0 holds a line break or another control character; mend it or make it anew"],
+        *["document: label 1 holds a line break or another control character; mend it or make it anew"] * 7,
+        *["document: label 1 is blank; mend it or make it anew"] * 2,
+        "document: labels 0 and 2 are the same; mend it or make it anew",
+        *["accepted"] * 2,
+    ]
+    assert run("documents", [{"kind": "spec", "text": text} for text in texts]) == expected
+
+
 def test_faulty_manifests_are_refused_in_pythons_words(run, tmp_path):
     manifest = json.loads((write_bundle(tmp_path / "b").folder / "manifest.json").read_text())
     manifest["files"] = manifest["files"][:3]

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from samesight.cli.tables import columns_that_fit, figures_of
+from samesight.cli.tables import columns_that_fit, figures_of, reasons_of, word_of
 from samesight.contract.verdicts import MetricFigures, Verdict
 from samesight.conversion.workflow import interrupts
 
@@ -25,6 +25,16 @@ def test_a_loss_that_rounds_to_nothing_has_no_minus(drop, shown):
     about = {"name": "a", "format": "onnx", "precision": "int8", "unit": "cpu", "runner": "onnxruntime"}
     verdict = Verdict(**about, passed=True, reason="", cases=1, metric=metric, bytes=1)
     assert figures_of(verdict)[3] == f"{shown} [{shown}, {shown}]"
+
+
+def test_verdicts_that_prove_too_little_have_a_word_of_their_own_and_one_reason():
+    about = {"format": "onnx", "precision": "fp32", "unit": "cpu", "runner": "onnxruntime", "cases": 1, "bytes": 1}
+    doubtful = [Verdict(**about, name=n, passed=True, inconclusive=True, reason="3 / 36") for n in ("a", "b")]
+    failed = Verdict(**about, name="c", passed=False, inconclusive=True, reason="too noisy")
+    passed = Verdict(**about, name="d", passed=True, reason="fine")
+    words = [word_of(verdict) for verdict in (*doubtful, failed, passed)]
+    assert words == ["inconclusive", "inconclusive", "fail", "pass"]
+    assert reasons_of([*doubtful, failed, passed]) == {"3 / 36": ["a", "b"], "too noisy": ["c"]}
 
 
 def test_an_interrupt_that_was_swallowed_is_not_lost():

@@ -77,3 +77,59 @@ def test_contradicting_arguments(arguments, words):
 def test_a_size_is_a_number_or_two():
     result = CliRunner().invoke(train, ["digits", "--size", "64by64"])
     assert result.exit_code == 2 and "320x240" in result.output
+
+
+def write_options(folder, text):
+    path = folder / "training.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_options_come_from_a_file_and_the_command_line_wins(tmp_path, samesight_here):
+    text = f"data: digits\nout: {tmp_path / 'run'}\nepochs: 1\nlr: 2e-3\nlimit: 32\nthreads: 1\nsize: 32x48\nseed: 7\n"
+    done = samesight_here("train", "--config", write_options(tmp_path, text + "batch-size: 16\n"), "--limit", "16")
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tmp_path / "run" / "run.json").read_text())["config"]
+    wanted = {"epochs": 1, "learning_rate": 2e-3, "limit": 16, "width": 32, "height": 48, "seed": 7, "batch_size": 16}
+    assert {key: config[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("epoch: 1", "unknown key 'epoch'; the keys are accelerator, "),
+        ("resume: x", "unknown key 'resume'"),
+        ("epochs: [1]", "epochs is a list; give one value"),
+        ("lr: 1\nlearning-rate: 2", "unknown key 'learning-rate'"),
+        ("batch-size: 1\nbatch_size: 2", "batch_size stands there twice"),
+        ("- epochs", "holds no options"),
+        ("epochs: 'a", "not a YAML document in line 1"),
+        ("a: !!python/object/apply:os.system [true]", "not a YAML document"),
+    ],
+)
+def test_a_file_that_is_wrong_has_one_sentence(tmp_path, text, words):
+    path = write_options(tmp_path, text)
+    result = CliRunner().invoke(train, ["--config", str(path), "digits"])
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception).startswith(str(path)) and words in str(result.exception)
+    assert "\n" not in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("epochs: many", "--epochs"), ("epochs: yes", "--epochs"), ("framing: none", "--framing"), ("qat: much", "--qat")],
+)
+def test_a_value_that_is_wrong_is_refused_as_on_the_command_line(tmp_path, text, words):
+    result = CliRunner().invoke(train, ["--config", str(write_options(tmp_path, text)), "digits"])
+    assert result.exit_code == 2 and words in result.output
+
+
+def test_damaged_images_are_listed_as_json(tmp_path, samesight_here):
+    for i in range(20):
+        path = tmp_path / "data" / ("a" if i % 2 else "b") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"no image %d" % i)
+    done = samesight_here("train", f"folder:{tmp_path / 'data'}", "--out", tmp_path / "run", "--json")
+    assert done.returncode == 1 and "20 images cannot be read" in done.stderr
+    listed = json.loads(done.stdout)["damaged"]
+    assert len(listed) == 20 and {"image", "reason"} == listed[0].keys()

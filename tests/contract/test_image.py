@@ -1,8 +1,10 @@
 import io
+import os
 import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from samesight.contract.errors import SamesightError
-from samesight.contract.image import Picture, load_picture, over
+from samesight.contract.image import Picture, list_images, load_picture, over, read_header
 from samesight.contract.orientation import UPRIGHT, Orientation, from_exif
 from samesight.contract.random_images import Generator, random_image
+from samesight.contract.spec import read_spec
 
 RGB = random_image(Generator(11), 24, 16)
 BACKGROUND = (10, 200, 30)
@@ -317,3 +320,98 @@ print(any(name in sys.modules for name in ("torch", "PIL.ImageCms")))
     answers = [run.stdout.split() for run in runs]
     assert min(float(seconds) for seconds, _ in answers) < 0.1
     assert {heavy for _, heavy in answers} == {"False"}
+
+
+def test_over_divides_exactly():
+    """All products of a colour, an alpha and a background that differ in their sum."""
+    p, a = (some.ravel()[None].astype(np.uint8) for some in np.meshgrid(np.arange(256), np.arange(256)))
+    for b in (0, 1, 77, 254, 255):
+        wanted = (p.astype(int) * a + b * (255 - a.astype(int)) + 127) // 255
+        assert np.array_equal(over(np.repeat(p[:, :, None], 3, 2), a, (b, b, b))[:, :, 1], wanted)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "1", "CMYK", "I;16"])
+def test_bands_give_what_the_whole_image_does(monkeypatch, mode):
+    image = Image.fromarray(np.dstack([RGB, RGB[:, ::-1, 0]])).convert("L" if mode in ("I;16", "1") else mode)
+    if mode == "I;16":
+        image = Image.fromarray(Generator(5).bytes(24 * 16 * 2).view("<u2").reshape(16, 24))
+    options = {"transparency": 3} if mode == "P" else {}
+    whole = pixels_of(image, "TIFF" if mode == "CMYK" else "PNG", **options)
+    monkeypatch.setattr("samesight.contract.image._BAND_PIXELS", 24 * 5)
+    assert np.array_equal(pixels_of(image, "TIFF" if mode == "CMYK" else "PNG", **options), whole)
+
+
+def test_a_large_transparent_image_takes_memory_for_its_pixels_alone():
+    """A file of some kilobytes with 5,000 x 5,000 pixels: 4 bytes each decoded, 3 each as a picture."""
+    code = (
+        "import resource, sys; from samesight.contract.image import load_picture; "
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; load_picture(sys.stdin.buffer.read()); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    data = encoded(Image.new("RGBA", (5000, 5000), (1, 2, 3, 4)), compress_level=1)
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
+    assert int(done.stdout) * 1024 < (4 + 3) * 5000 * 5000 + 150e6
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_special_files_are_refused_unread(tmp_path, kind):
+    path = Path("/dev/zero")
+    if kind == "pipe":
+        path = tmp_path / "f.png"
+        os.mkfifo(path)
+    for read in (load_picture, read_header, read_spec):
+        with pytest.raises(SamesightError, match=f"{path}: is a {kind}, not a plain file"):
+            read(path)
+
+
+def test_mpo_and_jfif_are_read(tmp_path):
+    smooth = Image.fromarray(RGB).resize((64, 64))
+    smooth.save(tmp_path / "both.mpo", save_all=True, append_images=[Image.new("RGB", (64, 64))])
+    (tmp_path / "old.JFIF").write_bytes(encoded(smooth, "JPEG"))
+    assert [path.name for path in list_images(tmp_path)] == ["both.mpo", "old.JFIF"]
+    for path in list_images(tmp_path):
+        assert np.abs(load_picture(path).pixels.astype(int) - np.asarray(smooth)).mean() < 25
+        assert read_header(path) == (64, 64, UPRIGHT)
+
+
+def test_heic_is_named_and_read_where_its_reader_is_installed(tmp_path, monkeypatch):
+    """A reader of the same name that knows one file stands for pillow-heif, which is no dependency."""
+    data = b"\0\0\0\x18ftypheic" + bytes(20)
+    (tmp_path / "photo.HEIC").write_bytes(data)
+    monkeypatch.setattr("samesight.contract.image.find_spec", lambda name: None)
+    assert list_images(tmp_path) == []
+    for read in (load_picture, read_header):
+        with pytest.raises(SamesightError, match=r"photo\.HEIC: a HEIC image.*pillow-heif.*JPEG"):
+            read(tmp_path / "photo.HEIC")
+    (tmp_path / "pillow_heif.py").write_text(
+        "from PIL import Image, ImageFile\n"
+        "class Reader(ImageFile.ImageFile):\n"
+        "    format = 'HEIF'\n"
+        "    def _open(self):\n"
+        "        self._mode, self._size, self.tile = 'RGB', (3, 2), []\n"
+        "    def load(self):\n"
+        "        self.im = Image.new('RGB', (3, 2), (1, 2, 3)).im\n"
+        "        return Image.Image.load(self)\n"
+        "def register_heif_opener():\n"
+        "    Image.register_open('HEIF', Reader, lambda start: start[4:8] == b'ftyp')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("samesight.contract.image.find_spec", lambda name: True)
+    try:
+        assert [path.name for path in list_images(tmp_path)] == ["photo.HEIC"]
+        assert load_picture(tmp_path / "photo.HEIC").pixels.tolist() == [[[1, 2, 3]] * 3] * 2
+    finally:
+        Image.OPEN.pop("HEIF", None)
+        Image.ID.remove("HEIF")
+        sys.modules.pop("pillow_heif", None)
+
+
+def test_hidden_files_and_folders_are_no_images(tmp_path):
+    for name in ("a.png", ".b.png", ".ipynb_checkpoints/a-checkpoint.png", "c/._d.jpg", "c/d.jpg", "c/e.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    inside = tmp_path / ".cache"
+    inside.mkdir()
+    (inside / "f.png").write_bytes(b"x")
+    assert [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)] == ["a.png", "c/d.jpg"]
+    assert [path.name for path in list_images(inside)] == ["f.png"], "a folder that somebody names is no secret"

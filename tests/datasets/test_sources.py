@@ -1,8 +1,10 @@
 """Data: the same from the same seed, in three parts that share nothing, and one sentence for each fault."""
 
 import json
+import shutil
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from PIL import Image
 
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.datasets import open_data
+from samesight.datasets.damaged import Damaged, read_each, readable
 from samesight.datasets.digits import load_scans, split_scans
 from samesight.datasets.scenes import CONTRAST, LARGEST, SMALLEST
 
@@ -161,7 +164,8 @@ class TestFolder:
     def make(self, root, counts, part=""):
         for name, count in counts.items():
             for i in range(count):
-                save(root / part / name / f"{i}.png", colour=(i, 0, 0))
+                # No picture is there twice.
+                save(root / part / name / f"{i}.png", colour=(i, ord(name[0]), len(part)))
         return f"folder:{root}"
 
     def test_classes_are_the_folders(self, tmp_path):
@@ -190,8 +194,8 @@ class TestFolder:
         self.make(tmp_path, {"a": 10, "b": 10})
         exif = Image.Exif()
         exif[0x0112] = 6
-        for path in tmp_path.rglob("*.png"):
-            save(path.with_suffix(".jpg"), size=(20, 10), exif=exif)
+        for level, path in enumerate(tmp_path.rglob("*.png")):
+            save(path.with_suffix(".jpg"), size=(20, 10), colour=(10 * level, 0, 0), exif=exif)
             path.unlink()
         assert open_data(f"folder:{tmp_path}").train[0].pixels.shape == (20, 10, 3)
 
@@ -211,6 +215,71 @@ class TestFolder:
         with pytest.raises(SamesightError, match=sentence) as error:
             open_data(source)
         assert str(tmp_path) in str(error.value)
+
+    def test_hidden_copies_and_other_files_are_left_out_and_said(self, tmp_path):
+        source = self.make(tmp_path, {"a": 10, "b": 10})
+        for name in ("a", "b"):
+            (tmp_path / name / ".ipynb_checkpoints").mkdir()
+            for i in range(10):
+                shutil.copy(
+                    tmp_path / name / f"{i}.png", tmp_path / name / ".ipynb_checkpoints" / f"{i}-checkpoint.png"
+                )
+        (tmp_path / "a" / "._3.png").write_bytes(b"\0\5\x16\7")
+        for i in range(3):
+            (tmp_path / "b" / f"{i}.HEIC").write_bytes(b"")
+        (tmp_path / "notes.txt").write_text("")
+        data = open_data(source)
+        assert [len(part) for part in (data.train, data.validation, data.test)] == [14, 2, 4]
+        assert data.notes == (
+            "left out, a name that begins with a dot: 21 hidden images, a/._3.png, "
+            "a/.ipynb_checkpoints/0-checkpoint.png, a/.ipynb_checkpoints/1-checkpoint.png and 18 more",
+            "left out, not read as images: 3 .heic, 1 .txt; install pillow-heif to read HEIC",
+        )
+
+    def test_a_picture_that_is_there_twice_is_taken_once(self, tmp_path):
+        source = self.make(tmp_path, {"a": 10, "b": 10})
+        before = open_data(source)
+        shutil.copy(tmp_path / "a" / "3.png", tmp_path / "a" / "z.png")
+        data = open_data(source)
+        assert [names(part) for part in (data.train, data.test)] == [
+            names(part) for part in (before.train, before.test)
+        ]
+        assert data.notes == ("left out, the same bytes as another file: 1 copy, a/z.png (a/3.png)",)
+        shutil.copy(tmp_path / "a" / "3.png", tmp_path / "b" / "y.png")
+        data = open_data(source)
+        everything = [*names(data.train), *names(data.validation), *names(data.test)]
+        assert len(everything) == 19 and not {"a/3.png", "a/z.png", "b/y.png"} & set(everything)
+        assert data.notes == ("left out, the same bytes in several classes: a/3.png, a/z.png, b/y.png",)
+
+    def test_a_picture_of_a_given_test_part_is_not_trained_on(self, tmp_path):
+        self.make(tmp_path, {"a": 20, "b": 20}, "train")
+        source = self.make(tmp_path, {"a": 4, "b": 4}, "test")
+        shutil.copy(tmp_path / "test" / "a" / "1.png", tmp_path / "train" / "a" / "leak.png")
+        data = open_data(source)
+        assert len(data.test) == 8 and not [name for name in names(data.train) if "leak" in name]
+        assert data.notes == ("left out, the same bytes as another file: 1 copy, train/a/leak.png (test/a/1.png)",)
+
+    def test_nothing_but_copies_is_said(self, tmp_path):
+        for name in "ab":
+            for i in range(10):
+                save(tmp_path / name / f"{i}.png")
+        with pytest.raises(SamesightError, match=r"too few.*the same bytes in several classes: a/0\.png"):
+            open_data(f"folder:{tmp_path}")
+
+    def test_names_of_folders_become_labels(self, tmp_path):
+        source = self.make(tmp_path, {"cat\n": 10, " big dog": 10})
+        data = open_data(source)
+        assert data.labels == ("big dog", "cat")
+        assert data.notes[0] == "the class of the folder ' big dog' is called 'big dog'"
+        for example in data.train:
+            assert data.labels[example.label] == example.name.split("/")[0].strip()
+        self.make(tmp_path, {"cat": 10})
+        with pytest.raises(SamesightError, match="differ in white space or control characters alone"):
+            open_data(source)
+
+    def test_a_folder_with_a_blank_name_is_refused(self, tmp_path):
+        with pytest.raises(SamesightError, match="blank name"):
+            open_data(self.make(tmp_path, {"a": 10, " ": 10}))
 
     def test_no_such_folder(self, tmp_path):
         with pytest.raises(SamesightError, match="nowhere"):
@@ -258,7 +327,8 @@ class TestCoco:
             "categories": [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}],
         }
         for i in range(10):
-            save(root / "images" / f"{i}.jpg", size=(40, 30), **({"exif": exif} if exif else {}))
+            colour = (200, 20 * i, 30)
+            save(root / "images" / f"{i}.jpg", size=(40, 30), colour=colour, **({"exif": exif} if exif else {}))
         change(document)
         (root / "boxes.json").write_text(json.dumps(document))
         return f"coco:{root / 'images'},{root / 'boxes.json'}"
@@ -306,6 +376,7 @@ class TestCoco:
                 picture = undo.upright(upright)
             else:
                 picture[6:14, 4:14] = 255
+            picture[0, 0, 2] = 20 * int(path.stem)
             Image.fromarray(picture).save(path, quality=100, exif=exif)
         example = open_data(source).train[0]
         x1, y1, x2, y2 = example.boxes[0].astype(int)
@@ -320,7 +391,6 @@ class TestCoco:
             ([4, 6, 10, float("nan")], "finite"),
             ([4, 6, 1e400, 8], "finite"),
             ([50, 6, 10, 8], "outside its image of 40 x 30"),
-            ([30, 6, 20, 8], "outside its image of 40 x 30"),
             ([-20, 6, 10, 8], "outside"),
             ([4, 6, 10], "four finite numbers"),
             (["4", 6, 10, 8], "four finite numbers"),
@@ -369,5 +439,105 @@ class TestCoco:
     def test_an_image_that_is_none(self, tmp_path):
         source = self.make(tmp_path)
         (tmp_path / "images" / "6.jpg").write_bytes(b"text")
-        with pytest.raises(SamesightError, match=r"6\.jpg: not an image"):
+        data = open_data(source)
+        damaged = []
+        for part in (data.train, data.validation, data.test):
+            damaged += [one for one in read_each(part, lambda e: e.pixels) if isinstance(one, Damaged)]
+            assert names(readable(part)) == [name for name in names(part) if name != "6.jpg"]
+        (one,) = damaged
+        assert one.name == "6.jpg" and one.reason.startswith(f"{tmp_path / 'images' / '6.jpg'}: not an image")
+
+    def test_a_crowd_that_is_no_box_is_no_fault(self, tmp_path):
+        def crowds(document):
+            for number, change in enumerate(({"bbox": [0, 0, 0, 0]}, {"category_id": 9}, {"bbox": None})):
+                document["annotations"].append(document["annotations"][0] | {"id": 500 + number, "iscrowd": 1} | change)
+            document["annotations"].append(
+                document["annotations"][0] | {"id": 600, "iscrowd": 1, "bbox": [1, 2, 20, 9]}
+            )
+
+        data = open_data(self.make(tmp_path, crowds))
+        everything = [*data.train, *data.validation, *data.test]
+        assert sum(len(example.boxes) for example in everything) == 10
+        (crowd,) = [example for example in everything if len(example.crowd_boxes)]
+        assert crowd.crowd_boxes.tolist() == [[1, 2, 21, 11]] and crowd.crowd_labels.tolist() == [0]
+
+    def test_sizes_may_be_text_or_missing(self, tmp_path):
+        def sizes(document):
+            for entry in document["images"][:5]:
+                entry.update(width=str(entry["width"]), height=str(entry["height"]))
+            for entry in document["images"][5:8]:
+                entry.update(width=None, height=None)
+            document["images"][8].pop("width")
+
+        assert len(open_data(self.make(tmp_path, sizes)).train) == 7
+
+    @pytest.mark.parametrize("value", ["wide", "", [40], 40.5, True, 0, {}])
+    def test_a_size_that_is_none_is_named(self, tmp_path, value):
+        source = self.make(tmp_path, lambda document: document["images"][4].update(width=value))
+        with pytest.raises(SamesightError, match=r"image 4 has the width .*, not a whole number of pixels"):
             open_data(source)
+
+    @pytest.mark.parametrize("key", ["category_id", "image_id"])
+    @pytest.mark.parametrize("value", [[3], {}, "3", None, 3.5])
+    def test_an_id_that_is_no_number_is_named(self, tmp_path, key, value):
+        source = self.make(tmp_path, lambda document: document["annotations"][2].update({key: value}))
+        with pytest.raises(SamesightError, match=f"annotation 102 has the {key} .*, not a whole number") as error:
+            open_data(source)
+        assert repr(value) in str(error.value)
+
+    @pytest.mark.parametrize("disk", ["NFC", "NFD"])
+    def test_names_are_found_composed_decomposed_and_with_backslashes(self, tmp_path, disk):
+        def rename(document):
+            for entry in document["images"]:
+                name = f"sub/stück_{entry['id']}.jpg"
+                (tmp_path / "images" / "sub").mkdir(exist_ok=True)
+                old = tmp_path / "images" / entry["file_name"]
+                old.rename(tmp_path / "images" / unicodedata.normalize(disk, name))
+                form = "NFD" if disk == "NFC" else "NFC"
+                entry["file_name"] = unicodedata.normalize(form, name).replace("/", "\\" if entry["id"] % 2 else "/")
+
+        data = open_data(self.make(tmp_path, rename))
+        assert len(data.train) == 7 and data.train[0].pixels.shape == (30, 40, 3) and not data.notes
+
+    def test_a_picture_under_two_ids_is_one_image_with_the_boxes_of_both(self, tmp_path):
+        def twice(document):
+            shutil.copy(tmp_path / "images" / "5.jpg", tmp_path / "images" / "other.jpg")
+            document["images"] += [
+                {"id": 20, "file_name": "3.jpg", "width": 40, "height": 30},
+                {"id": 21, "file_name": "other.jpg", "width": 40, "height": 30},
+            ]
+            document["annotations"] += [
+                document["annotations"][3] | {"id": 700, "image_id": 20},
+                document["annotations"][3] | {"id": 701, "image_id": 20, "bbox": [20, 6, 5, 8]},
+                document["annotations"][5] | {"id": 702, "image_id": 21, "category_id": 3},
+            ]
+
+        data = open_data(self.make(tmp_path, twice))
+        everything = {example.name: example for part in (data.train, data.validation, data.test) for example in part}
+        assert sorted(everything) == [f"{i}.jpg" for i in range(10)]
+        assert everything["3.jpg"].boxes.tolist() == [[4, 6, 14, 14], [20, 6, 25, 14]]
+        assert everything["5.jpg"].boxes.tolist() == [[4, 6, 14, 14]] * 2
+        assert sorted(everything["5.jpg"].labels.tolist()) == [0, 1]
+        (note,) = data.notes
+        assert note == (
+            "joined, the same bytes under another id: 2 entries, 3.jpg (image 20 as 3), other.jpg (image 21 as 5)"
+        )
+
+    def test_a_box_over_the_edge_is_clipped_and_said(self, tmp_path):
+        data = open_data(self.make(tmp_path, lambda d: d["annotations"][0].update(bbox=[30, 6, 20, 8])))
+        boxes = [example.boxes[0].tolist() for part in (data.train, data.validation, data.test) for example in part]
+        assert [30, 6, 40, 14] in boxes
+        assert data.notes == ("clipped to the image: 1 box, annotation 100 by 10 pixels",)
+
+    def test_names_of_categories_become_labels(self, tmp_path):
+        data = open_data(self.make(tmp_path, lambda d: d["categories"][0].update(name="big\x1b[2J dog\n")))
+        assert data.labels == ("cat", "big[2J dog")
+        assert data.notes == (r"the category 'big\x1b[2J dog\n' is called 'big[2J dog'",)
+        for name in (" \n", "cat\t"):
+            with pytest.raises(SamesightError, match=r"category 7 .*(no name|twice)"):
+                open_data(self.make(tmp_path, lambda d, name=name: d["categories"][0].update(name=name)))
+
+    def test_images_that_no_entry_names_are_said(self, tmp_path):
+        source = self.make(tmp_path)
+        save(tmp_path / "images" / "more" / "new.jpg", colour=(9, 9, 9))
+        assert open_data(source).notes == ("left out, not named by the annotation file: more/new.jpg",)

@@ -2,6 +2,8 @@
 
 import json
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ from PIL import Image
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.spec import read_spec
 from samesight.datasets import open_data
+from samesight.training.callbacks import EpochLines
 from samesight.training.config import TrainingConfig, make_config
+from samesight.training.data_check import limited
+from samesight.training.run_folder import begin_run, writing
 from samesight.training.train import resume, train
 from samesight.training.train import resume as resume_reporting
 from samesight.training.train import train as train_reporting
@@ -97,7 +102,7 @@ def test_metrics_are_those_of_the_exported_network_on_the_test_images(digits):
 
 
 def test_calibration_images_are_training_images_whole(digits):
-    learned = {example.pixels.tobytes() for example in open_data("digits", seed=0).train[:96]}
+    learned = {example.pixels.tobytes() for example in limited(open_data("digits", seed=0).train, 96)}
     files = sorted((digits / "calibration").iterdir())
     assert len(files) == 96
     assert all(np.asarray(Image.open(path)).tobytes() in learned for path in files)
@@ -256,3 +261,48 @@ def test_own_photos_with_a_timm_backbone_and_worker_processes(tmp_path, monkeypa
     assert record["metrics"]["top1"] > 0.8 and record["config"]["augmentation"] == "photos"
     spec = read_spec(tmp_path / "run" / "model.json")
     assert (spec.name, spec.input.width, spec.input.height, spec.labels) == ("photos", 64, 32, ("bright", "dark"))
+
+
+def test_a_training_that_goes_on_is_not_resumed_and_not_begun_again(digits, tmp_path):
+    run = tmp_path / "live"
+    begin_run(run, small(run))
+    with writing(run):
+        for start in (lambda: resume(run), lambda: train(small(run))):
+            with pytest.raises(SamesightError, match=r"live\.partial: another training is writing here"):
+                start()
+    with pytest.raises(UsageError, match="interrupted training"):
+        train(small(run))
+    assert resume(run) == run and same(weights(digits), weights(run)), "the lock is gone with its holder"
+
+
+@pytest.mark.parametrize("damage", ["cut", "other", "code"])
+def test_a_damaged_checkpoint_is_named(tmp_path, damage):
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    run = tmp_path / "run"
+    last = begin_run(run, small(run, limit=32, epochs=1)) / "checkpoints" / "last.ckpt"
+    last.parent.mkdir()
+    torch.save({"state_dict": Evil()} if damage == "code" else {"weights": torch.zeros(2000)}, last)
+    if damage == "cut":
+        last.write_bytes(last.read_bytes()[:500])
+    with pytest.raises(SamesightError, match=r"last\.ckpt: damaged.*best\.ckpt.*--resume") as error:
+        resume(run)
+    assert "\n" not in str(error.value) and not (tmp_path / "ran").exists()
+    last.unlink()
+    assert resume(run) == run, "begun anew"
+
+
+def test_a_long_epoch_says_how_far_it_is(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("samesight.training.callbacks.time.monotonic", lambda: clock[0])
+    lines = []
+    trainer = SimpleNamespace(is_global_zero=True, num_training_batches=200, current_epoch=1, max_epochs=5)
+    shown = EpochLines(lines.append, every=30.0)
+    shown.on_train_epoch_start(trainer, None)
+    for index in range(200):
+        clock[0] += 1.0
+        shown.on_train_batch_end(trainer, None, None, None, index)
+    assert lines[0] == "epoch 2/5  15 %, about 3 min of it left"
+    assert lines[-1] == "epoch 2/5  90 %, about 20 s of it left" and len(lines) == 6

@@ -52,7 +52,13 @@ def assign(centres: Tensor, boxes: Tensor, labels: Tensor, stride: int) -> tuple
 
 
 def detection_loss(
-    logits: Tensor, distances: Tensor, boxes: Tensor, labels: Tensor, size: tuple[int, int], stride: int
+    logits: Tensor,
+    distances: Tensor,
+    boxes: Tensor,
+    labels: Tensor,
+    size: tuple[int, int],
+    stride: int,
+    class_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Focal loss of the scores and GIoU loss of the boxes, each per answering cell.
 
@@ -63,6 +69,7 @@ def detection_loss(
         labels: int64 [B, K], -1 where padded.
         size: input height and width in pixels.
         stride: pixels per cell.
+        class_weights: [C], a factor for the scores of each class; None for 1.
 
     Returns:
         two scalars; the sum is what is minimised.
@@ -72,7 +79,11 @@ def detection_loss(
     taken = cell_labels >= 0
     count = taken.sum().clamp(min=1)
     wanted = F.one_hot(cell_labels.clamp(min=0), logits.shape[-1]).to(logits.dtype) * taken[..., None]
-    scores = sigmoid_focal_loss(logits, wanted, alpha=0.25, gamma=2.0, reduction="sum") / count
+    if class_weights is None:
+        scores = sigmoid_focal_loss(logits, wanted, alpha=0.25, gamma=2.0, reduction="sum") / count
+    else:
+        each = sigmoid_focal_loss(logits, wanted, alpha=0.25, gamma=2.0, reduction="none")
+        scores = (each * class_weights).sum() / count
     found = decode_distances(distances, centres, stride)[taken]
     overlap = generalized_box_iou_loss(found.float(), cell_boxes[taken].float(), reduction="sum") / count
     return scores, BOX_WEIGHT * overlap

@@ -34,7 +34,7 @@ class ClassificationModule(TrainingModule):
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> Tensor:
         """Cross-entropy of one batch."""
         images, labels, _indices = batch
-        loss = F.cross_entropy(self(images), labels, label_smoothing=0.1)
+        loss = F.cross_entropy(self(images), labels, weight=self.class_weights, label_smoothing=0.1)
         self.log("train/loss", loss, batch_size=len(images), on_step=False, on_epoch=True, sync_dist=True)
         return loss
 

@@ -15,6 +15,7 @@ from samesight.contract.answers import answers
 from samesight.contract.framing import Frame
 from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Role, Slice
 from samesight.conversion.tasks import TASKS
+from samesight.datasets.example import Truth
 from samesight.training.dataset import Framed, FramedImages
 from samesight.training.lightning_module import MONITOR, PARTS, Optimiser, TrainingModule
 from samesight.training.models.losses import detection_loss
@@ -54,7 +55,7 @@ class DetectionModule(TrainingModule):
         images, boxes, labels, _indices = batch
         logits, distances = self(images)
         size = (self.spec.input.height, self.spec.input.width)
-        scores, overlap = detection_loss(logits, distances, boxes, labels, size, self.stride)
+        scores, overlap = detection_loss(logits, distances, boxes, labels, size, self.stride, self.class_weights)
         loss = scores + overlap
         values = {"train/loss": loss, "train/scores": scores, "train/boxes": overlap}
         self.log_dict(values, batch_size=len(images), on_step=False, on_epoch=True, sync_dist=True)
@@ -83,12 +84,7 @@ class DetectionModule(TrainingModule):
                     "labels": torch.tensor([answer.index for answer in shown], dtype=torch.int64),
                 }
             )
-            wanted.append(
-                {
-                    "boxes": torch.from_numpy(np.zeros((0, 4), np.float32) if truth.boxes is None else truth.boxes),
-                    "labels": torch.from_numpy(np.zeros(0, np.int64) if truth.labels is None else truth.labels),
-                }
-            )
+            wanted.append(wanted_boxes(truth))
         self.precisions[part].update(found, wanted)
 
     def on_validation_epoch_end(self) -> None:
@@ -107,6 +103,19 @@ class DetectionModule(TrainingModule):
         values = {short: result[long].clamp(min=0) for short, long in MAP_NAMES.items()}
         self.log_dict({f"{part}/{name}": value for name, value in values.items()}, sync_dist=True)
         return values
+
+
+def wanted_boxes(truth: Truth) -> dict[str, Tensor]:
+    """The boxes to be found, as torchmetrics takes them; what is found in a crowd's region is not counted."""
+    no_boxes, no_labels = np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
+    boxes, labels = truth.boxes, truth.labels
+    crowds, crowd_labels = truth.crowd_boxes, truth.crowd_labels
+    kinds = [no_labels if some is None else some for some in (labels, crowd_labels)]
+    return {
+        "boxes": torch.from_numpy(np.concatenate([no_boxes if some is None else some for some in (boxes, crowds)])),
+        "labels": torch.from_numpy(np.concatenate(kinds)),
+        "iscrowd": torch.from_numpy(np.repeat([0, 1], [len(kind) for kind in kinds])),
+    }
 
 
 def frame_boxes(boxes: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from samesight.conversion.report.charts import Plot, nice_ticks
 from samesight.conversion.report.panels import Box, BoxKind, Panel, Shown
 from samesight.conversion.report.tasks.interface import Answers, Curve, Size, SplitData, SplitDrawings, TaskDrawing
 from samesight.conversion.report.text import Fact, plural
-from samesight.conversion.tasks.average_precision import RECALL_LEVELS, Matches, match_image, precision_at_recall
+from samesight.conversion.tasks.average_precision import RECALL_LEVELS, Matches, match_example, precision_at_recall
 from samesight.conversion.tasks.matching import match_answers
 from samesight.datasets.example import LabelledImage
 
@@ -148,8 +148,7 @@ def recall_curve(title: str, kind: str, precisions: npt.NDArray[np.float64], plo
 def split_matches(predictions: Answers, examples: Sequence[LabelledImage], spec: ModelSpec) -> list[Matches]:
     """Every test image's detections against its truth at IoU 0.5."""
     return [
-        match_image(boxes, example.boxes, example.labels, len(spec.labels))
-        for boxes, example in zip(predictions, examples, strict=True)
+        match_example(boxes, example, len(spec.labels)) for boxes, example in zip(predictions, examples, strict=True)
     ]
 
 

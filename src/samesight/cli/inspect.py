@@ -60,9 +60,10 @@ def inspect(folder: Path, as_json: bool) -> None:
 
 def _read_run(path: Path) -> dict[str, Any]:
     from samesight.contract.errors import SamesightError
+    from samesight.contract.files import read_plain
 
     try:
-        run: dict[str, Any] = json.loads(path.read_bytes())
+        run: dict[str, Any] = json.loads(read_plain(path))
         valid = isinstance(run["metrics"], dict) and {"source", "seed"} <= run["data"].keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         valid = False

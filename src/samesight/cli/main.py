@@ -4,11 +4,14 @@ import importlib
 import os
 import sys
 import time
+import traceback
 import warnings
 
 import click
 
+from samesight.cli.terminal import cleaned
 from samesight.contract.errors import SamesightError
+from samesight.contract.text import printable
 from samesight.conversion.workflow import interrupts
 
 VERBS: dict[str, tuple[str, str]] = {
@@ -101,9 +104,18 @@ def main(arguments: list[str] | None = None) -> None:
     started = time.perf_counter()
     arguments = sys.argv[1:] if arguments is None else arguments
     leading = arguments[: next((i for i, argument in enumerate(arguments) if argument in VERBS), len(arguments))]
+    with cleaned():
+        code = _run(arguments, "--debug" in leading)
+        if "--stats" in leading:
+            print_stats(started)
+    sys.exit(code)
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    """Run the command line and say what failed; the exit code."""
     try:
         with interrupts.remembered(), warnings.catch_warnings():
-            if not sys.warnoptions and "--debug" not in leading:
+            if not sys.warnoptions and not debug:
                 # Libraries' warnings about their next versions are not for people.
                 warnings.simplefilter("ignore")
             code = cli.main(arguments, prog_name="samesight", standalone_mode=False) or 0
@@ -119,27 +131,22 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         code = _fail(error.format_message(), error.exit_code)
     except SamesightError as error:
-        if "--debug" in leading:
-            raise
-        code = _fail(str(error), error.exit_code)
+        code = _fail(str(error), error.exit_code, debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:
-        if "--debug" in leading:
-            raise
-        code = _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
+        code = _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1, debug)
     except Exception as error:
-        if "--debug" in leading:
-            raise
-        code = _fail(f"unexpected {type(error).__name__}: {error} (a bug: `samesight --debug …` shows where)", 1)
-    if "--stats" in leading:
-        print_stats(started)
-    sys.exit(code)
+        sentence = f"unexpected {type(error).__name__}: {error} (a bug: `samesight --debug …` shows where)"
+        code = _fail(sentence, 1, debug)
+    return code
 
 
-def _fail(sentence: str, code: int) -> int:
-    click.echo(f"samesight: {sentence}", err=True)
+def _fail(sentence: str, code: int, debug: bool = False) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"samesight: {printable(sentence)}", err=True)
     return code
 
 

@@ -31,12 +31,13 @@ def pack(bundle: Path, platform: str, out: Path | None, unpacking: bool, force: 
     from samesight.contract.archive import choose, pack_bundle, require_verdicts, unpack_bundle
     from samesight.contract.bundle import open_bundle
     from samesight.contract.errors import UsageError
+    from samesight.contract.files import check_plain
     from samesight.conversion.formats import formats_for
 
     if unpacking:
         if out is None:
             raise UsageError("--unpack needs --out FOLDER, the bundle to make")
-        unpack_bundle(bundle, out)
+        unpack_bundle(check_plain(bundle), out)
         click.echo(json.dumps({"bundle": str(out)}) if as_json else f"{out}: unpacked and checked")
         return
     opened = open_bundle(bundle)

@@ -11,6 +11,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from samesight.cli.terminal import cell, raw_stderr
+from samesight.contract.text import printable
 from samesight.conversion.workflow.worker import Event
 
 MARKS = {"waiting": ("·", "dim"), "cached": ("✓", "green"), "end": ("✓", "green"), "failed": ("✗", "red")}
@@ -49,11 +51,18 @@ class Rows:
             kind = row.event.kind
             if kind == "begin":
                 seconds = f"{time.perf_counter() - row.began:.1f} s"
-                table.add_row(self.spinner, name, Text(seconds, style="cyan"), Text(row.step, style="dim"))
+                table.add_row(
+                    self.spinner, cell(name), Text(seconds, style="cyan"), Text(printable(row.step), style="dim")
+                )
                 continue
             mark, style = MARKS[kind]
             remark = {"end": f"{row.event.seconds:.1f} s", "cached": "cached"}.get(kind, "")
-            table.add_row(Text(mark, style), Text(name, style if kind == "waiting" else ""), remark, row.event.text)
+            table.add_row(
+                Text(mark, style),
+                Text(printable(name), style if kind == "waiting" else ""),
+                remark,
+                cell(row.event.text),
+            )
         return table
 
 
@@ -61,7 +70,7 @@ class Rows:
 def live_table() -> Iterator[Callable[[Event], None]]:
     """Draw the table on standard error while the block runs."""
     rows = Rows()
-    with Live(rows, console=Console(stderr=True), refresh_per_second=8, transient=True):
+    with Live(rows, console=Console(file=raw_stderr()), refresh_per_second=8, transient=True):
         yield rows.on_event
 
 

@@ -2,13 +2,14 @@
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from samesight.cli.terminal import cell, raw_stderr
 from samesight.contract.spec import ModelSpec
 from samesight.contract.verdicts import Verdict, Verdicts
 from samesight.conversion.runners.bench import Latencies
@@ -16,15 +17,14 @@ from samesight.conversion.workflow import interrupts
 
 # Width of tables that are written to a file or another program.
 WIDTH = 160
-# Width of the verdict's column with its lines; "pass (inconclusive)" is rare and is folded.
-VERDICT_WIDTH = 12
+COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "not run": "yellow"}
 
 
 @contextmanager
 def progress_bar(title: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error; yields a function (done, total). Silent when quiet or without a terminal."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
+    console = Console(file=raw_stderr())
     with Progress(*columns, console=console, transient=True, disable=quiet or not sys.stderr.isatty()) as bars:
         task = bars.add_task(title, total=None)
 
@@ -38,18 +38,21 @@ def progress_bar(title: str, quiet: bool = False) -> Iterator[Callable[[int, int
 def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     """Print one row per artifact, and under the table why a row did not pass."""
     metric = next((v.metric for v in verdicts.artifacts if v.metric), None)
-    table = Table(title=f"{spec.name}: artifacts against the server model", title_justify="left")
+    table = Table(title=f"{cell(spec.name)}: artifacts against the server model", title_justify="left")
     rows: list[tuple[str, ...]] = [
         ("artifact", "SNR dB", "agree", metric.name if metric else "metric", "loses (95 %)", "KB", "of fp32")
     ]
-    rows += [(verdict.name, *figures_of(verdict)) for verdict in verdicts.artifacts]
+    rows += [(cell(verdict.name), *figures_of(verdict)) for verdict in verdicts.artifacts]
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    shown = columns_that_fit(rows, console.width - VERDICT_WIDTH)
+    # The verdict's column comes last and is always shown: its longest word, two spaces and two lines.
+    words = ["verdict", *(word_of(verdict) for verdict in verdicts.artifacts)]
+    shown = columns_that_fit(rows, console.width - max(map(len, words)) - 4)
     for number in shown:
         table.add_column(rows[0][number], justify="right" if number else "left", no_wrap=bool(number), overflow="fold")
     table.add_column("verdict", no_wrap=True)
     for row, verdict in zip(rows[1:], verdicts.artifacts, strict=True):
-        table.add_row(*(row[number] for number in shown), mark_of(verdict))
+        word = word_of(verdict)
+        table.add_row(*(row[number] for number in shown), f"[{COLOURS[word]}]{word}[/]")
     console.print(table)
     if len(shown) < len(rows[0]):
         console.print("a wider terminal, or --json, shows all figures")
@@ -57,9 +60,17 @@ def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
         console.print(f"server model: {metric.name} {metric.server:.4f} on {metric.images} test images")
     else:
         console.print("golden cases only: the bundle has no test split")
-    for verdict in verdicts.artifacts:
+    for reason, names in reasons_of(verdicts.artifacts).items():
+        console.print(cell(f"{', '.join(names)}: {reason}"), highlight=False)
+
+
+def reasons_of(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
+    """Each reason why artifacts did not pass for sure, with the artifacts that have it."""
+    reasons: dict[str, list[str]] = {}
+    for verdict in verdicts:
         if not verdict.passed or verdict.inconclusive:
-            console.print(f"{verdict.name}: {verdict.reason}", highlight=False)
+            reasons.setdefault(verdict.reason, []).append(verdict.name)
+    return reasons
 
 
 def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
@@ -74,9 +85,9 @@ def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     table.add_column("verdict", no_wrap=True)
     for verdict in verdicts.apps:
         table.add_row(
-            verdict.name,
-            verdict.app,
-            verdict.device,
+            cell(verdict.name),
+            cell(verdict.app),
+            cell(verdict.device),
             verdict.unit.upper(),
             verdict.proof or "-",
             "exact" if verdict.passed and verdict.snr_db is None else _figure(verdict.snr_db, "{:.1f}"),
@@ -89,7 +100,7 @@ def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     for verdict in verdicts.apps:
         if not verdict.passed:
             console.print(
-                f"{verdict.name} on the {verdict.unit.upper()}: {verdict.reason}", highlight=False, soft_wrap=True
+                cell(f"{verdict.name} on the {verdict.unit.upper()}: {verdict.reason}"), highlight=False, soft_wrap=True
             )
 
 
@@ -125,22 +136,21 @@ def _points(share: float) -> str:
     return f"{round(100 * share, 2) + 0.0:+.2f}"
 
 
-def mark_of(verdict: Verdict) -> str:
-    """The verdict in a word, coloured for rich."""
+def word_of(verdict: Verdict) -> str:
+    """The verdict in a word; `inconclusive` passes, but too few images stand for its metric."""
     if verdict.passed is None:
-        return "[yellow]not run[/]"
-    mark = "[green]pass[/]" if verdict.passed else "[red]fail[/]"
-    return f"{mark} [yellow](inconclusive)[/]" if verdict.inconclusive else mark
+        return "not run"
+    return "fail" if not verdict.passed else "inconclusive" if verdict.inconclusive else "pass"
 
 
 def latency_table(latencies: Latencies, spec: ModelSpec) -> None:
     """Print one row per artifact: median and ratio to the reference."""
-    table = Table(title=f"{spec.name}: one inference on {latencies.cpu}, one thread", title_justify="left")
+    table = Table(title=f"{spec.name}: one inference on {cell(latencies.cpu)}, one thread", title_justify="left")
     table.add_column("artifact", no_wrap=True)
     table.add_column("median ms", justify="right")
     table.add_column("ratio", justify="right")
     for row in latencies.artifacts:
-        table.add_row(row.name, f"{row.median_ms:.3f}", "-" if row.ratio is None else f"{row.ratio:.2f}")
+        table.add_row(cell(row.name), f"{row.median_ms:.3f}", "-" if row.ratio is None else f"{row.ratio:.2f}")
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     console.print(table)
     console.print(f"ratio: to {latencies.reference}, round by round; not a phone's", highlight=False)

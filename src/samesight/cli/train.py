@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import click
 
+from samesight.cli.options_file import take_file
 from samesight.contract.tasks import Task
 
 EPILOG = """\b
@@ -16,12 +17,14 @@ Examples:
   samesight train folder:photos --model timm:mobilenetv4_conv_small --pretrained
   samesight train coco:images,annotations.json --size 320x320
   samesight train digits --devices 4 --strategy ddp --precision bf16-mixed
+  samesight train --config training.yaml --epochs 5
   samesight train --resume runs/digits
   samesight train --from runs/digits --qat --out runs/digits-qat
 
 \b
 Data: digits, scenes (scikit-learn's scanned digits, nothing is downloaded); folder:PATH (one folder per class, or
 train, val and test folders of such); coco:IMAGES,ANNOTATIONS.json; mnist, fashion-mnist, cifar10 (downloaded).
+A YAML file has the options of the command line as its keys: `data: folder:photos`, `epochs: 20`, `batch-size: 64`.
 TensorBoard: `tensorboard --logdir RUN/logs`."""
 
 
@@ -43,6 +46,15 @@ def print_loading() -> None:
 
 
 @click.command(epilog=EPILOG)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    callback=take_file,
+    is_eager=True,
+    expose_value=False,
+    metavar="FILE",
+    help="Options from a YAML file; those of the command line win.",
+)
 @click.argument("data", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write [runs/NAME]; it must not exist.")
 @click.option("--task", type=click.Choice(get_args(Task)), help="[what the data is made for]")
@@ -58,7 +70,9 @@ def print_loading() -> None:
 @click.option("--weight-decay", type=float)
 @click.option("--dropout", type=float)
 @click.option("--augmentation", type=click.Choice(["none", "glyphs", "photos"]), help="[by the data]")
-@click.option("--limit", type=int, help="Most training images, for a trial.")
+@click.option("--limit", type=int, help="Most training images, spread evenly, for a trial.")
+@click.option("--class-weights", is_flag=True, default=None, help="Rare classes count as much in the loss as others.")
+@click.option("--skip-damaged", is_flag=True, default=None, help="Leave out images that cannot be read.")
 @click.option("--seed", type=int, help="The same seed gives the same weights on one kind of CPU [0].")
 @click.option("--threads", type=int, help="CPU threads [1 for the default nets].")
 @click.option("--loaders", type=int, help="Processes that prepare images.")
@@ -83,47 +97,19 @@ def train(
     **options: Any,
 ) -> None:
     """Train a classifier or a detector on DATA and write a run: weights, contract, metrics, calibration images."""
-    from samesight.contract.errors import UsageError
+    from samesight.contract.errors import SamesightError
+    from samesight.training.run_folder import is_rank_zero
 
     settings = {name: value for name, value in options.items() if value is not None}
     if size:
         settings["width"], settings["height"] = size
-    if resume:
-        if data or source or qat or settings:
-            raise UsageError("--resume goes on with the options of the interrupted run; leave the others out")
-        from samesight.training.run_folder import read_interrupted
-
-        read_interrupted(resume)
-        print_loading()
-        from samesight.training.train import resume as resume_training
-
-        run = resume_training(resume)
-    elif source or qat:
-        if not (source and qat) or data:
-            raise UsageError("--from RUN and --qat go together, without DATA, which the run knows")
-        from samesight.conversion.quiet import quiet
-        from samesight.training.run_folder import check_source
-
-        check_source(source)
-        print_loading()
-        with quiet():  # importing torchao warns of what nobody here can change
-            from samesight.training.qat import fine_tune
-
-        run = fine_tune(source, **settings)
-    else:
-        if data is None:
-            raise UsageError("name the DATA to train on: digits, scenes, folder:PATH or coco:IMAGES,ANNOTATIONS.json")
-        from samesight.training.config import make_config
-        from samesight.training.run_folder import check_request
-
-        config = make_config(data=data, **settings)
-        check_request(config)
-        print_loading()
-        from samesight.training.train import train as start_training
-
-        run = start_training(config)
-    from samesight.training.run_folder import is_rank_zero
-
+    try:
+        run = _train(data, resume, source, qat, settings)
+    except SamesightError as error:
+        if as_json and is_rank_zero() and (damaged := getattr(error, "images", None)):
+            listed = [{"image": one.name, "reason": one.reason} for one in damaged]
+            click.echo(json.dumps({"damaged": listed}, indent=2))
+        raise
     if not is_rank_zero():
         return
     record = json.loads((run / "run.json").read_text())
@@ -134,3 +120,42 @@ def train(
         click.echo(f"{name:<20} {value}")
     bundle = Path("bundles") / run.resolve().name
     click.echo(f"{run}: written; next: samesight convert {shlex.quote(str(run))} --out {shlex.quote(str(bundle))}")
+
+
+def _train(data: str | None, resume: Path | None, source: Path | None, qat: bool, settings: dict[str, Any]) -> Path:
+    """Train, go on with a training, or fine-tune, as the options say; the run."""
+    from samesight.contract.errors import UsageError
+
+    if resume:
+        if data or source or qat or settings:
+            raise UsageError("--resume goes on with the options of the interrupted run; leave the others out")
+        from samesight.training.run_folder import read_interrupted
+
+        read_interrupted(resume)
+        print_loading()
+        from samesight.training.train import resume as resume_training
+
+        return resume_training(resume)
+    if source or qat:
+        if not (source and qat) or data:
+            raise UsageError("--from RUN and --qat go together, without DATA, which the run knows")
+        from samesight.conversion.quiet import quiet
+        from samesight.training.run_folder import check_source
+
+        check_source(source)
+        print_loading()
+        with quiet():  # importing torchao warns of what nobody here can change
+            from samesight.training.qat import fine_tune
+
+        return fine_tune(source, **settings)
+    if data is None:
+        raise UsageError("name the DATA to train on: digits, scenes, folder:PATH or coco:IMAGES,ANNOTATIONS.json")
+    from samesight.training.config import make_config
+    from samesight.training.run_folder import check_request
+
+    config = make_config(data=data, **settings)
+    check_request(config)
+    print_loading()
+    from samesight.training.train import train as start_training
+
+    return start_training(config)

@@ -106,6 +106,8 @@ def verify(
 
 def as_plain(verdicts: "Verdicts") -> dict[str, object]:
     """The verdicts as `--json` prints them: one flat row per artifact."""
+    from samesight.conversion.parity.judge import metric_word
+
     return {
         "passed": verdicts.passed,
         "artifacts": [
@@ -120,6 +122,7 @@ def as_plain(verdicts: "Verdicts") -> dict[str, object]:
                 "metric": v.metric.artifact if v.metric else None,
                 "metric_drop": v.metric.drop if v.metric else None,
                 "metric_drop_interval": [v.metric.drop_low, v.metric.drop_high] if v.metric else None,
+                "metric_gate": metric_word(v),
                 "inconclusive": v.inconclusive,
                 "bytes": v.bytes,
                 "passed": v.passed,

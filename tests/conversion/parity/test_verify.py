@@ -13,7 +13,8 @@ from samesight.contract.golden import GoldenCase
 from samesight.contract.image import Picture
 from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import Input, ModelSpec, Outputs, Slice
-from samesight.conversion.parity.judge import judge
+from samesight.contract.verdicts import MetricFigures, Verdict
+from samesight.conversion.parity.judge import judge, metric_word
 from samesight.conversion.parity.run import TestSplit, artifact_candidate, run_candidates
 from samesight.conversion.snr import role_figures
 from samesight.conversion.tasks.agreement import Agreement
@@ -65,7 +66,7 @@ def test_the_server_model_itself_is_exact(measured):
     assert judged.passed and logits.exact and judged.figures["agreement"] == 1.0
     metric = judged.figures["metric"]
     assert (metric.server, metric.artifact, metric.drop, metric.images) == (0.9, 0.9, 0.0, 40)
-    assert judged.reason == "40 golden cases and 40 test images"
+    assert judged.reason.startswith("40 golden cases and 40 test images; inconclusive: ")
 
 
 def test_boxes_without_area_agree_with_themselves():
@@ -146,6 +147,35 @@ def test_an_interval_across_the_gate_is_inconclusive(measured):
     judged = judge(record, SPEC, gate, cases, test)
     assert judged.passed and judged.inconclusive
     assert judged.figures["metric"].drop == pytest.approx(0.025)
+
+
+def test_a_metric_that_few_images_stand_for_is_inconclusive(measured):
+    """40 images without a change leave room for 3 / 40 = 7.5 points; 30 would do for a gate of 10."""
+    cases, test = measured
+    record = run_candidates({"x": artifact_candidate(server)}, SPEC, cases, test)["x"]
+    judged = judge(record, SPEC, GATES["fp32"], cases, test)
+    assert judged.passed and judged.inconclusive
+    assert (judged.figures["metric"].drop, judged.figures["metric"].drop_high) == (0.0, pytest.approx(3 / 40))
+    assert judged.reason.endswith(
+        "; inconclusive: 40 images leave room for a loss of 7.50 points in top1 (95 %), more than 0.2; "
+        "1,500 images without a loss would prove it"
+    )
+    enough = judge(record, SPEC, dataclasses.replace(GATES["fp32"], metric_drop=0.1), cases, test)
+    assert enough.passed and not enough.inconclusive and "inconclusive" not in enough.reason
+    assert not judge(record, SPEC, GATES["fp32"], cases, None).inconclusive, "no test images, no metric"
+
+
+@pytest.mark.parametrize(
+    ("drop", "high", "word"), [(0.0, 0.001, "pass"), (0.0, 0.0834, "inconclusive"), (0.003, 0.01, "fail")]
+)
+def test_the_word_of_the_metrics_gate(drop, high, word):
+    metric = MetricFigures(
+        name="top1", images=36, server=0.9, artifact=0.9 - drop, drop=drop, drop_low=0.0, drop_high=high
+    )
+    about = {"name": "a", "format": "onnx", "precision": "fp32", "unit": "cpu", "runner": "onnxruntime"}
+    figures = {"passed": word != "fail", "reason": "", "cases": 1, "bytes": 1}
+    assert metric_word(Verdict(**about, **figures, metric=metric)) == word
+    assert metric_word(Verdict(**about, **figures)) is None
 
 
 def test_a_golden_case_that_this_contract_does_not_make_stops_everything(measured):

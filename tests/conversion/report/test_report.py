@@ -31,6 +31,7 @@ from samesight.conversion.report.text import TIMES, percent, signed
 from samesight.conversion.runners import RUNNERS, onnxruntime
 from samesight.conversion.runners.bench import Latencies, Latency
 from samesight.conversion.workflow.golden_cases import answer_split, make_cases
+from samesight.datasets.example import Example, Truth
 
 MACHINE = Machine("A processor", "System x")
 VOID = {"meta", "link", "input", "br", "wbr", "hr", "img"}
@@ -62,7 +63,8 @@ def examples_of(task, count=24):
         pixels[y : y + CELL, x : x + CELL] = 20
         pixels[y : y + CELL, x : x + CELL, label] = 250
         box = np.array([[x, y, x + CELL, y + CELL]], np.float32)
-        made.append(SimpleNamespace(name=f"n{number}", pixels=pixels, label=label, boxes=box, labels=np.array([label])))
+        truth = Truth(label, box, np.array([label]))
+        made.append(Example(f"n{number}", lambda pixels=pixels: pixels, truth))
     return made
 
 
@@ -245,6 +247,8 @@ def test_fates_are_told_with_their_reasons(build):
 def test_a_bundle_that_passes_and_one_of_which_nothing_ran(build):
     passing = Page(page_of(build("classification", only=("tiny.fp32.onnx", "tiny.int8.onnx"))))
     assert passing.rows["h-verdict"] == "Passed" and "Failed" not in passing.text
+    assert "For 2 of 2, too few test images stand for the metric to prove its gate." in passing.text
+    assert "24 images leave room for a loss of 12.50 points in top1 (95 %), more than 0.2" in passing.text
     bundle = build("detection")
     seen = run_artifacts(bundle)
     seen.records.clear()

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,11 +9,12 @@ from samesight.contract.errors import SamesightError
 from samesight.contract.golden import read_cases
 from samesight.contract.preprocess import preprocess
 from samesight.contract.yuv import yuv420_from_bytes, yuv420_to_rgb
+from samesight.conversion.parity.test_split import find_test_split
 from samesight.conversion.sources.server_model import load_server
 from samesight.conversion.sources.source import TestData
 from samesight.conversion.workflow import golden_cases
 from samesight.conversion.workflow.golden_cases import CASES, ORIENTATIONS, make_cases, stored_as, write_goldens
-from samesight.conversion.workflow.server_answers import read_server_answers
+from samesight.conversion.workflow.server_answers import fingerprint_of, read_server_answers, server_answers
 
 TestData.__test__ = False
 
@@ -130,3 +133,26 @@ def test_a_spec_that_contradicts_the_network_is_one_sentence(digits_run, digits_
         load_server(digits_run / "network.pt2", digits_spec.model_copy(update=update))
     assert "in model.json" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_damaged_images_that_a_run_left_out_are_left_out_again(tmp_path, server):
+    """A folder of two digits with a damaged image in the test part: in server.json, and where a bundle is verified."""
+    for number in range(40):
+        path = tmp_path / "data" / str(number % 2) / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((20, 20, 3), number, np.uint8)).save(path)
+    source = f"folder:{tmp_path / 'data'}"
+    spec = server.spec.model_copy(update={"labels": ("0", "1")})
+    test = golden_cases.open_data(source, "classification", 0).test
+    (tmp_path / "data" / test[3].name).write_bytes(b"damaged")
+    left = [example.name for number, example in enumerate(test) if number != 3]
+    split, note = golden_cases._test_split(TestData(source, 0, skip_damaged=True), spec)
+    assert [example.name for example in split] == left and not note
+    answered = server_answers(spec, 1.0, [[]] * 7, fingerprint_of(split))
+    (tmp_path / "server.json").write_text(answered.to_json())
+    data = SimpleNamespace(source=source, seed=0)
+    bundle = SimpleNamespace(folder=tmp_path, spec=spec, manifest=SimpleNamespace(data=data))
+    assert [example.name for example in find_test_split(bundle).examples] == left
+    (tmp_path / "data" / test[0].name).write_bytes(b"damaged later")
+    with pytest.raises(SamesightError, match="has 6 test images, the server model answered 7"):
+        find_test_split(bundle)

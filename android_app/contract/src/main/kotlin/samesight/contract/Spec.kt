@@ -139,6 +139,7 @@ data class ModelSpec(
         get() = labels.size + if (detection?.background != null) 1 else 0
 
     init {
+        labelProblem(labels)?.let { throw IllegalArgumentException(it) }
         TASKS.getValue(task).checkSpec(this)
     }
 }
