@@ -153,7 +153,10 @@ def describe(job: Lowering, model: bytes) -> Lowered:
     with mute():
         from ai_edge_litert import schema_py_generated as schema
 
-        interpreter = start(model)
+        try:
+            interpreter = start(model)
+        except (RuntimeError, ValueError) as error:
+            raise refusal(f"{TITLE}'s runtime", job.prepared.exported, error) from error
         signature = interpreter.get_signature_runner(SIGNATURE)
         inputs, outputs = signature.get_input_details(), signature.get_output_details()
         file = schema.Model.GetRootAs(model, 0)

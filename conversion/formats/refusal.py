@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 OPERATOR = re.compile(r"\b(?:aten|quantized_decomposed|torchvision|prims)(?:\.|::|_)(\w+)")
 LONGEST = 300
+RUNTIME_NAMES = {"STABLEHLO_SORT": ("sort", "topk"), "SORT": ("sort", "topk")}
+"""TFLite's names of operators that its runtime lacks, and the operators of torch that become them."""
 
 
 def messages(error: BaseException | None) -> Iterator[str]:
@@ -34,6 +36,9 @@ def named_node(program: "ExportedProgram", error: BaseException) -> "Node | None
                 for full_name, node in by_name.items():
                     if full_name == name or full_name.endswith("_" + name):
                         return node
+        for name in (name for word, names in RUNTIME_NAMES.items() if word in message for name in names):
+            if name in by_name:
+                return by_name[name]
         for name, node in by_name.items():
             # Names that are also words ("view", "add") would be found in any sentence.
             if "_" in name and re.search(rf"\b{re.escape(name)}\b", message):
@@ -53,6 +58,11 @@ def refusal(title: str, program: "ExportedProgram", error: Exception) -> Samesig
         )
     reason = next((line for text in messages(error) for line in text.strip().splitlines() if line.strip()), "")
     return SamesightError(
-        f"{title} cannot take this network ({type(error).__name__}: {reason[:LONGEST]}); "
+        f"{title} cannot take this network ({_kind(error)}{reason[:LONGEST].removesuffix('; convert again')}); "
         "change the network, or leave this format out with --to"
     )
+
+
+def _kind(error: Exception) -> str:
+    """The kind of an error that is not one of our sentences."""
+    return "" if isinstance(error, SamesightError) else f"{type(error).__name__}: "

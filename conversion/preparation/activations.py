@@ -2,7 +2,7 @@
 
 | operator | what goes wrong without the rewrite |
 |---|---|
-| softplus, elu, selu, celu, mish | lowered to a choice of two branches, which TFLite's quantizer gives one scale |
+| softplus, elu, selu, celu, mish in int8 | lowered to a choice of branches, which TFLite's quantizer gives one scale |
 | softplus, mish, log_sigmoid, hardshrink in int8 | an ExecuTorch file that does not load |
 | celu in int8 | ExecuTorch's exporter ends in an error of its own |
 | log_sigmoid, hardshrink, threshold in int8 | refused by litert_torch |
@@ -13,7 +13,8 @@ The formulas are those of PyTorch's documentation (torch.nn.functional), with bo
 taken, it adds zero.
 """
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch.fx import GraphModule, Node
@@ -134,13 +135,9 @@ def _clamp(formula: Formula, node: Node) -> Node | None:
     return None
 
 
-FORMULAS: dict[Any, Callable[[Formula, Node], Node | None]] = {
-    aten.softplus.default: _softplus,
-    aten.log_sigmoid.default: _log_sigmoid,
-    aten.mish.default: _mish,
-    aten.elu.default: _elu,
-    aten.selu.default: _selu,
-    aten.celu.default: _celu,
+Rewrite = Callable[[Formula, Node], Node | None]
+
+FORMULAS: dict[Any, Rewrite] = {
     aten.where.ScalarSelf: _shrinking_choice,
     aten.threshold.default: _threshold,
     aten.glu.default: _glu,
@@ -148,14 +145,34 @@ FORMULAS: dict[Any, Callable[[Formula, Node], Node | None]] = {
     aten.clamp_min.default: _clamp,
     aten.clip.default: _clamp,
 }
+"""For every precision."""
+
+INT8_FORMULAS: dict[Any, Rewrite] = {
+    aten.softplus.default: _softplus,
+    aten.log_sigmoid.default: _log_sigmoid,
+    aten.mish.default: _mish,
+    aten.elu.default: _elu,
+    aten.selu.default: _selu,
+    aten.celu.default: _celu,
+}
+"""For the quantized program alone: in half precision the formats' own operators are closer."""
 
 
-def rewrite_activations(module: GraphModule) -> int:
-    """Replace the operators of `FORMULAS`; the number of those that were."""
+def rewrite_activations(module: GraphModule, formulas: Mapping[Any, Rewrite] = FORMULAS) -> int:
+    """Replace the operators of `formulas`; the number of those that were."""
     count = 0
-    for node in nodes_of(module, FORMULAS):
-        new = FORMULAS[node.target](Formula(module, node), node)
+    for node in nodes_of(module, formulas):
+        target: Any = node.target
+        new = formulas[target](Formula(module, node), node)
         if new is not None:
             replace(node, new)
             count += 1
     return count
+
+
+def quantizable(module: GraphModule) -> GraphModule:
+    """A copy of a prepared program whose activations can be quantized."""
+    module = copy.deepcopy(module)
+    if rewrite_activations(module, INT8_FORMULAS):
+        module.recompile()
+    return module

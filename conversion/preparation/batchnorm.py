@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch.fx import GraphModule, Node
 
-from samesight.conversion.preparation.canonical import first_of
 from samesight.conversion.preparation.graph import (
     add_call,
     add_tensor,
     argument,
     aten,
+    first_of,
     is_tensor,
     nodes_of,
     shape_of,

@@ -1,16 +1,14 @@
 """Brings operators to one spelling, whatever the source, so that later passes need to know only that one."""
 
-import operator
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.fx import GraphModule, Node
 
 from samesight.contract.errors import SamesightError
+from samesight.conversion.preparation.arithmetic import name_arithmetic
 from samesight.conversion.preparation.graph import (
     add_call,
-    add_tensor,
     argument,
     aten,
     is_tensor,
@@ -19,6 +17,7 @@ from samesight.conversion.preparation.graph import (
     replace,
     shape_of,
 )
+from samesight.conversion.preparation.parts import name_paddings, name_parts
 
 TRAINING_ONLY: dict[Any, str] = {
     aten._native_batch_norm_legit_functional.default: "batch normalisation",
@@ -101,7 +100,7 @@ def name_linear_layers(module: GraphModule) -> int:
 
 
 def drop_idle_operators(module: GraphModule) -> int:
-    """Copies, detachments and evaluation-mode dropout do nothing: remove them."""
+    """Copies, detachments and a multiplication by one do nothing: remove them."""
     count = 0
     for node in nodes_of(
         module, [aten.clone.default, aten.detach.default, aten.alias.default, aten.lift_fresh_copy.default]
@@ -111,7 +110,19 @@ def drop_idle_operators(module: GraphModule) -> int:
             node.replace_all_uses_with(source)
             module.graph.erase_node(node)
             count += 1
+    for node in nodes_of(module, IDLE_NUMBERS):
+        target: Any = node.target
+        source, other = node.args[:2]
+        if other != IDLE_NUMBERS[target] or not isinstance(source, Node) or node.kwargs:
+            continue
+        if shape_of(source) == shape_of(node) and source.meta["val"].dtype == node.meta["val"].dtype:
+            replace(node, source)
+            count += 1
     return count
+
+
+IDLE_NUMBERS = {aten.add.Tensor: 0, aten.sub.Tensor: 0, aten.mul.Tensor: 1, aten.div.Tensor: 1}
+"""Arithmetic that changes nothing with this number: converters drop it after they have chosen scales."""
 
 
 def name_reshapes(module: GraphModule) -> int:
@@ -120,150 +131,6 @@ def name_reshapes(module: GraphModule) -> int:
     for node in nodes:
         node.target = aten.reshape.default
     return len(nodes)
-
-
-def name_parts(module: GraphModule) -> int:
-    """Chunks, splits and unbound slices as slices: each has one result, which every format can take and quantize."""
-    count = 0
-    for node in nodes_of(module, PARTS):
-        target: Any = node.target
-        image: Any = node.args[0]
-        position, name = PARTS[target]
-        axis = int(argument(node, position, name, 0)) % len(shape_of(image))
-        values = node.meta["val"]
-        unbound = target is aten.unbind.int
-        starts = [0]
-        for value in values:
-            starts.append(starts[-1] + (1 if unbound else int(value.shape[axis])))
-        for user in list(node.users):
-            number = int(user.args[1])  # type: ignore[arg-type]
-            start, end = starts[number], starts[number + 1]
-            part = add_call(module, aten.slice.Tensor, [image, axis, start, end], user, user)
-            if unbound:
-                part = add_call(module, aten.reshape.default, [part, list(shape_of(user))], user, user)
-            replace(user, part)
-            count += 1
-        module.graph.erase_node(node)
-    return count
-
-
-PARTS: dict[Any, tuple[int, str]] = {
-    aten.chunk.default: (2, "dim"),
-    aten.split.Tensor: (2, "dim"),
-    aten.split_with_sizes.default: (2, "dim"),
-    aten.unsafe_split.Tensor: (2, "dim"),
-    aten.unbind.int: (1, "dim"),
-}
-
-
-def name_paddings(module: GraphModule) -> int:
-    """Paddings by their own operators, and those by a negative number, which cut, as slices."""
-    count = 0
-    for node in nodes_of(module, [aten.pad.default, aten.constant_pad_nd.default]):
-        image: Any = node.args[0]
-        pad_widths: Any = node.args[1]
-        widths = [int(width) for width in pad_widths]
-        mode = argument(node, 2, "mode", "constant") if node.target is aten.pad.default else "constant"
-        value = argument(node, 3 if node.target is aten.pad.default else 2, "value", 0.0)
-        if node.target is aten.constant_pad_nd.default and min(widths) >= 0:
-            continue
-        rank = len(shape_of(image))
-        for number, (before, after) in enumerate(zip(widths[::2], widths[1::2], strict=True)):
-            axis = rank - 1 - number
-            if before < 0 or after < 0:
-                start, end = max(0, -before), shape_of(image)[axis] - max(0, -after)
-                image = add_call(module, aten.slice.Tensor, [image, axis, start, end], node, node)
-        widths = [max(0, width) for width in widths]
-        if any(widths):
-            target, options = {
-                "constant": (aten.constant_pad_nd.default, [0.0 if value is None else value]),
-                "reflect": (aten.reflection_pad2d.default, []),
-                "replicate": (aten.replication_pad2d.default, []),
-                "circular": (None, []),
-            }[mode]
-            if target is None:
-                image = _wrapped(module, image, widths, node)
-            elif mode == "constant" or len(widths) == 4:
-                image = add_call(module, target, [image, widths, *options], node, node)
-            else:
-                continue
-        replace(node, image)
-        count += 1
-    return count
-
-
-def _wrapped(module: GraphModule, image: Node, widths: list[int], node: Node) -> Node:
-    """Circular padding: what is cut from one end is joined to the other."""
-    for number, (before, after) in enumerate(zip(widths[::2], widths[1::2], strict=True)):
-        axis = len(shape_of(image)) - 1 - number
-        size = shape_of(image)[axis]
-        parts = [image]
-        if before:
-            parts.insert(0, add_call(module, aten.slice.Tensor, [image, axis, size - before, size], node, node))
-        if after:
-            parts.append(add_call(module, aten.slice.Tensor, [image, axis, 0, after], node, node))
-        if len(parts) > 1:
-            image = add_call(module, aten.cat.default, [parts, axis], node, node)
-    return image
-
-
-def name_arithmetic(module: GraphModule) -> int:
-    """Operators that a converter takes wrongly or refuses, by others of the same value.
-
-    litert_torch 0.10.0 computes another value for `number - x`, and takes a norm only where it is not quantized.
-    """
-    count = 0
-    for node in nodes_of(module, [aten.linalg_vector_norm.default]):
-        axes = argument(node, 2, "dim")
-        if argument(node, 1, "ord", 2) != 2 or axes is None or argument(node, 4, "dtype") is not None:
-            continue
-        # Of the absolute value, or TFLite's converter makes an L2_NORMALIZATION, whose int8 kernel refuses the scale.
-        magnitude = add_call(module, aten.abs.default, [node.args[0]], node, node)
-        squares = add_call(module, aten.pow.Tensor_Scalar, [magnitude, 2], node, node)
-        sums = add_call(module, aten.sum.dim_IntList, [squares, axes, bool(argument(node, 3, "keepdim"))], node, node)
-        replace(node, add_call(module, aten.sqrt.default, [sums], node, node))
-        count += 1
-    for node in nodes_of(module, [aten.rsub.Scalar, aten.rsub.Tensor]):
-        image, other = node.args[:2]
-        scale = -float(argument(node, 2, "alpha", 1))
-        negated = add_call(module, aten.mul.Tensor, [image, scale], node, node)
-        replace(node, add_call(module, aten.add.Tensor, [negated, other], node, node))
-        count += 1
-    for node in nodes_of(module, CHOICES):
-        condition, chosen, other = CHOICES[node.target](node)
-        sides = []
-        for side in (chosen, other):
-            if not isinstance(side, Node):
-                constant = torch.full([1] * len(shape_of(node)), float(side), dtype=node.meta["val"].dtype)
-                side = add_tensor(module, "choice", constant, node)
-            sides.append(side)
-        replace(node, add_call(module, aten.where.self, [condition, *sides], node, node))
-        count += 1
-    for node in nodes_of(module, [aten.max.dim, aten.min.dim]):
-        values = first_of(node)
-        if values is not None:
-            target = aten.amax.default if node.target is aten.max.dim else aten.amin.default
-            args = [node.args[0], [node.args[1]], bool(argument(node, 2, "keepdim", False))]
-            replace(values, add_call(module, target, args, values, values))
-            count += 1
-    return count
-
-
-CHOICES: dict[Any, Callable[[Node], tuple[Any, Any, Any]]] = {
-    aten.where.ScalarSelf: lambda node: (node.args[0], node.args[1], node.args[2]),
-    aten.where.ScalarOther: lambda node: (node.args[0], node.args[1], node.args[2]),
-    aten.masked_fill.Scalar: lambda node: (node.args[1], node.args[2], node.args[0]),
-    aten.masked_fill.Tensor: lambda node: (node.args[1], node.args[2], node.args[0]),
-}
-"""Condition, value where it holds, and value where it does not."""
-
-
-def first_of(node: Node) -> Node | None:
-    """The `getitem(node, 0)` of an operator with several results, if that is the only one in use."""
-    users = list(node.users)
-    if len(users) == 1 and users[0].target is operator.getitem and users[0].args[1] == 0:
-        return users[0]
-    return None
 
 
 def canonical(program: torch.export.ExportedProgram, source: str) -> GraphModule:

@@ -1,5 +1,6 @@
 """Small tools for editing an fx graph of ATen operators: tensors by node, new nodes with their fake values."""
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -87,6 +88,14 @@ def replace(node: Node, new: Node) -> None:
     """Use `new` instead of `node` everywhere and remove `node`."""
     node.replace_all_uses_with(new, delete_user_cb=lambda user: user is not new)
     node.graph.erase_node(node)
+
+
+def first_of(node: Node) -> Node | None:
+    """The `getitem(node, 0)` of an operator with several results, if that is the only one in use."""
+    users = list(node.users)
+    if len(users) == 1 and users[0].target is operator.getitem and users[0].args[1] == 0:
+        return users[0]
+    return None
 
 
 def forget_history(program: ExportedProgram) -> ExportedProgram:

@@ -21,6 +21,7 @@ from samesight.contract.spec import ModelSpec, Role
 from samesight.conversion.preparation.activations import rewrite_activations
 from samesight.conversion.preparation.batchnorm import fuse_batch_norms
 from samesight.conversion.preparation.canonical import canonical
+from samesight.conversion.preparation.constants import fold_constants
 from samesight.conversion.preparation.copies import rewrite_copies
 from samesight.conversion.preparation.distinct_biases import make_biases_unequal
 from samesight.conversion.preparation.equivalence import prove
@@ -29,6 +30,7 @@ from samesight.conversion.preparation.normalisation import normalise, prepend_no
 from samesight.conversion.preparation.output_roles import canonical_output, check_channels
 from samesight.conversion.preparation.rewrites import (
     drop_idle_ceilings,
+    rewrite_attention,
     rewrite_flat_linears,
     rewrite_global_means,
     rewrite_late_permutes,
@@ -149,11 +151,13 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
     module = canonical(original, spec.name)
     image, end = input_and_output(module)
     changes = {
+        "constants folded": fold_constants(module),
         "unshared": unshare(module),
         "batch norms fused": fuse_batch_norms(module),
         "activations rewritten": rewrite_prelu(module) + rewrite_relu6(module) + rewrite_activations(module),
         "means rewritten": rewrite_global_means(module) + drop_idle_ceilings(module),
         "copies": rewrite_copies(module),
+        "attention rewritten": rewrite_attention(module),
         "reshapes": rewrite_squeezes(module) + rewrite_softmax(module),
         "linears turned": rewrite_flat_linears(module),
     }

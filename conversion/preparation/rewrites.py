@@ -9,6 +9,7 @@
 | relu6 | quantizers know it as hardtanh |
 | avg_pool2d with ceil_mode where it changes nothing | XNNPACK does not take it |
 | softmax over the last of three axes or more | XNNPACK takes that axis for the channels of an NHWC map |
+| scaled_dot_product_attention | torch's ONNX exporter refuses it for three axes |
 | squeeze, unsqueeze, flatten | XNNPACK takes reshapes with a known shape |
 | [1,C,H,W] -> [1,C,HW] -> [1,HW,C] | phones' formats hold maps as NHWC: two transposes per output |
 | [1,C,H,W] -> [1,CHW] -> linear | likewise one transpose; the columns of the weight are put in order instead |
@@ -126,6 +127,29 @@ def rewrite_softmax(module: GraphModule) -> int:
         chosen: Any = node.target
         result = add_call(module, chosen, [matrix, 1], node, node)
         replace(node, add_call(module, aten.reshape.default, [result, list(shape)], node, node))
+        count += 1
+    return count
+
+
+def rewrite_attention(module: GraphModule) -> int:
+    """Attention without dropout as two products and a softmax (Vaswani et al. 2017)."""
+    count = 0
+    for node in nodes_of(module, [aten.scaled_dot_product_attention.default]):
+        query, key, value = node.args[:3]
+        mask, causal = argument(node, 3, "attn_mask"), argument(node, 5, "is_causal", False)
+        if causal or argument(node, 4, "dropout_p", 0.0) or node.kwargs.get("enable_gqa", False):
+            continue
+        if not isinstance(query, Node) or (mask is not None and mask.meta["val"].dtype != query.meta["val"].dtype):
+            continue
+        given = node.kwargs.get("scale")
+        scale = float(given) if isinstance(given, int | float) else shape_of(query)[-1] ** -0.5
+        turned = add_call(module, aten.transpose.int, [key, -2, -1], node, node)
+        scaled = add_call(module, aten.mul.Tensor, [query, scale], node, node)
+        scores = add_call(module, aten.matmul.default, [scaled, turned], node, node)
+        if mask is not None:
+            scores = add_call(module, aten.add.Tensor, [scores, mask], node, node)
+        weights = add_call(module, aten.softmax.int, [scores, -1], node, node)
+        replace(node, add_call(module, aten.matmul.default, [weights, value], node, node))
         count += 1
     return count
 

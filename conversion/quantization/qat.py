@@ -17,6 +17,7 @@ from torch.fx import GraphModule
 
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import ModelSpec, Outputs, Slice
+from samesight.conversion.preparation.activations import quantizable
 from samesight.conversion.preparation.distinct_biases import make_biases_unequal
 from samesight.conversion.preparation.graph import argument, aten, module_of, nodes_of, shape_of
 from samesight.conversion.preparation.normalisation import NORMALISE
@@ -48,7 +49,7 @@ def prepare_qat(prepared: Prepared, ranges: Ranges | None = None) -> GraphModule
     from torchao.quantization.pt2e.quantize_pt2e import prepare_qat_pt2e
 
     spec = prepared.spec
-    module = copy.deepcopy(prepared.module)
+    module = quantizable(prepared.module)
     free_the_batch(module)
     check_batches(module, spec)
     module = prepare_qat_pt2e(module, PhoneQuantizer(training=True))

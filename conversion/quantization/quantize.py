@@ -14,6 +14,7 @@ from torch.fx import GraphModule, Node
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import ModelSpec, Role
+from samesight.conversion.preparation.activations import quantizable
 from samesight.conversion.preparation.graph import forget_history
 from samesight.conversion.preparation.prepare import Prepared, example_of, pixels_of
 from samesight.conversion.qparams import QuantParams, UInt8
@@ -63,7 +64,7 @@ def quantize(prepared: Prepared, calibration: UInt8 | None, ranges: Ranges | Non
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     spec = prepared.spec
-    module = prepare_pt2e(copy.deepcopy(prepared.module), PhoneQuantizer())
+    module = prepare_pt2e(quantizable(prepared.module), PhoneQuantizer())
     if ranges is not None:
         check_ranges(module, ranges, spec)
         fix_observers(module, ranges.tensors)

@@ -73,7 +73,6 @@ SAME_SCALE = (
     aten.pixel_unshuffle.default,
     aten.amax.default,
     aten.amin.default,
-    aten.im2col.default,
 )
 """Operators whose output has the scale of their first input.
 
@@ -199,9 +198,10 @@ class PhoneQuantizer(Quantizer):
                 annotate_result(node, dict.fromkeys(node.args[:2], activation), activation)
             elif node.target in CHOICES and not is_mask(model, node):
                 # torchao makes the observers in this order: the shared one has to be the first.
-                first, *others = dict.fromkeys(source for source in CHOICES[node.target](node) if is_float(source))
-                shared = SharedQuantizationSpec((first, node))
-                annotate(node, {first: activation, **dict.fromkeys(others, shared)}, shared)
+                sources = list(dict.fromkeys(source for source in CHOICES[node.target](node) if is_float(source)))
+                if sources:
+                    shared = SharedQuantizationSpec((sources[0], node))
+                    annotate(node, {sources[0]: activation, **dict.fromkeys(sources[1:], shared)}, shared)
             elif node.target in MEANS:
                 annotate(node, {node.args[0]: activation}, activation)
             elif node.target in SAME_SCALE:

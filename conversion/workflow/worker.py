@@ -28,6 +28,7 @@ from samesight.contract.manifest import Artifact
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.environments import MAIN
 from samesight.conversion.formats import FORMATS
+from samesight.conversion.formats.check import IMAGES, check_file
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.qparams import UInt8
@@ -146,6 +147,11 @@ class Programs:
         ranges = read_ranges(Path(self.job.ranges)) if self.job.ranges else None
         return quantize(prepared, None if ranges else self._inputs(), ranges)
 
+    @cached_property
+    def check_images(self) -> UInt8 | None:
+        """Some calibration inputs to run files on that were just made; None without calibration images."""
+        return self._inputs(IMAGES) if self.job.calibration else None
+
     def _inputs(self, count: int | None = None) -> UInt8:
         """The input tensors of the first `count` calibration images, or of all: uint8 [n, H, W, C]."""
         spec = self.job.spec.input
@@ -213,6 +219,7 @@ def _lower(programs: Programs, target: TargetJob) -> Event:
     quantized = programs.quantized if PRECISIONS[target.precision].calibrated else None
     job = Lowering(programs.job.spec, target.precision, programs.prepared, quantized, Path(target.output))
     lowered = FORMATS[target.format].load_module().convert(job)
+    check_file(FORMATS[target.format], lowered, job, programs.check_images)
     return Event(
         kind="end",
         ranges=sha256(quantized.ranges.to_json().encode()) if quantized else None,

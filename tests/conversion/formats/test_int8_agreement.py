@@ -16,7 +16,7 @@ from samesight.contract.golden import read_cases
 from samesight.contract.image import Picture, load_picture
 from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import read_spec
-from samesight.conversion.parity.int8_layers import departures, first
+from samesight.conversion.formats.int8_layers import departures, first
 from samesight.conversion.preparation.prepare import pixels_of, prepare
 from samesight.conversion.quantization import quantizer
 from samesight.conversion.quantization.quantize import quantize

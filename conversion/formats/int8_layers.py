@@ -1,6 +1,6 @@
 """Where the int8 formats diverge: every quantized value of one program, compared between `.pte`, `.tflite` and `.onnx`.
 
-    python -m samesight.conversion.parity.int8_layers runs/scenes --images 10
+    python -m samesight.conversion.formats.int8_layers runs/scenes --images 10
 
 All three are lowered from the quantized program with every activation as an additional output, and run on the same
 images. The first row in which two formats differ names the operator that departs. docs/int8-agreement.md explains what
@@ -11,7 +11,7 @@ import argparse
 import copy
 import itertools
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,10 +130,11 @@ def run_all(
             ]
         if "tflite" in formats:
             signature = start(litert.lower(unfolded, prepared, names, quantized=True)).get_signature_runner()
+            details = signature.get_output_details()
 
             def tflite(tensor: UInt8) -> list[Any]:
                 integers = signature(image=pack(tensor, "int8_nhwc"))
-                return [integers[name].astype(np.int32) for name in names]
+                return [_real(integers[name], details[name]) for name in names]
 
             calls["tflite"] = tflite
         if "onnx" in formats:
@@ -149,6 +150,12 @@ def run_all(
         }
         for name, runs in collected.items()
     }
+
+
+def _real(value: npt.NDArray[Any], detail: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """A tensor's real values: the converter may have chosen another scale than the program has."""
+    scale, zero_point = detail["quantization"]
+    return value if scale == 0.0 else (value.astype(np.float32) - zero_point) * np.float32(scale)
 
 
 def as_integers(value: npt.NDArray[Any], qparams: QuantParams) -> npt.NDArray[np.int32]:
@@ -172,7 +179,7 @@ def main() -> None:
     from samesight.conversion.sources.server_model import load_program
 
     parser = argparse.ArgumentParser(
-        prog="python -m samesight.conversion.parity.int8_layers", description="Where the int8 formats part."
+        prog="python -m samesight.conversion.formats.int8_layers", description="Where the int8 formats part."
     )
     parser.add_argument("run", type=Path, help="a run folder")
     parser.add_argument("--images", type=int, default=10, help="calibration images to compare on")

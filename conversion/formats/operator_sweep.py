@@ -1,7 +1,7 @@
 """Every operator of `operator_cases.py` alone, in every format: what comes out against the program it was made from.
 
-    python -m samesight.conversion.parity.operator_sweep --out docs/operators.md
-    python -m samesight.conversion.parity.operator_sweep --only softplus --only where --to tflite
+    python -m samesight.conversion.formats.operator_sweep --out docs/operators.md
+    python -m samesight.conversion.formats.operator_sweep --only softplus --only where --to tflite
 
 Float artifacts are compared with the prepared network, int8 artifacts with the one quantized program. A cell of the
 table is a signal-to-noise ratio in dB, or the number of a sentence below the table that says why there is no file.
@@ -24,7 +24,7 @@ from samesight.contract.files import write_atomically
 from samesight.contract.spec import parse_spec
 from samesight.conversion.formats import FORMATS, Format, find_format
 from samesight.conversion.formats.interface import Lowering
-from samesight.conversion.parity.operator_cases import CASES, Between
+from samesight.conversion.formats.operator_cases import CASES, Between
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.qparams import Float32, UInt8
 from samesight.conversion.runners import runner_of
