@@ -107,8 +107,25 @@ def pool(rng, reduce, value):
     inputs = {"x": x, "kernel_sizes": kernel, "strides": strides, "pad_type": kind}
     if pad is not None:
         inputs["pad"] = pad
+    if kind in ("valid", "custom") and all(before == after for before, after in both) and rng.random() < 0.6:
+        inputs["ceil_mode"] = True
+        both = with_overhang(size, kernel, strides, both)
     view = windows(x.astype(np.float64), kernel, strides, both, value)
     return inputs, reduce(view, tuple(range(-rank, 0)))
+
+
+def with_overhang(size, kernel, strides, both):
+    """MIL's `ceil_mode`: what hangs over is more padding at the end (apple/coremltools#2772).
+
+    A last window behind the map and its padding before is dropped, if there is padding.
+    """
+    extended = []
+    for length, extent, stride, (before, after) in zip(size, kernel, strides, both, strict=True):
+        starts = list(range(0, length + before + after - extent + stride, stride))
+        if before and starts[-1] >= length + before:
+            starts.pop()
+        extended.append((before, max(after, starts[-1] + extent - length - before)))
+    return extended
 
 
 def max_pool(rng):
