@@ -146,12 +146,14 @@ def l2_pool(x: Tensor, kernel_sizes: Ints, strides: Ints, pad_type: str, pad: In
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`x · weightᵀ + bias`; x [..., D_in], weight [D_out, D_in]."""
-    return functional.linear(x, weight, bias)
+    """`x · weightᵀ + bias`; x [..., D_in], weight [D_out, D_in], which may be integers."""
+    return functional.linear(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype))
 
 
 def matmul(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) -> Tensor:
-    """Product of matrices in the last two axes."""
+    """Product of matrices in the last two axes; one of them may be integers."""
+    kind = torch.promote_types(x.dtype, y.dtype)
+    x, y = x.to(kind), y.to(kind)
     left = x.mT if transpose_x and x.dim() > 1 else x
     right = y.mT if transpose_y and y.dim() > 1 else y
     return left @ right

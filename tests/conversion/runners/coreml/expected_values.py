@@ -295,20 +295,25 @@ def upsample_bilinear(rng):
     return inputs, bilinear(x, height, width, mode)
 
 
-def nearest(x, height, width):
-    rows = [math.floor(i * x.shape[-2] / height) for i in range(height)]
-    columns = [math.floor(j * x.shape[-1] / width) for j in range(width)]
+def nearest(x, height, width, centre):
+    """`centre` is where in the first sample its position is: 1/2 for resize, 0 for upsample."""
+    rows = [math.floor((i + centre) * x.shape[-2] / height) for i in range(height)]
+    columns = [math.floor((j + centre) * x.shape[-1] / width) for j in range(width)]
     return x[..., rows, :][..., columns]
 
 
 def resize_nearest_neighbor(rng):
+    """As TensorFlow with half-pixel centres: coremltools' TensorFlow frontend, whose tests run on Core ML."""
     x, height, width = image_and_target(rng)
-    return {"x": x, "target_size_height": height, "target_size_width": width}, nearest(x, height, width)
+    height, width = (max(target, 2) for target in (height, width))
+    return {"x": x, "target_size_height": height, "target_size_width": width}, nearest(x, height, width, 0.5)
 
 
 def upsample_nearest_neighbor(rng):
-    x, height, width = normal(rng, 1, 2, 3, 4), *(int(n) for n in rng.integers(1, 4, 2))
-    return {"x": x, "scale_factor_height": height, "scale_factor_width": width}, nearest(x, 3 * height, 4 * width)
+    """Fractions as in Apple's TestUpsampleNearestNeighborFractionalScales: 2 of 3 elements are the first two."""
+    x, height, width = normal(rng, 1, 2, 3, 3), int(rng.integers(1, 4)), [0.67, 1.0, 1.34, 2.0][rng.integers(4)]
+    inputs = {"x": x, "scale_factor_height": FLOAT(height), "scale_factor_width": FLOAT(width)}
+    return inputs, nearest(x, 3 * height, math.floor(3 * width), 0)
 
 
 def update(old, new, mode):

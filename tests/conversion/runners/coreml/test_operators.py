@@ -177,3 +177,12 @@ def test_an_index_out_of_bounds_is_refused_from_ios_17_on(kind, index):
         evaluate_operation(build(kind, inputs))
     if index == -1:
         assert values(kind, inputs, ct.target.iOS16).tolist() == ([1, 2, 9] if "data" in inputs else [3])
+
+
+def test_nearest_neighbours_have_half_pixel_centres_when_resized():
+    """Apple's values: coremltools 9.0, TestResize.test_resize_nearest_neighbor."""
+    x = np.array([-6.174, 9.371], np.float32).reshape(1, 1, 2, 1)
+    inputs = {"x": x, "shape": [1, 1, 3, 2], "resized_dims": np.uint32(2), "interpolation_mode": "NEAREST_NEIGHBOR"}
+    np.testing.assert_array_equal(values("resize", inputs).ravel(), np.float32([-6.174, -6.174] + [9.371] * 4))
+    with pytest.raises(SamesightError, match="has no nearest neighbour for one sample of a longer axis"):
+        values("resize_nearest_neighbor", {"x": x, "target_size_height": 1, "target_size_width": 1})
