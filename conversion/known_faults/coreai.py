@@ -27,7 +27,7 @@ COREAI_FAULTS = (
         title="a linear layer with hard swish behind it loses accuracy",
         formats=COREAI,
         units=("npu",),
-        versions="coreai-torch 0.4; open",
+        versions="2026-07; open",
         pattern="a matrix product together with a hard sigmoid in a float16 asset",
         matches=lambda network: together(
             network,
@@ -44,7 +44,7 @@ COREAI_FAULTS = (
         title="a quantized multiplication is off by the ratio of its scales",
         formats=COREAI,
         units=("npu",),
-        versions="macOS 27.0, M5; open",
+        versions="2026-09; open",
         pattern="quantize, dequantize and mul in one asset",
         matches=lambda network: (
             [next(iter(network.of(kind))) for kind in ("quantize", "dequantize", "mul")]
@@ -61,7 +61,7 @@ COREAI_FAULTS = (
         title="weights from a palette with several scales per channel are wrong",
         formats=COREAI,
         units=("npu",),
-        versions="macOS 27.0, M5; open",
+        versions="M5 Pro, macOS 27.0; open",
         pattern="weights from a look-up table in an asset with convolutions",
         matches=lambda network: (
             network.of("lut_to_dense", "constexpr_lut_to_dense", "palettize") if network.of("conv2d") else []

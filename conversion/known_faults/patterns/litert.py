@@ -72,8 +72,8 @@ def sums_with_broadcast_behind_products(network: Network) -> list[Operator]:
 
 
 def equal_operands(network: Network) -> list[Operator]:
-    kinds = network.of("DIV", "SUB", "MUL", "ADD")
-    return [op for op in kinds if len(op.inputs) == 2 and len({tensor.name for tensor in op.inputs.values()}) == 1]
+    quotients = network.of("DIV")
+    return [op for op in quotients if len(op.inputs) == 2 and len({tensor.name for tensor in op.inputs.values()}) == 1]
 
 
 def maxima_of_constants(network: Network) -> list[Operator]:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from samesight.contract.spec import ModelSpec
-from samesight.contract.verdicts import Verdict, Verdicts
+from samesight.contract.verdicts import Severity, Verdict, Verdicts
 from samesight.conversion.runners.bench import Latencies
 from samesight.conversion.workflow import interrupts
 
@@ -18,6 +18,7 @@ from samesight.conversion.workflow import interrupts
 WIDTH = 160
 # Width of the verdict's column with its lines; "pass (inconclusive)" is rare and is folded.
 VERDICT_WIDTH = 12
+SEVERITIES: dict[Severity, str] = {"wrong": "wrong values", "fails": "does not run", "slow": "slow"}
 
 
 @contextmanager
@@ -60,6 +61,22 @@ def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     for verdict in verdicts.artifacts:
         if not verdict.passed or verdict.inconclusive:
             console.print(f"{verdict.name}: {verdict.reason}", highlight=False)
+    for line in warning_lines(verdicts):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def warning_lines(verdicts: Verdicts) -> list[str]:
+    """How many known faults of phones' runtimes the artifacts have, and a line for each; nothing if there are none."""
+    warned: dict[str, list[str]] = {}
+    for verdict in verdicts.artifacts:
+        for warning in verdict.warnings:
+            units = "/".join(unit.upper() for unit in warning.units)
+            title = f"{warning.id} ({SEVERITIES[warning.severity]} on {units})"
+            warned.setdefault(title, []).append(verdict.name)
+    if not warned:
+        return []
+    first = f"known faults of phones' runtimes: {len(warned)}; docs/known-faults.md and --json say what avoids them"
+    return [first, *(f"  {title}: {', '.join(names)}" for title, names in warned.items())]
 
 
 def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
