@@ -158,7 +158,7 @@ OPERATORS: dict[str, Operator] = {
     "reshape": moved(shape.reshape, f"{TESTED}; 0 from the right: {DOCUMENTED}"),
     "reshape_like": moved(shape.reshape_like, TESTED),
     "resize": computed(resizing.resize, f"{TESTED}; linear modes: {DOCUMENTED}; nearest with other modes is refused"),
-    "resize_bilinear": computed(resizing.resize_bilinear, f"{INFERRED}; sampling modes: {DOCUMENTED}"),
+    "resize_bilinear": computed(resizing.resize_bilinear, f"{DOCUMENTED}; its examples are a test"),
     "resize_nearest_neighbor": moved(
         resizing.resize_nearest_neighbor,
         f"{TESTED}; half-pixel centres: TestResize and coremltools' TensorFlow frontend",

@@ -15,6 +15,7 @@ from coremltools.converters.mil.mil import Function  # noqa: E402
 
 from samesight.contract.errors import SamesightError  # noqa: E402
 from samesight.conversion.runners.coreml.bound_operator import evaluate_operation  # noqa: E402
+from samesight.conversion.runners.coreml.operators.grounding import DOCUMENT, SOURCES, with_section  # noqa: E402
 from samesight.conversion.runners.coreml.operators.table import OPERATORS  # noqa: E402
 
 
@@ -186,3 +187,31 @@ def test_nearest_neighbours_have_half_pixel_centres_when_resized():
     np.testing.assert_array_equal(values("resize", inputs).ravel(), np.float32([-6.174, -6.174] + [9.371] * 4))
     with pytest.raises(SamesightError, match="has no nearest neighbour for one sample of a longer axis"):
         values("resize_nearest_neighbor", {"x": x, "target_size_height": 1, "target_size_width": 1})
+
+
+def test_the_document_says_what_each_operator_is_grounded_in():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert with_section(text) == text
+    assert all(row.source.split(";")[0] in SOURCES for row in OPERATORS.values())
+
+
+EXAMPLES = {
+    ("UNALIGN_CORNERS", 5): [0, 0.1, 0.5, 0.9, 1],
+    ("STRICT_ALIGN_CORNERS", 5): [0, 0.25, 0.5, 0.75, 1],
+    ("ALIGN_CORNERS", 5): [0, 0.25, 0.5, 0.75, 1],
+    ("DEFAULT", 5): [0, 0.4, 0.8, 1, 1],
+    ("OFFSET_CORNERS", 5): [0.1, 0.3, 0.5, 0.7, 0.9],
+    ("UNALIGN_CORNERS", 6): [0, 0, 0.33, 0.67, 1, 1],
+    ("STRICT_ALIGN_CORNERS", 6): [0, 0.2, 0.4, 0.6, 0.8, 1],
+    ("ALIGN_CORNERS", 1): [0.5],
+    ("DEFAULT", 6): [0, 0.33, 0.67, 1, 1, 1],
+    ("OFFSET_CORNERS", 6): [0.08, 0.25, 0.42, 0.58, 0.75, 0.92],
+}
+
+
+@pytest.mark.parametrize(("mode", "count"), EXAMPLES)
+def test_sampling_modes_are_those_of_the_documentation(mode, count):
+    """MIL's resize_bilinear: grid points for an input of [0, 1]; the values are the points."""
+    x = np.array([0, 1], np.float32).reshape(1, 1, 1, 2)
+    inputs = {"x": x, "target_size_height": 1, "target_size_width": count, "sampling_mode": mode}
+    np.testing.assert_allclose(values("resize_bilinear", inputs).ravel(), EXAMPLES[mode, count], atol=6e-3)
