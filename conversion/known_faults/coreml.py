@@ -52,7 +52,7 @@ COREML_FAULTS = (
         matches=large_padded_averages,
         wrong="kernel 7, stride 4, padding 3: every value is a 49th of what it should be",
         source=f"{TRACKER}/1901",
-        remedy="pad the map first and pool without padding",
+        remedy="pad the map first and pool without padding (samesight does so)",
         severity="wrong",
     ),
     Fault(

@@ -28,6 +28,8 @@ ADAPTIVE: dict[Any, Any] = {
     aten.adaptive_max_pool1d.default: MAXIMUM,
     aten.adaptive_max_pool2d.default: MAXIMUM,
 }
+LARGE_KERNEL = 7
+"""Of an average pool that counts its padding: Core ML divides the mean by the kernel once more (coremltools#1901)."""
 WITH_POSITIONS = (
     aten.adaptive_max_pool1d.default,
     aten.adaptive_max_pool2d.default,
@@ -106,7 +108,10 @@ def name_pools(module: GraphModule) -> int:
 
 
 def rewrite_pools(module: GraphModule) -> int:
-    """Overhanging windows and divisors of their own as plain pools; `ceil_mode` goes where it changes nothing."""
+    """Overhanging windows, divisors of their own and large padded kernels as plain pools.
+
+    `ceil_mode` goes where it changes nothing.
+    """
     count = 0
     for node in nodes_of(module, [AVERAGE, MAXIMUM]):
         image = node.args[0]
@@ -119,15 +124,16 @@ def rewrite_pools(module: GraphModule) -> int:
         ceiling = bool(argument(node, 4 if average else 5, "ceil_mode", False))
         dilation = [1, 1] if average else _pair(argument(node, 4, "dilation", [1, 1]))
         divisor = argument(node, 6, "divisor_override") if average else None
-        if not (ceiling or divisor) or dilation != [1, 1]:
+        include = bool(argument(node, 5, "count_include_pad", True)) if average else False
+        large = include and any(padding) and min(kernel) >= LARGE_KERNEL
+        if not (ceiling or divisor or large) or dilation != [1, 1]:
             continue
         sizes, counts = shape_of(image)[2:], shape_of(node)[2:]
         axes = list(zip(sizes, kernel, stride, padding, counts, strict=True))
         overhangs = [max(0, (n - 1) * step + k - size - 2 * pad) for size, k, step, pad, n in axes]
-        include = bool(argument(node, 5, "count_include_pad", True)) if average else False
         if divisor:
             made = _divided(module, node, image, kernel, stride, padding, overhangs, int(divisor))
-        elif not any(overhangs):
+        elif not any(overhangs) and not large:
             options = [include, None] if average else []
             args = [image, kernel, stride, padding, *([False] if average else [[1, 1], False]), *options]
             made = add_call(module, node.target, args, node, node)

@@ -53,6 +53,7 @@ PLAIN = {
     "ceiling and divisor": nn.AvgPool2d(3, 2, 1, ceil_mode=True, divisor_override=5),
     "divisor": nn.AvgPool2d(3, 2, divisor_override=7),
     "idle ceiling": nn.AvgPool2d(3, 2, ceil_mode=True, count_include_pad=False),
+    "large and padded": nn.AvgPool2d(7, 4, 3),
     "maximum": nn.MaxPool2d(2, 2, ceil_mode=True),
     "maximum with padding": nn.MaxPool2d(3, 4, 1, ceil_mode=True),
     "bins": nn.AdaptiveAvgPool2d((5, 3)),
@@ -87,6 +88,16 @@ def test_a_pool_of_lines_becomes_plain_pools_of_maps(name):
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
     assert not [node for node in module.graph.nodes if "pool1d" in str(node.target)]
     assert all(is_plain(node) for node in nodes_of(module, POOLS))
+
+
+def test_a_large_pool_that_counts_its_padding_is_padded_before():
+    """Core ML divides such a mean twice: github.com/apple/coremltools/issues/1901. A small one is left alone."""
+    module, _, _ = rewritten(nn.AvgPool2d(7, 4, 3), 1, 3, 16, 16)
+    (pool,) = nodes_of(module, POOLS)
+    assert pool.args[0].target is aten.constant_pad_nd.default and len(pool.args) == 3
+    module, _, _ = rewritten(nn.AvgPool2d(3, 2, 1), 1, 3, 16, 16)
+    (pool,) = nodes_of(module, POOLS)
+    assert pool.args[3] == [1, 1]
 
 
 def test_a_map_without_a_batch():
