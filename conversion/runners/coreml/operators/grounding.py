@@ -1,9 +1,9 @@
 """The section of docs/core-ml.md about sources, made from the table; running this module writes it."""
 
+import textwrap
 from pathlib import Path
 
 from samesight.conversion.runners.coreml.operators.table import (
-    DECOMPRESSED,
     DOCUMENTED,
     INFERRED,
     OPERATORS,
@@ -12,12 +12,12 @@ from samesight.conversion.runners.coreml.operators.table import (
 )
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "core-ml.md"
+WIDTH = 120
 BEGIN, END = "<!-- operators: written from the table -->\n", "<!-- end of operators -->\n"
 SOURCES = {
-    TESTED: "Apple compares what Core ML predicts with the values of these tests (coremltools 9.0, `mil/ops/tests`). "
+    TESTED: "Apple compares what Core ML predicts with their values (coremltools 9.0, `mil/ops/tests`);\n"
     "`test_apples_operator_tests.py` runs them with the evaluator in Core ML's place",
     INFERRED: "what coremltools computes itself where all inputs are constant; Core ML is not held to it",
-    DECOMPRESSED: "what coremltools makes of compressed weights",
     DOCUMENTED: "the formula in MIL's documentation",
 }
 
@@ -28,7 +28,7 @@ def section() -> str:
     for source, meaning in SOURCES.items():
         kinds = [f"`{kind}`" for kind, row in OPERATORS.items() if row.source.split(";")[0] == source]
         if kinds:
-            lines.append(f"**{source}**: {meaning}.\n{', '.join(kinds)}.\n")
+            lines.append(f"**{source}**: {meaning}.\n\n{textwrap.fill(', '.join(kinds), WIDTH)}\n")
     besides = [(kind, note.strip()) for kind, row in OPERATORS.items() for note in row.source.split(";")[1:]]
     lines.append("**Besides**:\n\n" + "".join(f"- `{kind}`: {note}\n" for kind, note in besides if UNKNOWN not in note))
     lines.append(

@@ -36,7 +36,6 @@ TESTED = "Apple's operator tests"
 """coremltools 9.0, mil/ops/tests: Apple compares what Core ML predicts with these values."""
 INFERRED = "coremltools' value inference"
 """What coremltools computes where all inputs are constant, in NumPy."""
-DECOMPRESSED = "coremltools' decompression"
 DOCUMENTED = "MIL's documentation"
 UNKNOWN = "not known"
 
@@ -70,13 +69,13 @@ OPERATORS: dict[str, Operator] = {
     "clamped_relu": computed(activation.clamped_relu, TESTED),
     "clip": computed(arithmetic.clip, TESTED),
     "concat": moved(shape.concat, TESTED),
-    "constexpr_affine_dequantize": computed(quantized.constexpr_affine_dequantize, DECOMPRESSED),
-    "constexpr_blockwise_shift_scale": computed(quantized.constexpr_blockwise_shift_scale, DECOMPRESSED),
-    "constexpr_cast": computed(quantized.constexpr_cast, DOCUMENTED),
-    "constexpr_lut_to_dense": moved(quantized.constexpr_lut_to_dense, DECOMPRESSED),
-    "constexpr_lut_to_sparse": moved(quantized.constexpr_lut_to_sparse, DECOMPRESSED),
-    "constexpr_sparse_blockwise_shift_scale": computed(quantized.constexpr_sparse_blockwise_shift_scale, DECOMPRESSED),
-    "constexpr_sparse_to_dense": moved(quantized.constexpr_sparse_to_dense, DECOMPRESSED),
+    "constexpr_affine_dequantize": computed(quantized.constexpr_affine_dequantize, TESTED),
+    "constexpr_blockwise_shift_scale": computed(quantized.constexpr_blockwise_shift_scale, TESTED),
+    "constexpr_cast": computed(quantized.constexpr_cast, TESTED),
+    "constexpr_lut_to_dense": moved(quantized.constexpr_lut_to_dense, TESTED),
+    "constexpr_lut_to_sparse": moved(quantized.constexpr_lut_to_sparse, TESTED),
+    "constexpr_sparse_blockwise_shift_scale": computed(quantized.constexpr_sparse_blockwise_shift_scale, TESTED),
+    "constexpr_sparse_to_dense": moved(quantized.constexpr_sparse_to_dense, TESTED),
     "conv": computed(convolution.conv, TESTED),
     "conv_transpose": computed(
         convolution.conv_transpose,
@@ -86,7 +85,7 @@ OPERATORS: dict[str, Operator] = {
     "cosh": computed(arithmetic.cosh, TESTED),
     "cumsum": computed(reduction.cumsum, TESTED),
     "depth_to_space": moved(shape.depth_to_space, TESTED),
-    "dequantize": computed(quantized.dequantize, DECOMPRESSED),
+    "dequantize": computed(quantized.dequantize, TESTED),
     "einsum": computed(convolution.einsum, TESTED),
     "elu": computed(activation.elu, TESTED),
     "equal": moved(arithmetic.equal, TESTED),
@@ -138,7 +137,7 @@ OPERATORS: dict[str, Operator] = {
     "pixel_unshuffle": moved(shape.pixel_unshuffle, TESTED),
     "pow": computed(arithmetic.power, TESTED),
     "prelu": computed(activation.prelu, TESTED),
-    "quantize": computed(quantized.quantize, f"{INFERRED}; ties: {UNKNOWN}"),
+    "quantize": computed(quantized.quantize, f"{TESTED}; ties: {UNKNOWN}"),
     "range_1d": computed(shape.range_1d, TESTED),
     "real_div": computed(arithmetic.real_div, f"{TESTED}; of integers: {UNKNOWN}"),
     "reduce_argmax": moved(reduction.reduce_argmax, f"{TESTED}; among equal elements: {UNKNOWN} (MIL: not guaranteed)"),
