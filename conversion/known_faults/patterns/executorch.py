@@ -9,7 +9,8 @@ def padded_quantized_convolutions(network: Network) -> list[Operator]:
     found = []
     for operator in network.of(*CONVOLUTIONS):
         maker = network.maker(operator.first)
-        if maker is not None and maker.kind == "XNNStaticConstantPad" and operator.first.dtype == "int8":
+        padded = maker is not None and maker.kind == "XNNStaticConstantPad" and operator.first.dtype == "int8"
+        if padded and operator.options.get("output_min") == 0:
             found.append(operator)
     return found
 

@@ -94,7 +94,7 @@ def layer(scale):
 def xnn_padded(dtype):
     y = t("1", 1, 9, 9, 4, dtype=dtype)
     pad = op("XNNStaticConstantPad", {"input_id": t("0", 1, 8, 8, 4, dtype=dtype)}, y)
-    return net(pad, op("XNNConv2d", {"input1_id": y}, t("2", 1, 8, 8, 4, dtype=dtype)))
+    return net(pad, op("XNNConv2d", {"input1_id": y}, t("2", 1, 8, 8, 4, dtype=dtype), output_min=0.0))
 
 
 def xnn_pool(count):
