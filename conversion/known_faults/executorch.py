@@ -17,7 +17,7 @@ EXECUTORCH_FAULTS = (
         formats=EXECUTORCH,
         units=("cpu",),
         versions="1.0.0 and 1.3.1; closed",
-        pattern="an int8 convolution with ReLU behind a constant padding in int8 (`padding='same'` with an even kernel)",
+        pattern="an int8 convolution with ReLU behind an int8 constant padding (`padding='same'`, even kernel)",
         matches=padded_quantized_convolutions,
         wrong="the program fails when it is run",
         source=f"{TRACKER}/20517",
