@@ -39,13 +39,36 @@ class MetricFigures(Strict):
     drop_high: float
 
 
+Severity = Literal["wrong", "fails", "slow"]
+
+
+class FaultWarning(Strict):
+    """A fault of a runtime that was reported publicly and whose pattern an artifact has. It fails nothing.
+
+    `severity`: `wrong` values without an error, it `fails` to load or to run, or it is `slow` because the unit does not
+    take the operator. `units` are those it was seen on. `operators` names the first of the `count` operators that have
+    the pattern. `versions` says in which it was seen and in which it is mended, `remedy` what avoids it, `source` where
+    it was reported.
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    units: tuple[Unit, ...]
+    versions: str
+    operators: tuple[str, ...]
+    count: Int32
+    remedy: str
+    source: str
+
+
 class Verdict(Strict):
     """One artifact against the server model.
 
     `passed` is None where nothing here can run the artifact; `reason` says why. `inconclusive`: the interval of the
     metric's drop crosses the gate, so more test images are needed to be sure of `passed`. `steps_apart`: mean distance
     of an int8 artifact's outputs from those of the nearest other int8 artifact, in steps; `largest_steps_apart` the
-    largest single one.
+    largest single one. `warnings` are known faults of phones' runtimes; they do not count for `passed`.
     """
 
     name: str
@@ -66,6 +89,7 @@ class Verdict(Strict):
     metric: MetricFigures | None = None
     bytes: int
     bytes_ratio: float | None = None
+    warnings: tuple[FaultWarning, ...] = ()
 
     @property
     def snr_db(self) -> float | None:

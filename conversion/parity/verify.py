@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from samesight.contract.bundle import Bundle
 from samesight.contract.gates import gate_for
 from samesight.contract.manifest import Artifact
-from samesight.contract.verdicts import AppVerdict, Verdict, Verdicts, failures
+from samesight.contract.verdicts import AppVerdict, FaultWarning, Verdict, Verdicts, failures
+from samesight.conversion.known_faults.check import warnings_of
 from samesight.conversion.parity.judge import Judgement, beside_others, judge
 from samesight.conversion.parity.results import Results, run_artifacts, save_results
 from samesight.conversion.parity.run import Progress
@@ -26,7 +27,8 @@ def judge_bundle(bundle: Bundle, results: Results) -> Verdicts:
             record, gate = results.records[artifact.name], gate_for(artifact.precision, runner.unit)
             judgement = judge(record, bundle.spec, gate, results.cases, results.split)
             judgement = beside_others(judgement, record, results.records)
-            verdicts.append(_verdict(bundle, artifact, runner.title, judgement))
+            warnings = warnings_of(bundle.path(artifact), artifact.format)
+            verdicts.append(_verdict(bundle, artifact, runner.title, judgement, warnings))
         elif artifact.name in results.unable:
             unable, reason = results.unable[artifact.name]
             verdicts.append(_verdict(bundle, artifact, unable, Judgement(False, False, reason, {})))
@@ -71,7 +73,13 @@ def merge_apps(verdicts: Verdicts, new: Iterable[AppVerdict]) -> Verdicts:
     return verdicts.model_copy(update={"apps": apps, "passed": not failures(verdicts.artifacts, apps)})
 
 
-def _verdict(bundle: Bundle, artifact: Artifact, runner: str | None, judgement: Judgement) -> Verdict:
+def _verdict(
+    bundle: Bundle,
+    artifact: Artifact,
+    runner: str | None,
+    judgement: Judgement,
+    warnings: tuple[FaultWarning, ...] = (),
+) -> Verdict:
     fp32_artifacts = [a for a in bundle.manifest.artifacts if a.format == artifact.format and a.precision == "fp32"]
     return Verdict(
         name=artifact.name,
@@ -84,5 +92,6 @@ def _verdict(bundle: Bundle, artifact: Artifact, runner: str | None, judgement: 
         reason=judgement.reason,
         bytes=artifact.bytes,
         bytes_ratio=artifact.bytes / fp32_artifacts[0].bytes if fp32_artifacts else None,
+        warnings=warnings,
         **{"cases": 0, **judgement.figures},
     )

@@ -28,8 +28,8 @@ from samesight.conversion.preparation.equivalence import prove
 from samesight.conversion.preparation.graph import drop_unread_tensors, forget_history, shape_of
 from samesight.conversion.preparation.normalisation import normalise, prepend_normalisation
 from samesight.conversion.preparation.output_roles import canonical_output, check_channels
+from samesight.conversion.preparation.pools import name_pools, rewrite_pools
 from samesight.conversion.preparation.rewrites import (
-    drop_idle_ceilings,
     rewrite_attention,
     rewrite_flat_linears,
     rewrite_global_means,
@@ -155,7 +155,8 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
         "unshared": unshare(module),
         "batch norms fused": fuse_batch_norms(module),
         "activations rewritten": rewrite_prelu(module) + rewrite_relu6(module) + rewrite_activations(module),
-        "means rewritten": rewrite_global_means(module) + drop_idle_ceilings(module),
+        "pools rewritten": name_pools(module) + rewrite_pools(module),
+        "means rewritten": rewrite_global_means(module),
         "copies": rewrite_copies(module),
         "attention rewritten": rewrite_attention(module),
         "reshapes": rewrite_squeezes(module) + rewrite_softmax(module),

@@ -4,10 +4,8 @@
 |---|---|
 | prelu | after a linear layer ExecuTorch and Core ML refuse it; in int8 it stays float everywhere |
 | mean over height and width without keepdim | XNNPACK does not take it: the graph falls into two delegates |
-| avg_pool2d over the whole map | in int8 XNNPACK computes it in float |
-| adaptive_avg_pool2d to one value | quantizers give it the coarse scale of its input |
+| avg_pool2d over the whole map | in int8 float in XNNPACK; quantizers give it the coarse scale of its input |
 | relu6 | quantizers know it as hardtanh |
-| avg_pool2d with ceil_mode where it changes nothing | XNNPACK does not take it |
 | softmax over the last of three axes or more | XNNPACK takes that axis for the channels of an NHWC map |
 | scaled_dot_product_attention | torch's ONNX exporter refuses it for three axes |
 | squeeze, unsqueeze, flatten | XNNPACK takes reshapes with a known shape |
@@ -78,7 +76,7 @@ def rewrite_relu6(module: GraphModule) -> int:
 def rewrite_global_means(module: GraphModule) -> int:
     """The mean over all of height and width as `mean(keepdim=True)`, then a reshape where the axes were dropped."""
     count = 0
-    for node in nodes_of(module, [aten.mean.dim, aten.avg_pool2d.default, aten.adaptive_avg_pool2d.default]):
+    for node in nodes_of(module, [aten.mean.dim, aten.avg_pool2d.default]):
         image = node.args[0]
         if not isinstance(image, Node) or len(shape_of(image)) != 4:
             continue
@@ -100,8 +98,6 @@ def rewrite_global_means(module: GraphModule) -> int:
 
 def covers_the_whole_map(pool: Node, image: Node) -> bool:
     """Whether an average pool has one window, the whole image, and nothing but its values in it."""
-    if pool.target is aten.adaptive_avg_pool2d.default:
-        return shape_of(pool)[2:] == (1, 1)
     kernel, padding = argument(pool, 1, "kernel_size"), argument(pool, 3, "padding", [0, 0])
     divisor = argument(pool, 6, "divisor_override")
     return tuple(kernel) == shape_of(image)[2:] and not any(padding) and divisor is None
@@ -220,22 +216,4 @@ def rewrite_flat_linears(module: GraphModule) -> int:
         columns = add_tensor(module, f"{weight_node.target}_channels_last", ordered, node)
         node.args = (joined, columns, *node.args[2:])
         count += 1
-    return count
-
-
-def drop_idle_ceilings(module: GraphModule) -> int:
-    """`ceil_mode` of an average pool whose windows end with the image anyway."""
-    count = 0
-    for node in nodes_of(module, [aten.avg_pool2d.default]):
-        image = node.args[0]
-        kernel, padding = list(argument(node, 1, "kernel_size")), list(argument(node, 3, "padding", [0, 0]))
-        stride = list(argument(node, 2, "stride", [])) or kernel
-        if not isinstance(image, Node) or not argument(node, 4, "ceil_mode", False):
-            continue
-        sizes = zip(shape_of(image)[2:], kernel, stride, padding, strict=True)
-        if all((size + 2 * pad - window) % step == 0 for size, window, step, pad in sizes):
-            options = [argument(node, 5, "count_include_pad", True), argument(node, 6, "divisor_override")]
-            args = [image, kernel, stride, padding, False, *options]
-            replace(node, add_call(module, aten.avg_pool2d.default, args, node, node))
-            count += 1
     return count

@@ -38,6 +38,8 @@ LEAST_SCALE = 2.0**-12
 LARGEST = 1e3
 """The largest constant whose range an activation may share."""
 
+LARGEST_RANK = 5
+
 LAYERS = (aten.conv1d.default, aten.conv2d.default, aten.conv_transpose2d.input, aten.linear.default)
 ARITHMETIC = (aten.add.Tensor, aten.mul.Tensor)
 FUSED_ACTIVATIONS = (aten.relu.default, aten.hardtanh.default)
@@ -162,6 +164,15 @@ def is_float(node: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.dtype == torch.float32
 
 
+def is_window_partition(node: Node) -> bool:
+    """Whether a value is moved through more than five axes.
+
+    Core ML, which has five at most, joins such reshapes and permutations to others, but not across a quantization.
+    """
+    ranks = [len(each.meta["val"].shape) for each in (node, node.args[0]) if isinstance(each, Node)]
+    return max(ranks) > LARGEST_RANK
+
+
 def is_mask(model: GraphModule, node: Node) -> bool:
     """Whether an operator puts a number in that no scale may cover, as attention's masks do."""
     constants = [source for source in node.args if isinstance(source, Node) and source.op == "get_attr"]
@@ -204,7 +215,7 @@ class PhoneQuantizer(Quantizer):
                     annotate(node, {sources[0]: activation, **dict.fromkeys(sources[1:], shared)}, shared)
             elif node.target in MEANS:
                 annotate(node, {node.args[0]: activation}, activation)
-            elif node.target in SAME_SCALE:
+            elif node.target in SAME_SCALE and not is_window_partition(node):
                 source = node.args[0]
                 source_annotation = annotation_of(source)
                 if source_annotation is not None and source_annotation.output_qspec is not None:

@@ -9,7 +9,7 @@ from samesight.contract.gates import Gate, gate_for
 from samesight.contract.manifest import Artifact
 from samesight.contract.spec import ModelSpec
 from samesight.contract.tasks import TASKS
-from samesight.contract.verdicts import MetricFigures, RoleFigures, Verdict, Verdicts
+from samesight.contract.verdicts import FaultWarning, MetricFigures, RoleFigures, Verdict, Verdicts
 from samesight.conversion.formats import FORMATS
 from samesight.conversion.report.text import (
     TIMES,
@@ -106,6 +106,7 @@ class Row:
     loss: Loss | None
     size: Bar
     latency: Bar | None
+    warnings: tuple[FaultWarning, ...]
 
     @property
     def word(self) -> str:
@@ -145,6 +146,7 @@ def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -
                 verdict.bytes / largest,
             ),
             latency=_latency(verdict.name, latencies) if latencies else None,
+            warnings=verdict.warnings,
         )
         for number, verdict in enumerate(verdicts.artifacts)
     ]

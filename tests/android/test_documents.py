@@ -14,7 +14,7 @@ from samesight.contract.errors import SamesightError
 from samesight.contract.files import sha256
 from samesight.contract.manifest import parse_manifest
 from samesight.contract.spec import parse_spec
-from samesight.contract.verdicts import AppVerdict, Verdicts
+from samesight.contract.verdicts import AppVerdict, FaultWarning, Verdict, Verdicts
 from support.bundles import SPEC, write_bundle
 from support.random_cases import answer_cases, sentence_or
 
@@ -296,10 +296,36 @@ def test_a_bundle_s_golden_cases_are_met_to_the_byte(run, tmp_path):
     where = {"app": "an app", "device": "Maker Model", "system": "Android 16", "name": "tiny.fp32.onnx", "unit": "npu"}
     ran = AppVerdict(**where, passed=True, reason="", proof="timing", times=Times(load=3.0, first=2.0, steady=1.0))
     refused = AppVerdict(**where, passed=None, reason="not used")
-    verdicts = Verdicts(manifest_sha256=bundle.manifest_sha256(), passed=True, artifacts=(), apps=(ran, refused))
+    warning = FaultWarning(
+        id="a-fault",
+        title="t",
+        severity="slow",
+        units=("gpu", "npu"),
+        versions="1",
+        count=4,
+        operators=("ADD 1",),
+        remedy="another",
+        source="https://example.org/1",
+    )
+    judged = Verdict(
+        name="tiny.fp32.onnx",
+        format="onnx",
+        precision="fp32",
+        unit="cpu",
+        runner="a runtime",
+        passed=True,
+        reason="",
+        cases=2,
+        bytes=7,
+        warnings=(warning,),
+    )
+    sealed = bundle.manifest_sha256()
+    verdicts = Verdicts(manifest_sha256=sealed, passed=True, artifacts=(judged,), apps=(ran, refused))
     bundle.write_verdicts(verdicts)
     known = "tiny tiny.fp32.onnx,tiny.fp16.mlpackage 000:met,001:met"
-    assert run("bundles", [{"folder": str(bundle.folder)}]) == [f"{known} true NPU 1.0 NPU null"]
+    assert run("bundles", [{"folder": str(bundle.folder)}]) == [
+        f"{known} true NPU 1.0 NPU null a-fault SLOW [GPU, NPU] [ADD 1] 4"
+    ]
     change_listed(bundle.folder, "golden/001.input", lambda data: data[:-1] + bytes([data[-1] ^ 1]))
     assert run("bundles", [{"folder": str(bundle.folder)}]) == [f"{known.replace('001:met', '001:other tensor')} null"]
 

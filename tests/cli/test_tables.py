@@ -5,8 +5,9 @@ import signal
 
 import pytest
 
-from samesight.cli.tables import columns_that_fit, figures_of, reasons_of, word_of
-from samesight.contract.verdicts import MetricFigures, Verdict
+from samesight.cli.tables import columns_that_fit, figures_of, reasons_of, warning_lines, word_of
+from samesight.cli.verify import as_plain
+from samesight.contract.verdicts import FaultWarning, MetricFigures, Verdict, Verdicts
 from samesight.conversion.workflow import interrupts
 
 ROWS = [("artifact", "SNR dB", "agree"), ("a.fp32.onnx", "120.0", "100.0%")]
@@ -35,6 +36,39 @@ def test_verdicts_that_prove_too_little_have_a_word_of_their_own_and_one_reason(
     words = [word_of(verdict) for verdict in (*doubtful, failed, passed)]
     assert words == ["inconclusive", "inconclusive", "fail", "pass"]
     assert reasons_of([*doubtful, failed, passed]) == {"3 / 36": ["a", "b"], "too noisy": ["c"]}
+
+
+def test_known_faults_are_a_line_each():
+    warning = FaultWarning(
+        id="litert-gpu-select",
+        title="SELECT is refused",
+        severity="fails",
+        units=("gpu", "npu"),
+        versions="2.1",
+        operators=("SELECT 3",),
+        count=1,
+        remedy="RELU",
+        source="https://example.org/1",
+    )
+    about = {
+        "format": "litert",
+        "unit": "cpu",
+        "runner": "LiteRT",
+        "passed": True,
+        "reason": "",
+        "cases": 1,
+        "bytes": 1,
+    }
+    warned = [Verdict(name=f"a.{p}.tflite", precision=p, warnings=(warning,), **about) for p in ("fp32", "fp16")]
+    plain = Verdict(name="a.int8.tflite", precision="int8", **about)
+    verdicts = Verdicts(manifest_sha256="0" * 64, passed=True, artifacts=(*warned, plain))
+    assert warning_lines(verdicts) == [
+        "known faults of phones' runtimes: 1; docs/known-faults.md and --json say what avoids them",
+        "  litert-gpu-select (does not run on GPU/NPU): a.fp32.tflite, a.fp16.tflite",
+    ]
+    assert warning_lines(verdicts.model_copy(update={"artifacts": (plain,)})) == []
+    rows = as_plain(verdicts)["artifacts"]
+    assert rows[0]["warnings"] == [warning.model_dump(mode="json")] and rows[2]["warnings"] == []
 
 
 def test_an_interrupt_that_was_swallowed_is_not_lost():

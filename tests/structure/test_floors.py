@@ -14,6 +14,7 @@ CONVERSION = (
     "apps",
     "parity",
     "workflow",
+    "known_faults",
     "formats",
     "runners",
     "sources",

@@ -139,15 +139,17 @@ def advance(step: Step, values: list[Value], path: Path, release: bool = True) -
             values[slot] = None
 
 
+def slots_of(step: Step) -> set[int]:
+    """The slots that a step reads; in a list of values some may be constants."""
+    return {slot for _, slots, _ in step.arguments for slot in (slots if isinstance(slots, tuple) else (slots,))}
+
+
 def with_releases(steps: Sequence[Step], retained: set[int]) -> list[Step]:
     """Each step with the slots that no later step reads, but for those in `retained`."""
     needed_later = set(retained)
     reversed_steps = []
     for step in reversed(steps):
-        read_slots = {
-            slot for _, slots, _ in step.arguments for slot in (slots if isinstance(slots, tuple) else (slots,))
-        }
-        free = (read_slots | {slot for slot, _ in step.results}) - needed_later
+        free = (slots_of(step) | {slot for slot, _ in step.results}) - needed_later
         needed_later |= free
         reversed_steps.append(dataclasses.replace(step, released=tuple(sorted(free))))
     return reversed_steps[::-1]

@@ -24,6 +24,7 @@ from samesight.conversion.runners.coreml.bound_operator import (
     constant_or_slot,
     declared_of,
     slot_of,
+    slots_of,
     step_of,
     with_releases,
 )
@@ -174,6 +175,7 @@ def compile_function(package: Package, function: Any) -> Evaluator:
     for var in function.outputs:
         places.setdefault(var.name, constant_or_slot(var, slots, constants))
     output_slots = {places[name] for name in arrays}
+    read_slots = output_slots | {slot for step in steps for slot in slots_of(step)}
     inputs = tuple(
         Input(declared_of(function.inputs[item.name]), image_input(item)) for item in package.description.input
     )
@@ -185,7 +187,7 @@ def compile_function(package: Package, function: Any) -> Evaluator:
         metadata=package.metadata,
         quantized=quantized,
         steps=tuple(with_releases(steps, output_slots | set(constants))),
-        constants={slot: constants[slot] for slot in output_slots & set(constants)},
+        constants={slot: constants[slot] for slot in read_slots & set(constants)},
         places=places,
         slot_count=len(slots),
     )

@@ -11,13 +11,14 @@ from rich.table import Table
 
 from samesight.cli.terminal import cell, raw_stderr
 from samesight.contract.spec import ModelSpec
-from samesight.contract.verdicts import Verdict, Verdicts
+from samesight.contract.verdicts import Severity, Verdict, Verdicts
 from samesight.conversion.runners.bench import Latencies
 from samesight.conversion.workflow import interrupts
 
 # Width of tables that are written to a file or another program.
 WIDTH = 160
 COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "not run": "yellow"}
+SEVERITIES: dict[Severity, str] = {"wrong": "wrong values", "fails": "does not run", "slow": "slow"}
 
 
 @contextmanager
@@ -62,6 +63,8 @@ def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
         console.print("golden cases only: the bundle has no test split")
     for reason, names in reasons_of(verdicts.artifacts).items():
         console.print(cell(f"{', '.join(names)}: {reason}"), highlight=False)
+    for line in warning_lines(verdicts):
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def reasons_of(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
@@ -71,6 +74,20 @@ def reasons_of(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
         if not verdict.passed or verdict.inconclusive:
             reasons.setdefault(verdict.reason, []).append(verdict.name)
     return reasons
+
+
+def warning_lines(verdicts: Verdicts) -> list[str]:
+    """How many known faults of phones' runtimes the artifacts have, and a line for each; nothing if there are none."""
+    warned: dict[str, list[str]] = {}
+    for verdict in verdicts.artifacts:
+        for warning in verdict.warnings:
+            units = "/".join(unit.upper() for unit in warning.units)
+            title = f"{warning.id} ({SEVERITIES[warning.severity]} on {units})"
+            warned.setdefault(title, []).append(verdict.name)
+    if not warned:
+        return []
+    first = f"known faults of phones' runtimes: {len(warned)}; docs/known-faults.md and --json say what avoids them"
+    return [first, *(f"  {title}: {', '.join(names)}" for title, names in warned.items())]
 
 
 def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:

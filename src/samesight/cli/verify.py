@@ -21,7 +21,7 @@ Examples:
 
 Exit code 0: every artifact that can run here passed. 1: a gate was missed, or there is no such bundle or data. 2: wrong
 options. With --json, standard output is empty unless there are verdicts.
-docs/parity.md explains the figures and the gates."""
+docs/parity.md explains the figures and the gates, docs/known-faults.md the faults."""
 
 
 @click.command(epilog=EPILOG)
@@ -57,6 +57,8 @@ def verify(
     Figures: signal-to-noise ratio of each raw output in dB, agreement of answers, and the task metric on the test
     split with a 95 % interval of what is lost. The verdicts are written to BUNDLE/parity.json, unless
     --artifact or --data ask for a part or for other data.
+
+    Known faults of phones' runtimes whose pattern an artifact has are listed; they fail nothing.
 
     --apps and --device-results add what an app's own code makes of the golden cases, on this computer or on a phone, to
     the verdicts; artifacts that were judged before are not run again.
@@ -127,6 +129,7 @@ def as_plain(verdicts: "Verdicts") -> dict[str, object]:
                 "bytes": v.bytes,
                 "passed": v.passed,
                 "reason": v.reason,
+                "warnings": [warning.model_dump(mode="json") for warning in v.warnings],
             }
             for v in verdicts.artifacts
         ],

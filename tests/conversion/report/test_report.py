@@ -68,14 +68,18 @@ def examples_of(task, count=24):
     return made
 
 
-def model_of(task, noise=0.0):
+def model_of(task, noise=0.0, ceiling=0):
     """ONNX bytes: the mean colour of the image, or of each cell, against grey; boxes that fill their cell."""
     random = np.random.default_rng(3)
     colours = np.eye(3) * 1.5 - 0.5
     gain = 0.08 if task == "detection" else 0.8
     weights = (gain * colours + noise * gain * random.normal(size=(3, 3))).astype(np.float32)
     tensors = {"w": weights.reshape(3, 3, 1, 1), "b": np.full(3, -7.0 if task == "detection" else 0.0, np.float32)}
-    steps = [helper.make_node("AveragePool", ["image"], ["cells"], kernel_shape=[CELL] * 2, strides=[CELL] * 2)]
+    steps = [
+        helper.make_node(
+            "AveragePool", ["image"], ["cells"], kernel_shape=[CELL] * 2, strides=[CELL] * 2, ceil_mode=ceiling
+        )
+    ]
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, SHAPES[task]["logits"])]
     if task == "classification":
         steps += [
@@ -256,6 +260,21 @@ def test_a_bundle_that_passes_and_one_of_which_nothing_ran(build):
     verdicts = verify_bundle(bundle).model_copy(update={"passed": True, "artifacts": tuple(unknown)})
     none = Page(render(bundle, seen, verdicts, None, MACHINE))
     assert none.rows["h-verdict"] == "Not verified" and "Passed" not in none.text and none.faults == []
+
+
+def test_known_faults_are_warnings_beside_the_verdict(build, tmp_path):
+    """An idle ceiling changes nothing here, so the artifact passes; Core ML's execution provider does not take it."""
+    plain = build("classification", only=("tiny.fp32.onnx",))
+    files = [("tiny.fp32.onnx", "onnx", "fp32", model_of("classification", ceiling=1))]
+    bundle = bundle_of(tmp_path / "warned", plain.spec, files)
+    (verdict,) = verify_bundle(bundle).artifacts
+    assert verdict.passed and [warning.id for warning in verdict.warnings] == ["onnx-coreml-ceiling"]
+    assert bundle.verdicts().artifacts == (verdict,)
+    assert verify_bundle(plain).artifacts[0].warnings == ()
+    page = Page(page_of(bundle))
+    assert page.faults == [] and page.rows["h-verdict"] == "Passed" and "onnx-coreml-ceiling" in page.text
+    assert "1 known fault of phones' runtimes" in page.text and "GPU/NPU Core ML's execution provider" in page.text
+    assert "known fault" not in Page(page_of(plain)).text and "https:" not in page_of(bundle)
 
 
 @pytest.mark.parametrize("task", ["classification", "detection"])

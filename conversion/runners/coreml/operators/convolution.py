@@ -81,6 +81,26 @@ def conv_transpose(
     return made if bias is None else made + bias.reshape(-1, *(1,) * len(extent))
 
 
+def windows(
+    size: Ints, kernel_sizes: Ints, strides: Ints, pad_type: str, pad: Ints, ceil_mode: bool
+) -> list[tuple[int, int]]:
+    """Elements before and after each axis, so that every window of a pool lies inside.
+
+    With `ceil_mode` the windows that hang over the end are counted as MIL documents it: one that would begin behind
+    the map and its padding before is dropped only if the axis is padded.
+    """
+    both = padding(pad_type, pad, size, kernel_sizes, strides)
+    if not ceil_mode:
+        return both
+    made = []
+    for length, kernel, stride, (before, after) in zip(size, kernel_sizes, strides, both, strict=True):
+        count = -(-(length + before + after - kernel) // stride) + 1
+        if before + after > 0 and (count - 1) * stride >= length + (before + after) / 2:
+            count -= 1
+        made.append((before, max(after, (count - 1) * stride + kernel - length - before)))
+    return made
+
+
 def avg_pool(
     x: Tensor,
     kernel_sizes: Ints,
@@ -90,43 +110,50 @@ def avg_pool(
     ceil_mode: bool,
     exclude_padding_from_average: bool,
 ) -> Tensor:
-    """Means of windows; whether zeros of the padding are counted is the last argument."""
-    both = padding(pad_type, pad, tuple(x.shape[2:]), kernel_sizes, strides)
+    """Means of windows; whether zeros of the padding are counted is the last argument.
+
+    Core ML counts what `ceil_mode` adds behind the end like padding, unlike torch: a window that hangs over is divided
+    by the whole kernel, or by its elements if padding is excluded.
+    """
+    both = windows(tuple(x.shape[2:]), kernel_sizes, strides, pad_type, pad, ceil_mode)
     pool = AVERAGES[len(both) - 1]
     if all(before == after <= kernel // 2 for (before, after), kernel in zip(both, kernel_sizes, strict=True)):
         before = [pair[0] for pair in both]
-        return pool(x, kernel_sizes, strides, before, ceil_mode, not exclude_padding_from_average)
-    means = pool(pad_axes(x, both), kernel_sizes, strides, 0, ceil_mode)
+        return pool(x, kernel_sizes, strides, before, False, not exclude_padding_from_average)
+    means = pool(pad_axes(x, both), kernel_sizes, strides)
     if not exclude_padding_from_average:
         return means
-    return means / pool(pad_axes(torch.ones_like(x), both), kernel_sizes, strides, 0, ceil_mode)
+    shares = pool(pad_axes(torch.ones_like(x), both), kernel_sizes, strides)
+    if not shares.all():
+        raise NotImplementedError("mean of a window without elements")
+    return means / shares
 
 
 def max_pool(x: Tensor, kernel_sizes: Ints, strides: Ints, pad_type: str, pad: Ints, ceil_mode: bool) -> Tensor:
-    """Maxima of windows."""
-    both = padding(pad_type, pad, tuple(x.shape[2:]), kernel_sizes, strides)
+    """Maxima of windows; padding and what `ceil_mode` adds never win."""
+    both = windows(tuple(x.shape[2:]), kernel_sizes, strides, pad_type, pad, ceil_mode)
     pool = MAXIMA[len(both) - 1]
     if all(before == after <= kernel // 2 for (before, after), kernel in zip(both, kernel_sizes, strict=True)):
-        return pool(x, kernel_sizes, strides, [before for before, _ in both], 1, ceil_mode)
-    return pool(pad_axes(x, both, -torch.inf), kernel_sizes, strides, 0, 1, ceil_mode)
+        return pool(x, kernel_sizes, strides, [before for before, _ in both])
+    return pool(pad_axes(x, both, -torch.inf), kernel_sizes, strides)
 
 
 def l2_pool(x: Tensor, kernel_sizes: Ints, strides: Ints, pad_type: str, pad: Ints, ceil_mode: bool) -> Tensor:
     """Square roots of the sums of squares of windows."""
-    if ceil_mode:
-        raise NotImplementedError("l2_pool with ceil_mode")
-    both = padding(pad_type, pad, tuple(x.shape[2:]), kernel_sizes, strides)
+    both = windows(tuple(x.shape[2:]), kernel_sizes, strides, pad_type, pad, ceil_mode)
     count = float(torch.tensor(kernel_sizes).prod())
     return (AVERAGES[len(both) - 1](pad_axes(x * x, both), kernel_sizes, strides) * count).sqrt()
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`x · weightᵀ + bias`; x [..., D_in], weight [D_out, D_in]."""
-    return functional.linear(x, weight, bias)
+    """`x · weightᵀ + bias`; x [..., D_in], weight [D_out, D_in], which may be integers."""
+    return functional.linear(x, weight.to(x.dtype), None if bias is None else bias.to(x.dtype))
 
 
 def matmul(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) -> Tensor:
-    """Product of matrices in the last two axes."""
+    """Product of matrices in the last two axes; one of them may be integers."""
+    kind = torch.promote_types(x.dtype, y.dtype)
+    x, y = x.to(kind), y.to(kind)
     left = x.mT if transpose_x and x.dim() > 1 else x
     right = y.mT if transpose_y and y.dim() > 1 else y
     return left @ right

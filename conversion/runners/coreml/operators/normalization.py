@@ -41,8 +41,14 @@ def l2_norm(x: Tensor, epsilon: float) -> Tensor:
 
 
 def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
-    """`x / (k + alpha / size · s) ^ beta`, s: the sum of squares over `size` neighbouring channels."""
-    return functional.local_response_norm(x, size, alpha, beta, k)
+    """`x / (k + alpha / size · s) ^ beta`, s: the sum of squares over `size` neighbours in the third axis from the end.
+
+    That is the channel of a map [N, C, H, W]. Of lines [N, C, D] it is N: Apple's own test (coremltools,
+    TestNormalizationLocalResponseNorm) expects values in which no channel knows its neighbours.
+    """
+    before, after = size // 2, (size - 1) // 2
+    squares = functional.pad(x.square().movedim(-3, -1), (before, after)).unfold(-1, size, 1).sum(-1).movedim(-1, -3)
+    return x / (k + alpha / size * squares) ** beta
 
 
 def _standardise(x: Tensor, axes: Ints, epsilon: float) -> Tensor:

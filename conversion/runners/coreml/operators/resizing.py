@@ -60,17 +60,29 @@ def upsample_bilinear(
     return resize_bilinear(x, height, width, mode)
 
 
+def nearest(x: Tensor, axis: int, target: int) -> Tensor:
+    """Sample i of an axis is the element at floor((i + 1/2) · source / target), as Apple's tests have it.
+
+    coremltools takes this operator for TensorFlow's with half-pixel centres, and notes that one sample of a longer
+    axis is another element than TensorFlow's (rdar://79699954), not which.
+    """
+    source = x.shape[axis]
+    if target == 1 < source:
+        raise NotImplementedError("nearest neighbour for one sample of a longer axis")
+    places = torch.div((2 * torch.arange(target) + 1) * source, 2 * target, rounding_mode="floor")
+    return x.index_select(axis, places)
+
+
 def resize_nearest_neighbor(x: Tensor, target_size_height: int, target_size_width: int) -> Tensor:
-    """Sample i of an axis is the element at floor(i · source / target)."""
-    for axis, target in ((-2, target_size_height), (-1, target_size_width)):
-        source = x.shape[axis]
-        x = x.index_select(axis, torch.div(torch.arange(target) * source, target, rounding_mode="floor"))
-    return x
+    """Both last axes resized by `nearest`."""
+    return nearest(nearest(x, -2, target_size_height), -1, target_size_width)
 
 
 def upsample_nearest_neighbor(x: Tensor, scale_factor_height: float, scale_factor_width: float) -> Tensor:
-    """`resize_nearest_neighbor` by factors."""
-    return resize_nearest_neighbor(x, *_scaled(x, scale_factor_height, scale_factor_width))
+    """Sample i of one of the last two axes is the element at floor(i · source / target), unlike `nearest`."""
+    for axis, target in zip((-2, -1), _scaled(x, scale_factor_height, scale_factor_width), strict=True):
+        x = x.index_select(axis, torch.div(torch.arange(target) * x.shape[axis], target, rounding_mode="floor"))
+    return x
 
 
 def resize(x: Tensor, shape: Ints, resized_dims: int, interpolation_mode: str, sampling_mode: str) -> Tensor:
@@ -82,7 +94,7 @@ def resize(x: Tensor, shape: Ints, resized_dims: int, interpolation_mode: str, s
         if interpolation_mode == "LINEAR":
             x = interpolate(x, -back, grid(source, target, sampling_mode))
         elif sampling_mode == "DEFAULT":
-            x = x.index_select(-back, torch.div(torch.arange(target) * source, target, rounding_mode="floor"))
+            x = nearest(x, -back, target)
         else:
             raise NotImplementedError(f"nearest neighbours with sampling mode {sampling_mode}")
     return x

@@ -23,8 +23,12 @@ def shape(x: Tensor, output_dtype: str = "int32") -> Tensor:
 
 
 def reshape(x: Tensor, shape: Ints) -> Tensor:
-    """The same values in another shape; 0 keeps an axis, -1 takes what is left."""
-    return x.reshape([x.shape[axis] if length == 0 else length for axis, length in enumerate(shape)])
+    """The same values in another shape; -1 takes what is left, 0 keeps the axis with that place from the right.
+
+    A 0 without such an axis is 1 (iOS 17; before, both shapes have the same number of axes).
+    """
+    kept = (1,) * (len(shape) - x.dim()) + tuple(x.shape)[max(0, x.dim() - len(shape)) :]
+    return x.reshape([kept[axis] if length == 0 else length for axis, length in enumerate(shape)])
 
 
 def reshape_like(

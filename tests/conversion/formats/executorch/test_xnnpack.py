@@ -236,7 +236,7 @@ def test_a_ceiling_without_effect_does_not_split_the_graph(monkeypatch, tmp_path
     made = fp32(prepared, tmp_path)
     assert made.delegated == 1.0
     assert ratio(made, lambda p: prepared.module(pixels_of(p[None]))[0], spec) > 90
-    monkeypatch.setattr(prepare_module, "drop_idle_ceilings", lambda module: 0)
+    monkeypatch.setattr(prepare_module, "rewrite_pools", lambda module: 0)
     assert fp32(prepare(export(network), spec), tmp_path).delegated < 1.0
 
 

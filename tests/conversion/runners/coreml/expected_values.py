@@ -107,8 +107,25 @@ def pool(rng, reduce, value):
     inputs = {"x": x, "kernel_sizes": kernel, "strides": strides, "pad_type": kind}
     if pad is not None:
         inputs["pad"] = pad
+    if kind in ("valid", "custom") and all(before == after for before, after in both) and rng.random() < 0.6:
+        inputs["ceil_mode"] = True
+        both = with_overhang(size, kernel, strides, both)
     view = windows(x.astype(np.float64), kernel, strides, both, value)
     return inputs, reduce(view, tuple(range(-rank, 0)))
+
+
+def with_overhang(size, kernel, strides, both):
+    """MIL's `ceil_mode`: what hangs over is more padding at the end (apple/coremltools#2772).
+
+    A last window behind the map and its padding before is dropped, if there is padding.
+    """
+    extended = []
+    for length, extent, stride, (before, after) in zip(size, kernel, strides, both, strict=True):
+        starts = list(range(0, length + before + after - extent + stride, stride))
+        if before and starts[-1] >= length + before:
+            starts.pop()
+        extended.append((before, max(after, starts[-1] + extent - length - before)))
+    return extended
 
 
 def max_pool(rng):
@@ -278,20 +295,25 @@ def upsample_bilinear(rng):
     return inputs, bilinear(x, height, width, mode)
 
 
-def nearest(x, height, width):
-    rows = [math.floor(i * x.shape[-2] / height) for i in range(height)]
-    columns = [math.floor(j * x.shape[-1] / width) for j in range(width)]
+def nearest(x, height, width, centre):
+    """`centre` is where in the first sample its position is: 1/2 for resize, 0 for upsample."""
+    rows = [math.floor((i + centre) * x.shape[-2] / height) for i in range(height)]
+    columns = [math.floor((j + centre) * x.shape[-1] / width) for j in range(width)]
     return x[..., rows, :][..., columns]
 
 
 def resize_nearest_neighbor(rng):
+    """As TensorFlow with half-pixel centres: coremltools' TensorFlow frontend, whose tests run on Core ML."""
     x, height, width = image_and_target(rng)
-    return {"x": x, "target_size_height": height, "target_size_width": width}, nearest(x, height, width)
+    height, width = (max(target, 2) for target in (height, width))
+    return {"x": x, "target_size_height": height, "target_size_width": width}, nearest(x, height, width, 0.5)
 
 
 def upsample_nearest_neighbor(rng):
-    x, height, width = normal(rng, 1, 2, 3, 4), *(int(n) for n in rng.integers(1, 4, 2))
-    return {"x": x, "scale_factor_height": height, "scale_factor_width": width}, nearest(x, 3 * height, 4 * width)
+    """Fractions as in Apple's TestUpsampleNearestNeighborFractionalScales: 2 of 3 elements are the first two."""
+    x, height, width = normal(rng, 1, 2, 3, 3), int(rng.integers(1, 4)), [0.67, 1.0, 1.34, 2.0][rng.integers(4)]
+    inputs = {"x": x, "scale_factor_height": FLOAT(height), "scale_factor_width": FLOAT(width)}
+    return inputs, nearest(x, 3 * height, math.floor(3 * width), 0)
 
 
 def update(old, new, mode):

@@ -260,7 +260,7 @@ def gather(rng):
 def gather_along_axis(rng):
     x = normal(rng, *shape(rng, 3))
     axis = int(axis_of(rng, 3))
-    return {"x": x, "indices": integers(rng, x.shape, -x.shape[axis], x.shape[axis]), "axis": np.int32(axis)}
+    return {"x": x, "indices": integers(rng, x.shape, 0, x.shape[axis]), "axis": np.int32(axis)}
 
 
 def clip(rng):

@@ -27,6 +27,28 @@ data class MetricFigures(
     val dropHigh: Double,
 )
 
+/** How bad a known fault is: wrong values without an error, it does not run, or the unit does not take the operator. */
+enum class Severity { WRONG, FAILS, SLOW }
+
+/**
+ * A fault of a runtime that was reported publicly and whose pattern an artifact has. It fails nothing.
+ *
+ * @property units those it was seen on.
+ * @property versions in which it was seen and in which it is mended.
+ * @property operators the first of the [count] operators that have the pattern.
+ */
+data class FaultWarning(
+    val id: String,
+    val title: String,
+    val severity: Severity,
+    val units: List<ComputeUnit>,
+    val versions: String,
+    val operators: List<String>,
+    val count: Int,
+    val remedy: String,
+    val source: String,
+)
+
 /**
  * One artifact against the server model.
  *
@@ -34,6 +56,7 @@ data class MetricFigures(
  * @property inconclusive the interval of the metric's drop crosses the gate.
  * @property stepsApart mean distance of an int8 artifact's outputs from those of the nearest other, in steps of the
  *     output.
+ * @property warnings known faults of phones' runtimes; they do not count for [passed].
  */
 data class Verdict(
     val name: String,
@@ -54,6 +77,7 @@ data class Verdict(
     val metric: MetricFigures?,
     val bytes: Long,
     val bytesRatio: Double?,
+    val warnings: List<FaultWarning>,
 ) {
     /** The lowest pooled ratio over the raw outputs; null where all are exact or nothing ran. */
     val snrDb: Double?
@@ -149,6 +173,20 @@ private fun verdict(fields: Fields) =
         metric = fields.optional("metric", null) { orNull { fields("MetricFigures", ::metricFigures) } },
         bytes = fields.required("bytes") { whole() },
         bytesRatio = fields.figure("bytes_ratio"),
+        warnings = fields.optional("warnings", emptyList()) { list { fields("FaultWarning", ::faultWarning) } },
+    )
+
+private fun faultWarning(fields: Fields) =
+    FaultWarning(
+        id = fields.required("id") { text() },
+        title = fields.required("title") { text() },
+        severity = fields.required("severity") { choice(Severity.entries) },
+        units = fields.required("units") { list { choice(ComputeUnit.entries) } },
+        versions = fields.required("versions") { text() },
+        operators = fields.required("operators") { list { text() } },
+        count = fields.required("count") { int() },
+        remedy = fields.required("remedy") { text() },
+        source = fields.required("source") { text() },
     )
 
 private fun Fields.figure(name: String): Double? = optional(name, null) { orNull { number() } }

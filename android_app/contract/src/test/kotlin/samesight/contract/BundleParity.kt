@@ -12,7 +12,9 @@ internal fun bundleParity(case: JsonObject): String {
     val cases = bundle.goldenCases().joinToString(",") { goldenCase(it, bundle.spec) }
     val verdicts = bundle.verdicts()
     val apps = verdicts?.apps.orEmpty().joinToString("") { " ${it.unit} ${it.times?.steady}" }
-    return "${bundle.spec.name} $names $cases ${verdicts?.passed}$apps"
+    val warnings = verdicts?.artifacts.orEmpty().flatMap { it.warnings }
+    val faults = warnings.joinToString("") { " ${it.id} ${it.severity} ${it.units} ${it.operators} ${it.count}" }
+    return "${bundle.spec.name} $names $cases ${verdicts?.passed}$apps$faults"
 }
 
 private fun goldenCase(case: GoldenCase, spec: ModelSpec): String {
