@@ -26,7 +26,7 @@ def judge_bundle(bundle: Bundle, results: Results) -> Verdicts:
             runner = runner_of(artifact.format)
             record, gate = results.records[artifact.name], gate_for(artifact.precision, runner.unit)
             judgement = judge(record, bundle.spec, gate, results.cases, results.split)
-            judgement = beside_others(judgement, record, results.records)
+            judgement = beside_others(judgement, record, results.records, results.cases)
             warnings = warnings_of(bundle.path(artifact), artifact.format)
             verdicts.append(_verdict(bundle, artifact, runner.title, judgement, warnings))
         elif artifact.name in results.unable:

@@ -5,7 +5,7 @@ fused, operators rewritten that a converter cannot take, outputs split into role
 biases made unequal, everything exported anew for a contiguous input of batch 1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -51,12 +51,14 @@ class Prepared:
 
     `exported` takes float32 [1,C,H,W], contiguous, values 0..255, and returns one tensor per role in the order of
     `spec.roles`. `decibels` is how well it agrees with the original network. `changes` counts what each pass did.
+    `notes` are for people.
     """
 
     spec: ModelSpec
     exported: ExportedProgram
     decibels: float
     changes: dict[str, int]
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def module(self) -> GraphModule:
@@ -177,20 +179,28 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
     prepared_module = exported.module(check_guards=False)
     reference = original.module(check_guards=False)
 
-    def outputs_of(tensor: torch.Tensor) -> list[torch.Tensor]:
-        returned = reference(tensor)
-        if isinstance(returned, Mapping):
-            return [returned[name] for name in spec.outputs.tensors]
-        return [leaf for leaf in pytree.tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
-
-    ratio = prove(
-        outputs_of,
+    proof = prove(
+        lambda tensor: outputs_in_order(reference(tensor), spec),
         prepared_module,
+        lambda: in_float64(original, spec),
         lambda pixels: normalise(pixels, spec.input),
         spec,
         None if samples is None else pixels_of(samples),
     )
-    return Prepared(spec, exported, ratio, changes)
+    return Prepared(spec, exported, proof.decibels, changes, proof.notes)
+
+
+def outputs_in_order(returned: Any, spec: ModelSpec) -> list[torch.Tensor]:
+    """What a network returns, in the order of the spec's outputs."""
+    if isinstance(returned, Mapping):
+        return [returned[name] for name in spec.outputs.tensors]
+    return [leaf for leaf in pytree.tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
+
+
+def in_float64(program: ExportedProgram, spec: ModelSpec) -> Callable[[torch.Tensor], list[torch.Tensor]]:
+    """A program as a function that computes in float64."""
+    module = program.module(check_guards=False).double()
+    return lambda tensor: outputs_in_order(module(tensor), spec)
 
 
 def input_and_output(module: GraphModule) -> tuple[Node, Node]:

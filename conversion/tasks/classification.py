@@ -42,6 +42,14 @@ def agree(server: ImageAnswers, candidate: ImageAnswers, iou: float) -> Agreemen
     return AgreementCounts([(server[0], candidate[0])] if same else [], 1.0, [])
 
 
+def ties(case: GoldenCase, candidate: ImageAnswers, spec: ModelSpec, noise: float, iou: float) -> float:
+    """1.0 where another class is first whose logit is within `noise` of the server's first, else 0.0."""
+    if not case.answers or not candidate or candidate[0].index == case.answers[0].index:
+        return 0.0
+    logits = case.outputs["logits"].reshape(-1)
+    return float(logits[case.answers[0].index] - logits[candidate[0].index] <= noise)
+
+
 def answer_faults(cases: Sequence[GoldenCase], predictions: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
     """A threshold that the contract does not have, another order, and scores without their activation."""
     expected = [case.answers for case in cases]
@@ -75,6 +83,7 @@ CLASSIFICATION = TaskParity(
     stored_answers=lambda image_answers: image_answers[:1],
     shown_answers=_all_answers,
     agree=agree,
+    ties=ties,
     answering=None,
     answer_faults=answer_faults,
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from samesight.contract.answers import Answer
 from samesight.contract.detection import reaches_threshold
+from samesight.contract.golden import GoldenCase
 from samesight.contract.spec import Detection, ModelSpec
 from samesight.conversion.tasks.average_precision import MOST_DETECTIONS, match_example, weighted_precision
 from samesight.conversion.tasks.detection_faults import answer_faults
@@ -54,6 +55,17 @@ def agree(server: ImageAnswers, candidate: ImageAnswers, iou: float) -> Agreemen
     )
 
 
+def ties(case: GoldenCase, candidate: ImageAnswers, spec: ModelSpec, noise: float, iou: float) -> float:
+    """Half of the boxes of one side alone whose score is so near the threshold that `noise` moves it across."""
+    threshold = rule_of(spec).score_threshold
+    # A sigmoid's and a softmax's slope is 1/4 at most.
+    margin = noise if spec.outputs.activation == "none" else noise / 4
+    columns, _ = match_answers(case.answers, candidate, iou)
+    alone = [answer for answer, column in zip(case.answers, columns, strict=True) if column is None]
+    alone += [answer for position, answer in enumerate(candidate) if position not in columns]
+    return 0.5 * sum(answer.score - threshold <= margin for answer in alone)
+
+
 DETECTION = TaskParity(
     metric_name="map50",
     metric_title="mAP50",
@@ -62,6 +74,7 @@ DETECTION = TaskParity(
     stored_answers=lambda image_answers: image_answers,
     shown_answers=shown_answers,
     agree=agree,
+    ties=ties,
     answering=reaches_threshold,
     answer_faults=answer_faults,
 )

@@ -59,6 +59,8 @@ class TaskParity:
         stored_answers: those of an image's answers that `server.json` holds.
         shown_answers: those of the answers under `ranking_spec` that the model's own spec would give.
         agree: which answers of one image are the same; the float is the IoU of the same box.
+        ties: how many of the answers on which both sides differ (as `AgreementCounts.all` counts them) the server model
+            itself gave by a margin below a noise of its logits, in their unit.
         answering: bool [N], the positions of the outputs whose score reaches the threshold; None for a task without.
         answer_faults: the faults after the network that this task alone has.
     """
@@ -70,5 +72,6 @@ class TaskParity:
     stored_answers: Callable[[ImageAnswers], ImageAnswers]
     shown_answers: Callable[[ImageAnswers, ModelSpec], list[Answer]]
     agree: Callable[[ImageAnswers, ImageAnswers, float], AgreementCounts]
+    ties: Callable[[GoldenCase, ImageAnswers, ModelSpec, float, float], float]
     answering: Callable[[dict[Role, Float32], ModelSpec], npt.NDArray[np.bool_]] | None
     answer_faults: Callable[[Sequence[GoldenCase], Answers, ModelSpec], Iterator[AnswerFault]]

@@ -207,7 +207,7 @@ class _Conversion:
             self.results[event.name] = _Result(failure=event.text)
         elif event.kind == "end" and event.name != EXPORT:
             self.results[event.name] = _Result(event.artifact, event.ranges, event.seconds)
-            if event.text:
+            if event.text and event.text not in self.notes:
                 self.notes.append(event.text)
             self._store(event)
             self._move(event.name)

@@ -222,6 +222,7 @@ def _lower(programs: Programs, target: TargetJob) -> Event:
     check_file(FORMATS[target.format], lowered, job, programs.check_images)
     return Event(
         kind="end",
+        text="; ".join(programs.prepared.notes),
         ranges=sha256(quantized.ranges.to_json().encode()) if quantized else None,
         artifact=Artifact(
             name=target.name,

@@ -13,9 +13,17 @@ from samesight.contract.golden import GoldenCase
 from samesight.contract.image import Picture
 from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import Input, ModelSpec, Outputs, Slice
-from samesight.contract.verdicts import MetricFigures, Verdict
-from samesight.conversion.parity.judge import judge, metric_word
-from samesight.conversion.parity.run import TestSplit, artifact_candidate, run_candidates
+from samesight.contract.verdicts import MetricFigures, RoleFigures, Verdict
+from samesight.conversion.parity.judge import (
+    Judgement,
+    beside_others,
+    judge,
+    metric_word,
+    misses_noise_gate,
+    percent,
+)
+from samesight.conversion.parity.run import Record, TestSplit, artifact_candidate, run_candidates
+from samesight.conversion.qparams import QuantParams
 from samesight.conversion.snr import role_figures
 from samesight.conversion.tasks.agreement import Agreement
 from samesight.conversion.workflow.server_answers import server_answers
@@ -163,6 +171,55 @@ def test_a_metric_that_few_images_stand_for_is_inconclusive(measured):
     enough = judge(record, SPEC, dataclasses.replace(GATES["fp32"], metric_drop=0.1), cases, test)
     assert enough.passed and not enough.inconclusive and "inconclusive" not in enough.reason
     assert not judge(record, SPEC, GATES["fp32"], cases, None).inconclusive, "no test images, no metric"
+
+
+def tied_case(measured, margin):
+    """The golden cases with one more, on which the server's first two logits are `margin` apart."""
+    cases, _ = measured
+    logits = np.array([[0.5, 0.5 - margin, -1.0, -1.0]], np.float32)
+    outputs = {"logits": logits}
+    found = tuple(answers(outputs, SPEC, preprocess(cases[0].picture, SPEC.input)[1]))
+    return [*cases[:9], dataclasses.replace(cases[0], outputs=outputs, answers=found)]
+
+
+@pytest.mark.parametrize(("margin", "tie"), [(0.0002, True), (0.1, False)])
+def test_a_disagreement_below_the_noise_is_a_tie(measured, margin, tie):
+    cases = tied_case(measured, margin)
+    outputs = [{"logits": case.outputs["logits"] + np.float32(1e-4) * (-1) ** n} for n, case in enumerate(cases)]
+    outputs[-1]["logits"] = cases[-1].outputs["logits"][:, [1, 0, 2, 3]]
+    given = [
+        list(answers(o, SPEC, preprocess(case.picture, SPEC.input)[1])) for o, case in zip(outputs, cases, strict=True)
+    ]
+    judged = judge(Record(outputs, given), SPEC, GATES["fp16"] if tie else GATES["int8"], cases, None)
+    assert judged.figures["agreement"] == 0.9
+    assert (judged.passed, judged.inconclusive) == (tie, tie), judged.reason
+    said = "answers agree on 90.0%, but 1 of those that differ are ties" if tie else "agree on 90.0%, below 98.0%"
+    assert said in judged.reason
+
+
+def test_a_share_is_told_from_the_gate_that_it_misses():
+    assert format(0.99496, percent(0.99496, 0.995)) == "99.496%"
+    assert format(0.9, percent(0.9, 0.98)) == "90.0%"
+
+
+def test_the_background_of_a_detector_does_not_decide():
+    about = {"role": "logits", "exact": False, "snr_db": 12.0, "worst_db": 3.0, "largest_error": 1.0}
+    loud, quiet = RoleFigures(**about, answering_db=17.0), RoleFigures(**about, answering_db=30.0)
+    gate = GATES["int8"]
+    assert misses_noise_gate(loud, gate, True) and misses_noise_gate(quiet, gate, False)
+    assert not misses_noise_gate(quiet, gate, True)
+    assert misses_noise_gate(RoleFigures(**about), gate, True), "without positions that answer, all of them decide"
+
+
+def test_of_two_int8_artifacts_the_one_that_departs_is_blamed(measured):
+    cases, _ = measured
+    qparams = {"logits": QuantParams(0.02, 0)}
+    near = Record([{"logits": c.outputs["logits"] + np.float32(0.01)} for c in cases], qparams=qparams)
+    far = Record([{"logits": c.outputs["logits"] + np.float32(0.4)} for c in cases], qparams=qparams)
+    records, fine = {"a": near, "b": far}, Judgement(True, False, "40 golden cases", {})
+    right, wrong = (beside_others(fine, record, records, cases) for record in (near, far))
+    assert right.passed and "from b, which is the one that departs" in right.reason
+    assert not wrong.passed and right.figures["steps_apart"] == pytest.approx(19.5, abs=0.1)
 
 
 @pytest.mark.parametrize(
