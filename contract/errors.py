@@ -25,9 +25,19 @@ class UsageError(SamesightError):
 
 
 def first_line(error: BaseException, longest: int = LONGEST_LINE) -> str:
-    """The first line of an error's message that is not empty, or the exception's kind where there is none."""
-    lines = (line.strip() for line in str(error).splitlines())
-    return next((line for line in lines if line), type(error).__name__)[:longest]
+    """The first line of an error's message that is not empty, or the exception's kind where there is none.
+
+    After a line that ends with a colon the next two say what is wrong (torch's missing and unexpected keys).
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    first, *rest = lines
+    if not first.endswith(":") or not rest:
+        return first[:longest]
+    each = max(0, longest - len(first) - 2) // len(rest[:2])
+    shortened = [line if len(line) <= each else f"{line[: max(0, each - 2)]} …" for line in rest[:2]]
+    return " ".join([first, *shortened])[:longest]
 
 
 def describe_error(error: BaseException) -> str:

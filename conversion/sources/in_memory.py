@@ -114,9 +114,10 @@ def _picture(pixels: Any, number: int) -> Picture:
 def _save(source: "Module | ExportedProgram", spec: ModelSpec, title: str, path: Path) -> Path:
     import torch
 
-    from samesight.conversion.sources.export import export_network
+    from samesight.conversion.sources.export import export_network, refuse_other_precisions
 
     if isinstance(source, torch.export.ExportedProgram):
+        refuse_other_precisions(source, title)
         program = source
     elif isinstance(source, torch.nn.Module):
         # A copy, because exporting changes the network's device and mode.

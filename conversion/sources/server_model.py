@@ -15,6 +15,7 @@ from samesight.contract.spec import Input, ModelSpec, Role
 from samesight.conversion.normalisation import network_values
 from samesight.conversion.qparams import Float32, UInt8
 from samesight.conversion.quiet import quiet
+from samesight.conversion.sources.export import refuse_other_precisions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,7 @@ def load_program(path: Path) -> "ExportedProgram":
     """Load a `.pt2` file.
 
     Raises:
-        SamesightError: missing, damaged, or saved by a torch that this one does not read.
+        SamesightError: missing, damaged, saved by a torch that this one does not read, or not in float32.
     """
     import torch
 
@@ -33,12 +34,14 @@ def load_program(path: Path) -> "ExportedProgram":
         raise SamesightError(f"{path}: no such file; `torch.export.save` writes one")
     try:
         with quiet():  # a damaged file's traceback would be logged
-            return torch.export.load(str(path))
+            program = torch.export.load(str(path))
     except Exception as error:  # torch raises anything from RuntimeError to UnpicklingError on damaged files
         raise SamesightError(
             f"{path}: not an exported program that torch {torch.__version__} reads ({first_line(error)}); "
             "export it again"
         ) from None
+    refuse_other_precisions(program, str(path))
+    return program
 
 
 def normalise(tensor: UInt8, spec: Input) -> "Tensor":
