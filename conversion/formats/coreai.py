@@ -7,9 +7,12 @@ coreai-torch are pre-releases; here they interpret the program slowly: their tim
 
 import copy
 import json
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samesight.conversion.formats.float_tensors import describe_input, describe_outputs
 from samesight.conversion.formats.interface import Lowered, Lowering
@@ -18,6 +21,7 @@ from samesight.conversion.quiet import quiet
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
+    from torch.fx import GraphModule
 
     from samesight.conversion.preparation.prepare import Prepared
 
@@ -30,23 +34,25 @@ def convert(job: Lowering) -> Lowered:
     """Write the folder `job.output`."""
     import torch
 
-    program = job.prepared.exported if job.precision == "fp32" else halved(job.prepared)
+    network = without_excluded_padding(job.prepared)
+    program = exported(network, job.prepared) if job.precision == "fp32" else halved(network, job.prepared)
     shapes = [tuple(node.meta["val"].shape) for node in program.graph.output_node().args[0]]
     try:
         with quiet():
             import coreai_torch
             from coreai.runtime import AIModelAssetMetadata
 
-            converter = coreai_torch.TorchConverter(mode=coreai_torch.TorchConverter.Mode.RELEASE)
-            converter.add_exported_program(
-                program.run_decompositions(coreai_torch.get_decomp_table()),
-                input_names=["image"],
-                output_names=list(job.spec.roles),
-            )
             asset_metadata = AIModelAssetMetadata()
             asset_metadata.model_description = f"{job.spec.name}: {job.spec.task}, {len(job.spec.labels)} classes"
             asset_metadata.set_custom(SPEC_KEY, job.spec.to_json())
-            converter.to_coreai().save_asset(job.output, asset_metadata)
+            converter = coreai_torch.TorchConverter(mode=coreai_torch.TorchConverter.Mode.RELEASE)
+            with repeatable_names():
+                converter.add_exported_program(
+                    program.run_decompositions(coreai_torch.get_decomp_table()),
+                    input_names=["image"],
+                    output_names=list(job.spec.roles),
+                )
+                converter.to_coreai().save_asset(job.output, asset_metadata)
     except Exception as error:
         raise refusal(TITLE, job.prepared.exported, error) from error
     _make_reproducible(job.output)
@@ -66,14 +72,34 @@ def convert(job: Lowering) -> Lowered:
     )
 
 
-def halved(prepared: "Prepared") -> "ExportedProgram":
-    """The prepared program computed in float16, with float32 inputs and outputs."""
+def without_excluded_padding(prepared: "Prepared") -> "GraphModule":
+    """A copy of the network in which no mean leaves out its padding: coreai-torch counts it all the same."""
+    from samesight.conversion.preparation.pools import rewrite_pools
+
+    network = copy.deepcopy(prepared.module)
+    if rewrite_pools(network, split_excluded=True):
+        network.recompile()
+    return network
+
+
+def exported(network: "GraphModule", prepared: "Prepared") -> "ExportedProgram":
+    """The network as a program; the prepared one where nothing was changed."""
+    import torch
+
+    if str(network.graph) == str(prepared.module.graph):
+        return prepared.exported
+    with torch.no_grad():
+        return torch.export.export(network, (prepared.example,))
+
+
+def halved(network: "GraphModule", prepared: "Prepared") -> "ExportedProgram":
+    """The network computed in float16, with float32 inputs and outputs."""
     import torch
 
     class Halved(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.network = copy.deepcopy(prepared.module)
+            self.network = network
             for tensor in (*self.network.parameters(), *self.network.buffers()):
                 if tensor.is_floating_point():
                     tensor.data = tensor.data.half()
@@ -83,6 +109,23 @@ def halved(prepared: "Prepared") -> "ExportedProgram":
 
     with torch.no_grad():
         return torch.export.export(Halved(), (prepared.example,))
+
+
+@contextmanager
+def repeatable_names() -> Iterator[None]:
+    """Inner graphs, of which a pool is one, are named by `secrets.choice`: the same names each time instead."""
+    from coreai.authoring import func, graph_builder
+
+    modules: tuple[Any, ...] = (func, graph_builder)
+    drawn = [module.choice for module in modules]
+    numbers = random.Random(0)
+    for module in modules:
+        module.choice = numbers.choice
+    try:
+        yield
+    finally:
+        for module, choice in zip(modules, drawn, strict=True):
+            module.choice = choice
 
 
 def _make_reproducible(asset: Path) -> None:

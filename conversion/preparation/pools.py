@@ -115,10 +115,11 @@ def name_pools(module: GraphModule) -> int:
     return count
 
 
-def rewrite_pools(module: GraphModule) -> int:
+def rewrite_pools(module: GraphModule, split_excluded: bool = False) -> int:
     """Overhanging windows, divisors of their own and large padded kernels as plain pools.
 
-    `ceil_mode` goes where it changes nothing.
+    `ceil_mode` goes where it changes nothing. `split_excluded`: means that leave out their padding too, for a format
+    that counts it.
     """
     count = 0
     for node in nodes_of(module, [AVERAGE, MAXIMUM]):
@@ -134,14 +135,15 @@ def rewrite_pools(module: GraphModule) -> int:
         divisor = argument(node, 6, "divisor_override") if average else None
         include = bool(argument(node, 5, "count_include_pad", True)) if average else False
         large = include and any(padding) and min(kernel) >= LARGE_KERNEL
-        if not (ceiling or divisor or large) or dilation != [1, 1]:
+        split = large or (split_excluded and average and not include and any(padding))
+        if not (ceiling or divisor or split) or dilation != [1, 1]:
             continue
         sizes, counts = shape_of(image)[2:], shape_of(node)[2:]
         axes = list(zip(sizes, kernel, stride, padding, counts, strict=True))
         overhangs = [max(0, (n - 1) * step + k - size - 2 * pad) for size, k, step, pad, n in axes]
         if divisor:
             made = _divided(module, node, image, kernel, stride, padding, overhangs, int(divisor))
-        elif not any(overhangs) and not large:
+        elif not any(overhangs) and not split:
             options = [include, None] if average else []
             args = [image, kernel, stride, padding, *([False] if average else [[1, 1], False]), *options]
             made = add_call(module, node.target, args, node, node)

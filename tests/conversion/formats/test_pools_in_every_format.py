@@ -50,6 +50,7 @@ class Pools(nn.Module):
                 nn.AvgPool2d(4, 3, 1, ceil_mode=True, count_include_pad=False),
                 nn.AvgPool2d(3, 2, divisor_override=5),
                 nn.AvgPool2d(7, 4, 3),
+                nn.AvgPool2d(3, 2, 1, count_include_pad=False),
                 nn.MaxPool2d(2, 2, ceil_mode=True),
                 nn.AdaptiveAvgPool2d((4, 2)),
             ]
