@@ -52,6 +52,7 @@ def judge(
     for case, predicted in zip(cases, record.golden, strict=True):
         agreement.add(case.answers, predicted)
     metric = None
+    whole, split = split, split.every(record.step) if split else None
     if split:
         for expected, predicted in zip(split.server.answers(spec.labels), record.test, strict=True):
             agreement.add(task.shown_answers(expected, spec), task.shown_answers(predicted, spec))
@@ -77,6 +78,8 @@ def judge(
         missed.append(f"{metric.name} loses {100 * metric.drop:.2f} points, more than {100 * gate.metric_drop:g}")
     inconclusive = metric is not None and metric.drop_low <= gate.metric_drop < metric.drop_high
     evidence = f"{len(cases)} golden cases and {metric.images} test images" if metric else "golden cases only"
+    if whole and record.step > 1:
+        evidence += f" of {len(whole.examples)}, for its runtime is slow on this computer"
     if metric and inconclusive and not missed:
         evidence += f"; {doubt(metric, gate)}"
     if tied and not missed:

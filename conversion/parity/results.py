@@ -26,6 +26,8 @@ from samesight.conversion.workflow.cache import Cache, code_version, make_key, t
 
 OUTPUTS = "outputs.npz"
 RECORDS = "records.json"
+SLOW_BUDGET = 60.0
+"""Seconds for the test images of an artifact whose runtime is emulated or interpreted here."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def run_artifacts(
             unable[artifact.name] = runner.title, f"it does not load: {first_line(error)}"
     candidates = {name: artifact_candidate(run) for name, run in loaded.items()}
     lanes = {name: id(run.child) for name, run in loaded.items()}
-    records = run_candidates(candidates, bundle.spec, cases, split, progress, lanes)
+    budgets = {name: SLOW_BUDGET for name, run in loaded.items() if not RUNNERS[run.runner].timed}
+    records = run_candidates(candidates, bundle.spec, cases, split, progress, lanes, budgets)
     for name, run in loaded.items():
         records[name].qparams = run.qparams
     return Results(cases, split, records, unable)
@@ -123,6 +126,7 @@ def _plain(record: Record) -> dict[str, Any]:
         "golden": [_answer_rows(answers) for answers in record.golden],
         "test": [_answer_rows(answers) for answers in record.test],
         "error": record.error,
+        "step": record.step,
         "qparams": write_qparams(record.qparams),
     }
 
@@ -136,6 +140,7 @@ def _record(name: str, plain: dict[str, Any], arrays: dict[str, Float32], labels
         golden=[_answers_from_rows(answers, labels) for answers in plain["golden"]],
         test=[_answers_from_rows(answers, labels) for answers in plain["test"]],
         error=plain["error"],
+        step=plain["step"],
         qparams=read_qparams(plain["qparams"]),
     )
 

@@ -1,5 +1,7 @@
 """Runs candidates over golden cases and test images, and records the outputs and answers of each, or its error."""
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -50,6 +52,13 @@ class TestSplit:
     name: str
     _metric: tuple[float, npt.NDArray[np.float64]] | None = None
 
+    def every(self, step: int) -> "TestSplit":
+        """Every `step`-th image."""
+        if step == 1:
+            return self
+        server = self.server.model_copy(update={"images": self.server.images[::step]})
+        return TestSplit(self.examples[::step], server, self.name)
+
     def server_metric(self, spec: ModelSpec) -> tuple[float, npt.NDArray[np.float64]]:
         """`sampled_metric` of the server model, computed once."""
         if self._metric is None:
@@ -59,13 +68,19 @@ class TestSplit:
 
 @dataclass
 class Record:
-    """Results of one candidate: outputs and answers per golden case, answers per test image; or its error."""
+    """Results of one candidate: outputs and answers per golden case, answers per test image; or its error.
+
+    `test` has every `step`-th test image: a runtime that is emulated or interpreted may be too slow for all. `seconds`
+    is what the golden cases took.
+    """
 
     outputs: list[Outputs] = field(default_factory=list)
     golden: list[list[Answer]] = field(default_factory=list)
     test: list[list[Answer]] = field(default_factory=list)
     error: str | None = None
     qparams: Mapping[Role, QuantParams] = field(default_factory=dict)
+    step: int = 1
+    seconds: float = 0.0
 
 
 def run_candidates(
@@ -75,10 +90,12 @@ def run_candidates(
     split: TestSplit | None,
     progress: Progress = lambda done, total: None,
     lanes: Mapping[str, Hashable] | None = None,
+    budgets: Mapping[str, float] | None = None,
 ) -> dict[str, Record]:
     """Run every candidate over all golden cases and test images; each image is prepared once.
 
-    `lanes` says which candidates may run side by side: those of different lanes, by name.
+    `lanes` says which candidates may run side by side: those of different lanes, by name. `budgets` are seconds for all
+    test images, by name; by its speed on the golden cases, a candidate runs on as many of these as fit, evenly spaced.
 
     Raises:
         SamesightError: the contract here does not make a golden case's tensor; then no figure would mean anything.
@@ -87,12 +104,14 @@ def run_candidates(
     total = len(cases) + (len(split.examples) if split else 0)
     with _Lanes(lanes or {}, candidates) as pool:
 
-        def run(picture: Picture, tensor: UInt8, geometry: Geometry, spec: ModelSpec, golden: bool) -> None:
-            pool.run(
-                lambda name: _record_candidate(
-                    records[name], candidates[name], picture, tensor, geometry, spec, golden=golden
-                )
-            )
+        def run(
+            picture: Picture, tensor: UInt8, geometry: Geometry, spec: ModelSpec, golden: bool, number: int = 0
+        ) -> None:
+            def run_one(name: str) -> None:
+                if number % records[name].step == 0:
+                    _record_candidate(records[name], candidates[name], picture, tensor, geometry, spec, golden=golden)
+
+            pool.run(run_one)
 
         for done, case in enumerate(cases):
             progress(done, total)
@@ -103,11 +122,14 @@ def run_candidates(
                     "holds; model.json was changed, or another version of the contract made the bundle: convert again"
                 )
             run(case.picture, tensor, geometry, spec, golden=True)
+        pool.wait()
+        for name, budget in (budgets or {}).items():
+            records[name].step = step_within(budget, records[name].seconds / max(1, len(cases)), total - len(cases))
         ranking_spec = TASKS[spec.task].ranking_spec(spec)
         for done, example in enumerate(split.examples if split else ()):
             progress(len(cases) + done, total)
             picture = Picture(example.pixels, Orientation(0, False))
-            run(picture, *preprocess(picture, spec.input), ranking_spec, golden=False)
+            run(picture, *preprocess(picture, spec.input), ranking_spec, golden=False, number=done)
     progress(total, total)
     return records
 
@@ -130,8 +152,8 @@ class _Lanes:
 
     def __exit__(self, *error: object) -> None:
         try:
-            while self.pending and error[0] is None:
-                self._wait()
+            if error[0] is None:
+                self.wait()
         finally:
             for thread in self.threads:
                 thread.shutdown(cancel_futures=True)
@@ -147,6 +169,11 @@ class _Lanes:
         if len(self.pending) > AHEAD:
             self._wait()
 
+    def wait(self) -> None:
+        """Until all that was begun has ended."""
+        while self.pending:
+            self._wait()
+
     def _wait(self) -> None:
         for future in self.pending.popleft():
             future.result()
@@ -155,6 +182,11 @@ class _Lanes:
 def _each(work: Callable[[str], None], names: Iterable[str]) -> None:
     for name in names:
         work(name)
+
+
+def step_within(budget: float, seconds: float, images: int) -> int:
+    """Every how many-th image fits into `budget` seconds at `seconds` an image."""
+    return max(1, math.ceil(images * seconds / budget))
 
 
 def _record_candidate(
@@ -168,6 +200,7 @@ def _record_candidate(
 ) -> None:
     if record.error is not None:
         return
+    started = time.perf_counter()
     try:
         outputs, geometry = candidate(picture, tensor, geometry)
         predictions = answers(outputs, spec, geometry)
@@ -175,6 +208,7 @@ def _record_candidate(
         record.error = describe_error(error)
         return
     if golden:
+        record.seconds += time.perf_counter() - started
         record.outputs.append(outputs)
         record.golden.append(predictions)
     else:

@@ -103,11 +103,15 @@ def difference_shots(
     task = TASKS[spec.task]
     pairs = [
         (task.shown_answers(a, spec), task.shown_answers(b, spec))
-        for a, b in zip(server_answers, shown.record.test, strict=True)
+        for a, b in zip(server_answers[:: shown.record.step], shown.record.test, strict=True)
     ]
     counts = [task.agree(a, b, iou) for a, b in pairs]
     differing = [index for index, count in enumerate(counts) if len(count.pairs) < count.all]
-    shots = [_test_shot(index, examples[index], *pairs[index], shown, spec) for index in differing[:DIFFERENCES]]
+    step = shown.record.step
+    shots = [
+        _test_shot(index * step, examples[index * step], *pairs[index], shown, spec)
+        for index in differing[:DIFFERENCES]
+    ]
     return shots, len(differing)
 
 

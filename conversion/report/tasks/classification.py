@@ -39,12 +39,14 @@ def truth(example: LabelledImage, spec: ModelSpec, size: Size) -> tuple[str, tup
 
 def split_drawings(data: SplitData) -> SplitDrawings:
     """Confusion matrices of the server model and the artifact in focus."""
-    truths, count = [example.label for example in data.examples], len(data.spec.labels)
+    step = data.focus.record.step if data.focus.record else 1
+    truths, count = [example.label for example in data.examples[::step]], len(data.spec.labels)
+    server_answers = data.server_answers[::step]
     artifact_answers = data.focus.record.test if data.focus.record else []
-    models = (("server model", data.server_answers), (data.focus.name, artifact_answers))
+    models = (("server model", server_answers), (data.focus.name, artifact_answers))
     return SplitDrawings(
         confusions=tuple(confusion(title, predictions, truths, count) for title, predictions in models),
-        mistakes=tuple(mistakes(data.server_answers, artifact_answers, truths, data.spec.labels))
+        mistakes=tuple(mistakes(server_answers, artifact_answers, truths, data.spec.labels))
         if count > MATRIX_CLASSES
         else (),
     )

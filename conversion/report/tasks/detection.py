@@ -100,16 +100,17 @@ def _box(
 
 def split_drawings(data: SplitData) -> SplitDrawings:
     """Precision over recall of the server model, and of each precision the artifact that loses most."""
-    models = [("server model", "server", data.server_answers)]
+    models = [("server model", "server", data.server_answers, 1)]
     worst = _worst_per_precision(data.verdicts, data.shown)
-    models += [(shown.name, shown.precision, shown.record.test) for shown in worst if shown.record]
+    models += [(shown.name, shown.precision, shown.record.test, shown.record.step) for shown in worst if shown.record]
     precisions = [
-        precision_at_recall(split_matches(predictions, data.examples, data.spec)) for _, _, predictions in models
+        precision_at_recall(split_matches(predictions, data.examples[::step], data.spec))
+        for _, _, predictions, step in models
     ]
     plot = recall_plot(min(float(values.min()) for values in precisions))
     pairs = zip(models, precisions, strict=True)
     return SplitDrawings(
-        plot=plot, curves=tuple(recall_curve(title, kind, values, plot) for (title, kind, _), values in pairs)
+        plot=plot, curves=tuple(recall_curve(title, kind, values, plot) for (title, kind, *_), values in pairs)
     )
 
 

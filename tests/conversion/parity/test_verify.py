@@ -1,6 +1,7 @@
 """Figures and verdicts on a made-up classifier: what must pass passes, what must fail fails and says why."""
 
 import dataclasses
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -171,6 +172,21 @@ def test_a_metric_that_few_images_stand_for_is_inconclusive(measured):
     enough = judge(record, SPEC, dataclasses.replace(GATES["fp32"], metric_drop=0.1), cases, test)
     assert enough.passed and not enough.inconclusive and "inconclusive" not in enough.reason
     assert not judge(record, SPEC, GATES["fp32"], cases, None).inconclusive, "no test images, no metric"
+
+
+def test_a_slow_runtime_runs_on_as_many_test_images_as_its_budget_has(measured):
+    cases, test = measured
+    slow = lambda tensor: time.sleep(0.01) or server(tensor)  # noqa: E731
+    candidates = {"slow": artifact_candidate(slow), "fast": artifact_candidate(server)}
+    for lanes in ({}, {"slow": 1, "fast": 2}):
+        records = run_candidates(candidates, SPEC, cases, test, lanes=lanes, budgets={"slow": 0.15})
+        step = records["slow"].step
+        assert step >= 3 and records["fast"].step == 1
+        assert len(records["slow"].test) == -(-40 // step) and len(records["fast"].test) == 40
+        assert records["slow"].test == records["fast"].test[::step]
+        judged = judge(records["slow"], SPEC, GATES["fp32"], cases, test)
+        assert judged.passed and judged.figures["metric"].images == len(records["slow"].test)
+        assert f"{len(records['slow'].test)} test images of 40, for its runtime is slow" in judged.reason
 
 
 def tied_case(measured, margin):
