@@ -21,6 +21,8 @@ IMAGES = 8
 LAYER_IMAGES = 2
 SUSPICIOUS_DB = 15.0
 """An int8 file that follows its program is above this; deep networks whose ties add up may be below."""
+WRONG_DB = 25.0
+"""A float output behind the last quantized value is this near, about zero, however little it changes."""
 SAME_STEPS, DEPARTED_STEPS = 0.5, 3.0
 """Mean distances, in steps, of a value that follows the program (ties), and of one that does not."""
 
@@ -47,9 +49,10 @@ def check_file(form: Format, lowered: Lowered, job: Lowering, images: UInt8 | No
     if job.integer and images is not None:
         expected = _program_outputs(job, images[:IMAGES])
         actual = [np.concatenate([output[role] for output in outputs]) for role in job.spec.roles]
-        ratios = [_ratio(*pair) for pair in zip(expected, actual, strict=True)]
-        if min(ratios) < SUSPICIOUS_DB:
-            _refuse_departure(form, job, images[:LAYER_IMAGES], min(ratios))
+        pairs = list(zip(expected, actual, strict=True))
+        if min(_ratio(*pair, about_mean=True) for pair in pairs) < SUSPICIOUS_DB:
+            worst = min(_ratio(*pair, about_mean=False) for pair in pairs)
+            _refuse_departure(form, job, images[:LAYER_IMAGES], worst)
 
 
 def _program_outputs(job: Lowering, images: UInt8) -> list[Float32]:
@@ -63,12 +66,13 @@ def _program_outputs(job: Lowering, images: UInt8) -> list[Float32]:
     return [np.concatenate([each[position].numpy() for each in outputs]) for position in range(len(job.spec.roles))]
 
 
-def _ratio(expected: Float32, actual: Float32) -> float:
-    """Signal to noise in dB, the signal about zero: an output that hardly changes has none about its mean."""
+def _ratio(expected: Float32, actual: Float32, about_mean: bool) -> float:
+    """Signal to noise in dB; the signal is the energy about the mean of each output, or about zero."""
     if expected.shape != actual.shape:
         return -math.inf
     noise = float(np.square(expected.astype(np.float64) - actual).sum())
-    return decibels(float(np.square(expected, dtype=np.float64).sum()), noise)
+    centre = expected.mean(0) if about_mean else np.float32(0)
+    return decibels(float(np.square(expected - centre, dtype=np.float64).sum()), noise)
 
 
 def _refuse_departure(form: Format, job: Lowering, images: UInt8, ratio: float) -> None:
@@ -85,7 +89,7 @@ def _refuse_departure(form: Format, job: Lowering, images: UInt8, ratio: float) 
     found = departures(job.prepared, job.quantized, images, ("torch", kind))
     means = [departure.mean["torch", kind] for departure in found]
     first = next((position for position, mean in enumerate(means) if mean > SAME_STEPS), None)
-    if first is None:
+    if first is None and ratio < WRONG_DB:
         output = next(iter(reversed(job.prepared.module.graph.nodes))).args[0][0]
         where = f"{operator_name(output)} in {module_of(output)}, or what stands before it"
     elif first is not None and means[first] > DEPARTED_STEPS:

@@ -100,7 +100,7 @@ def name_linear_layers(module: GraphModule) -> int:
 
 
 def drop_idle_operators(module: GraphModule) -> int:
-    """Copies, detachments and a multiplication by one do nothing: remove them."""
+    """Copies, detachments, casts to the same dtype and a multiplication by one do nothing: remove them."""
     count = 0
     for node in nodes_of(
         module, [aten.clone.default, aten.detach.default, aten.alias.default, aten.lift_fresh_copy.default]
@@ -109,6 +109,13 @@ def drop_idle_operators(module: GraphModule) -> int:
         if isinstance(source, Node):
             node.replace_all_uses_with(source)
             module.graph.erase_node(node)
+            count += 1
+    for node in nodes_of(module, [aten._assert_tensor_metadata.default]):
+        module.graph.erase_node(node)
+    for node in nodes_of(module, [aten.to.dtype, aten.to.dtype_layout, aten._to_copy.default]):
+        source = node.args[0]
+        if isinstance(source, Node) and source.meta["val"].dtype == node.meta["val"].dtype:
+            replace(node, source)
             count += 1
     for node in nodes_of(module, IDLE_NUMBERS):
         target: Any = node.target
