@@ -5,6 +5,7 @@ from pathlib import Path
 from samesight.conversion.formats import FORMATS
 from samesight.conversion.known_faults import KNOWN_FAULTS
 from samesight.conversion.known_faults.fault import Fault
+from samesight.conversion.known_faults.routed_around import ROUTED_AROUND
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "known-faults.md"
 HEAD = """# Known faults of phones' runtimes
@@ -17,6 +18,15 @@ report. It fails nothing: it says where the artifact may go wrong on a phone, wh
 A row stands for what was reported, on the versions that are named. It does not say that your phone has the fault.
 
 This file is written from `conversion/known_faults/` by `python -m samesight.conversion.known_faults.document`.
+"""
+CONVERTERS = """
+## Faults of converters, found here
+
+These were measured on this side of the phone and are routed around; nothing has to be done. A test of each says when
+its library is mended. [operators.md](operators.md) has every operator alone, format by format.
+
+| | library | pattern | seen | instead |
+|---|---|---|---|---|
 """
 SEVERITIES = ("wrong", "fails", "slow")
 
@@ -31,6 +41,11 @@ def document() -> str:
         title = " and ".join(f"{FORMATS[name].title} (`{FORMATS[name].suffix}`)" for name in formats)
         parts.append(f"\n## {title}\n")
         parts += map(entry, sorted(faults, key=lambda fault: SEVERITIES.index(fault.severity)))
+    parts.append(CONVERTERS)
+    parts += (
+        f"| `{key}` | {each.library} | {each.pattern} | {each.wrong} | {each.instead} |\n"
+        for key, each in ROUTED_AROUND.items()
+    )
     return "".join(parts)
 
 

@@ -1,0 +1,74 @@
+"""Faults of converters that are routed around, each as small as it gets: a test that fails says that one is mended.
+
+Then the rewrite can go, and with it the row in `conversion/known_faults/routed_around.py`. Two have tests elsewhere:
+coremltools' pass in `runners/coreml/test_lost_scale.py`, Core AI's padding in `test_coreai.py`.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from samesight.contract.spec import parse_spec
+from samesight.conversion.formats import FORMATS
+from samesight.conversion.formats.interface import Lowering
+from samesight.conversion.formats.operator_cases import Between
+from samesight.conversion.formats.operator_sweep import SIZE, SPEC, pictures, ratio
+from samesight.conversion.preparation import arithmetic, prepare
+from samesight.conversion.quantization import quantizer
+from samesight.conversion.quantization.quantize import quantize
+from samesight.conversion.runners import runner_of
+
+pytestmark = pytest.mark.slow
+
+aten = torch.ops.aten
+
+
+@pytest.fixture
+def decibels(monkeypatch, tmp_path):
+    """How near a file is to its program, with the named rewrites of `prepare` left out."""
+
+    def measured(operator, name, precision, without=()):
+        for rewrite in without:
+            monkeypatch.setattr(prepare, rewrite, lambda module: 0)
+        spec, images = parse_spec(SPEC, "spec"), pictures()
+        program = torch.export.export(Between(operator).eval(), (torch.zeros(1, 3, SIZE, SIZE),))
+        prepared = prepare.prepare(program, spec, images[:4])
+        quantized = quantize(prepared, images) if precision == "int8" else None
+        job = Lowering(spec, precision, prepared, quantized, tmp_path / f"x{FORMATS[name].suffix}")
+        run = runner_of(name).load(job.output, FORMATS[name].load_module().convert(job))
+        network = quantized.folded if quantized else prepared.module
+        with torch.no_grad():
+            expected = [network(prepare.pixels_of(image[None]))[0].numpy() for image in images]
+        return ratio(np.concatenate(expected), np.concatenate([run(image)["logits"] for image in images]))
+
+    return measured
+
+
+def test_litert_computes_another_difference(decibels, monkeypatch):
+    monkeypatch.setattr(arithmetic, "name_differences", lambda module: 0)
+    assert decibels(lambda x: 1 - x, "litert", "fp32") < 20
+
+
+def test_litert_repeats_along_another_axis(decibels):
+    with pytest.raises(Exception, match="TFLite cannot take"):
+        decibels(lambda x: x[:, :2].repeat(1, 4, 1, 1), "litert", "fp32", ["rewrite_copies"])
+
+
+def test_litert_gives_both_sides_of_a_choice_one_scale(decibels, monkeypatch):
+    monkeypatch.delitem(quantizer.CHOICES, aten.maximum.default)
+    monkeypatch.setattr(quantizer, "SAME_SCALE", tuple(set(quantizer.SAME_SCALE) - {aten.flip.default}))
+    assert decibels(lambda x: torch.maximum(x, x.flip(1)), "litert", "int8") < 10
+
+
+def test_executorch_takes_a_row_for_the_channels(decibels):
+    assert decibels(lambda x: x.softmax(3), "executorch", "fp32", ["rewrite_softmax"]) < 20
+
+
+def test_executorch_cannot_divide_by_one_channel_in_int8(decibels):
+    with pytest.raises(Exception, match="0x10"):
+        decibels(lambda x: x / (x.abs().mean(1, keepdim=True) + 1), "executorch", "int8")
+
+
+def test_litert_lacks_a_sort(decibels):
+    with pytest.raises(Exception, match=r"TFLite's runtime cannot take the operator aten\.sort"):
+        decibels(lambda x: x.sort(1).values, "litert", "fp32")
