@@ -20,6 +20,8 @@ from support.random_cases import answer_cases, sentence_or
 
 WRONG = (
     None,
+    True,
+    "1",
     [],
     {},
     "zzz",

@@ -61,9 +61,10 @@ def inspect(folder: Path, as_json: bool) -> None:
 def _read_run(path: Path) -> dict[str, Any]:
     from samesight.contract.errors import SamesightError
     from samesight.contract.files import read_plain
+    from samesight.contract.limits import DOCUMENT_BYTES
 
     try:
-        run: dict[str, Any] = json.loads(read_plain(path))
+        run: dict[str, Any] = json.loads(read_plain(path, DOCUMENT_BYTES))
         valid = isinstance(run["metrics"], dict) and {"source", "seed"} <= run["data"].keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         valid = False

@@ -4,6 +4,7 @@ import java.io.File
 import java.io.FileNotFoundException
 import java.io.IOException
 import java.io.InputStream
+import samesight.contract.BUNDLE_BYTES
 import samesight.contract.Bundle
 import samesight.contract.MANIFEST
 import samesight.contract.SamesightError
@@ -94,7 +95,7 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
         val unpacked = File(cache, "picked")
         try {
             cache.mkdirs()
-            packed.open().use { from -> archive.outputStream().use { from.copyTo(it) } }
+            packed.open().use { copy(it, archive, packed.name) }
             unpackBundle(archive, unpacked)
             val target = File(opened, openBundle(unpacked).spec.name)
             replacingBundle(target) { unpacked.copyRecursively(it, overwrite = true) }
@@ -109,6 +110,21 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
         } finally {
             archive.delete()
             unpacked.deleteRecursively()
+        }
+    }
+
+    /** A provider may give without end. */
+    private fun copy(from: InputStream, archive: File, name: String) {
+        val buffer = ByteArray(1 shl 16)
+        var left = BUNDLE_BYTES
+        archive.outputStream().use { into ->
+            var count = from.read(buffer)
+            while (count >= 0) {
+                left -= count
+                if (left < 0) throw SamesightError("$name: has more than $BUNDLE_BYTES bytes; not a packed bundle")
+                into.write(buffer, 0, count)
+                count = from.read(buffer)
+            }
         }
     }
 

@@ -31,6 +31,18 @@ private fun hexadecimal(bytes: ByteArray): String {
     }
 }
 
+/**
+ * Refuses a pipe, a device or a socket: those may never end, or never begin. A folder, or nothing, is left to the reader.
+ *
+ * @throws SamesightError with one sentence.
+ */
+internal fun checkPlain(file: File): File {
+    if (file.exists() && !file.isFile && !file.isDirectory) {
+        throw SamesightError("$file: is not a plain file; copy what it gives to a file and give that")
+    }
+    return file
+}
+
 /** [folder] with `.new` or `.old` after its name. */
 fun beside(folder: File, suffix: String): File = File(folder.absoluteFile.parentFile, folder.name + suffix)
 

@@ -92,7 +92,7 @@ fun belongs(path: String, artifact: Artifact): Boolean =
 fun checkRelative(path: String): String? {
     val parts = path.split("/")
     return when {
-        path.any { it in "\\:\u0000" } || parts.any { it.isEmpty() || it == "." } ->
+        path.any { it in "\\:" } || isUnprintable(path) || parts.any { it.isEmpty() || it == "." } ->
             "${quoted(path)} is not a plain path inside the bundle"
         ".." in parts -> "${quoted(path)} leaves the bundle"
         else -> null
