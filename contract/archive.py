@@ -8,17 +8,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, get_args
 
-from samesight.contract.bundle import MANIFEST, VERDICTS, Bundle, belongs, check_declared, replacing_bundle
+from samesight.contract.bundle import MANIFEST, SIGNATURE, VERDICTS, Bundle, belongs, check_declared, replacing_bundle
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.files import check_plain, sha256, write_atomically
 from samesight.contract.limits import DOCUMENT_BYTES
 from samesight.contract.manifest import Artifact, Manifest, Platform, check_relative, parse_manifest
+from samesight.contract.signature import Signer
 from samesight.contract.verdicts import failures
 from samesight.contract.zip import ZipEntry, ZipProblem, read_entry, zip_entries
 
 # For which platform a bundle can be packed; `all` packs every artifact.
 PLATFORMS = (*get_args(Platform), "all")
 ONLY_HERE = ("server.json",)
+# Documents of a pack whose lengths its manifest does not know.
+UNSIZED = (MANIFEST, VERDICTS, SIGNATURE)
 MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
@@ -105,8 +108,8 @@ def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
     return files
 
 
-def pack_bundle(bundle: Bundle, platform: str, target: Path) -> int:
-    """Write `target`, a zip whose bytes depend on the bundle alone; returns its length.
+def pack_bundle(bundle: Bundle, platform: str, target: Path, signer: Signer | None = None) -> int:
+    """Write `target`, a zip whose bytes depend on the bundle and its signer alone; returns its length.
 
     Entries are stored, not compressed, so that a phone can map them into memory, and so that the bytes do not depend
     on a compressor's version.
@@ -114,9 +117,13 @@ def pack_bundle(bundle: Bundle, platform: str, target: Path) -> int:
     Raises:
         UsageError, SamesightError: as in `choose`, or the target cannot be written.
     """
+    files = reduced(bundle, choose(bundle, platform))
+    if signer:
+        signature = signer.sign(bundle.spec.name, files[MANIFEST], files.get(VERDICTS))
+        files[SIGNATURE] = signature.to_json().encode()
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_STORED) as archive:
-        for path, data in sorted(reduced(bundle, choose(bundle, platform)).items()):
+        for path, data in sorted(files.items()):
             entry = zipfile.ZipInfo(path, MOMENT)
             entry.create_system = 3
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
@@ -186,7 +193,7 @@ def _checked(entry: ZipEntry, archive: Path) -> str:
 
 
 def _check_length(entry: ZipEntry, declared: int | None, archive: Path) -> None:
-    limit = declared if declared is not None else DOCUMENT_BYTES if entry.name in (MANIFEST, VERDICTS) else -1
+    limit = declared if declared is not None else DOCUMENT_BYTES if entry.name in UNSIZED else -1
     if entry.size > limit:
         problem = "is not listed in its manifest" if limit < 0 else "is longer than its manifest declares"
         raise SamesightError(f"{archive}: {entry.name} {problem}; get the file again")

@@ -18,7 +18,8 @@ from samesight.contract.verdicts import Verdicts
 MANIFEST = "manifest.json"
 VERDICTS = "parity.json"
 REPORT = "report.html"
-UNLISTED = (MANIFEST, VERDICTS, REPORT)
+SIGNATURE = "signature.json"
+UNLISTED = (MANIFEST, VERDICTS, REPORT, SIGNATURE)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class DataSource(Strict):
 
 
 class Manifest(Document):
-    """Everything in a bundle. `files` lists every file but manifest.json, parity.json and report.html."""
+    """Everything in a bundle; `files` lists all but manifest.json, parity.json, signature.json and report.html."""
 
     schema_version: Literal[2] = 2
     model: str

@@ -6,6 +6,8 @@ import java.io.IOException
 import java.io.OutputStream
 import java.io.RandomAccessFile
 
+/** Documents of a pack whose lengths its manifest does not know. */
+private val UNSIZED = setOf(MANIFEST, VERDICTS, SIGNATURE)
 private const val KIND = 0xf000
 private const val REGULAR = 0x8000
 
@@ -82,7 +84,7 @@ private fun checked(entry: ZipEntry, archive: File): String {
 }
 
 private fun checkLength(entry: ZipEntry, declared: Long?, archive: File) {
-    val limit = declared ?: if (entry.name == MANIFEST || entry.name == VERDICTS) DOCUMENT_BYTES else -1
+    val limit = declared ?: if (entry.name in UNSIZED) DOCUMENT_BYTES else -1
     if (entry.size > limit) {
         val what = if (limit < 0) "is not listed in its manifest" else "is longer than its manifest declares"
         throw SamesightError("$archive: ${entry.name} $what; get the file again")

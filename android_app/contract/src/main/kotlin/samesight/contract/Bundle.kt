@@ -6,7 +6,7 @@ import java.io.IOException
 const val MANIFEST = "manifest.json"
 const val VERDICTS = "parity.json"
 const val REPORT = "report.html"
-private val UNLISTED = setOf(MANIFEST, VERDICTS, REPORT)
+private val UNLISTED = setOf(MANIFEST, VERDICTS, REPORT, SIGNATURE)
 
 /** An opened bundle: every file that the manifest lists was there, with its length and hash. */
 class Bundle(val folder: File, val spec: ModelSpec, val manifest: Manifest) {

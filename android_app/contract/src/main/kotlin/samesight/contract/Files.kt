@@ -24,7 +24,7 @@ fun fileSha256(file: File): String {
     return hexadecimal(digest.digest())
 }
 
-private fun hexadecimal(bytes: ByteArray): String {
+internal fun hexadecimal(bytes: ByteArray): String {
     val digits = "0123456789abcdef"
     return buildString {
         for (byte in bytes) append(digits[(byte.toInt() shr 4) and 15]).append(digits[byte.toInt() and 15])

@@ -61,7 +61,7 @@ data class Artifact(
 /** Where the test split comes from and what the server model scores on it. */
 data class DataSource(val source: String, val seed: Long, val metricName: String?, val metric: Double?)
 
-/** Everything in a bundle. [files] lists every file but manifest.json, parity.json and report.html. */
+/** Everything in a bundle; [files] lists all but manifest.json, parity.json, signature.json and report.html. */
 data class Manifest(
     val model: String,
     val samesight: String,
