@@ -3,23 +3,26 @@
 import io
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import get_args
+from typing import BinaryIO, get_args
 
-from samesight.contract.bundle import MANIFEST, VERDICTS, Bundle, belongs, replacing_bundle
+from samesight.contract.bundle import MANIFEST, SIGNATURE, VERDICTS, Bundle, belongs, check_declared, replacing_bundle
 from samesight.contract.errors import SamesightError, UsageError
-from samesight.contract.files import sha256, write_atomically
+from samesight.contract.files import check_plain, sha256, write_atomically
+from samesight.contract.limits import DOCUMENT_BYTES
 from samesight.contract.manifest import Artifact, Manifest, Platform, check_relative, parse_manifest
+from samesight.contract.signature import Signer
 from samesight.contract.verdicts import failures
+from samesight.contract.zip import ZipEntry, ZipProblem, read_entry, zip_entries
 
 # For which platform a bundle can be packed; `all` packs every artifact.
 PLATFORMS = (*get_args(Platform), "all")
 ONLY_HERE = ("server.json",)
+# Documents of a pack whose lengths its manifest does not know.
+UNSIZED = (MANIFEST, VERDICTS, SIGNATURE)
 MOMENT = (1980, 1, 1, 0, 0, 0)
-MOST_BYTES = 2**31 - 1
 
 
 def choose(bundle: Bundle, platform: str, formats: Sequence[str] = ()) -> tuple[Artifact, ...]:
@@ -105,8 +108,8 @@ def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
     return files
 
 
-def pack_bundle(bundle: Bundle, platform: str, target: Path) -> int:
-    """Write `target`, a zip whose bytes depend on the bundle alone; returns its length.
+def pack_bundle(bundle: Bundle, platform: str, target: Path, signer: Signer | None = None) -> int:
+    """Write `target`, a zip whose bytes depend on the bundle and its signer alone; returns its length.
 
     Entries are stored, not compressed, so that a phone can map them into memory, and so that the bytes do not depend
     on a compressor's version.
@@ -114,9 +117,13 @@ def pack_bundle(bundle: Bundle, platform: str, target: Path) -> int:
     Raises:
         UsageError, SamesightError: as in `choose`, or the target cannot be written.
     """
+    files = reduced(bundle, choose(bundle, platform))
+    if signer:
+        signature = signer.sign(bundle.spec.name, files[MANIFEST], files.get(VERDICTS))
+        files[SIGNATURE] = signature.to_json().encode()
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_STORED) as archive:
-        for path, data in sorted(reduced(bundle, choose(bundle, platform)).items()):
+        for path, data in sorted(files.items()):
             entry = zipfile.ZipInfo(path, MOMENT)
             entry.create_system = 3
             entry.external_attr = (stat.S_IFREG | 0o644) << 16
@@ -129,57 +136,64 @@ def unpack_bundle(archive: Path, folder: Path) -> None:
     """Unpack a packed bundle; a file that does not match its manifest is refused and nothing is left behind.
 
     Raises:
-        SamesightError: not a zip, damaged, a path that leaves the folder, a link, a file that is unlisted or longer
-            than declared, or a bundle that does not pass its checks.
+        SamesightError: not a zip, damaged, a path that leaves the folder, a link, a file that is unlisted, there twice
+            or longer than declared, or a bundle that does not pass its checks.
     """
-    with _opened(archive) as zipped, replacing_bundle(folder) as new:
-        manifest = _manifest(zipped, archive)
+    with _opened(archive) as file, _damaged(archive):
+        entries = zip_entries(file)
+        manifest = parse_manifest(_document(file, entries, MANIFEST, archive), f"{archive}: {MANIFEST}")
+        check_declared(manifest, str(archive))
         declared = {entry.path: entry.bytes for entry in manifest.files}
-        if sum(declared.values()) > MOST_BYTES:
-            raise SamesightError(f"{archive}: declares more than {MOST_BYTES:,} bytes; not a bundle of ours")
-        for info in zipped.infolist():
-            path = _checked(info, archive)
-            limit = declared.get(path, info.file_size if path in (MANIFEST, VERDICTS) else -1)
-            if info.file_size > limit:
-                problem = "is not listed in its manifest" if limit < 0 else "is longer than its manifest declares"
-                raise SamesightError(f"{archive}: {path} {problem}; get the file again")
-            destination = new / path
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            with zipped.open(info) as source:
-                data = source.read(limit + 1)
-            if len(data) > limit:
-                raise SamesightError(f"{archive}: {path} is longer than its manifest declares; get the file again")
-            destination.write_bytes(data)
+        with replacing_bundle(folder) as new:
+            for entry in entries:
+                path = _checked(entry, archive)
+                _check_length(entry, declared.get(path), archive)
+                destination = new / path
+                destination.parent.mkdir(parents=True, exist_ok=True)
+                with destination.open("wb") as unpacked:
+                    unpacked.writelines(read_entry(file, entry))
 
 
 @contextmanager
-def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+def _opened(archive: Path) -> Iterator[BinaryIO]:
     try:
-        with zipfile.ZipFile(archive) as zipped:
-            yield zipped
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise SamesightError(f"{archive}: damaged or not a packed bundle ({error}); get the file again") from None
+        file = check_plain(archive).open("rb")
     except FileNotFoundError:
         raise SamesightError(f"{archive}: no such file; `samesight pack BUNDLE` makes one") from None
     except IsADirectoryError:
         raise SamesightError(f"{archive}: is a folder, not a packed bundle") from None
+    with file:
+        yield file
 
 
-def _manifest(zipped: zipfile.ZipFile, archive: Path) -> Manifest:
+@contextmanager
+def _damaged(archive: Path) -> Iterator[None]:
     try:
-        info = zipped.getinfo(MANIFEST)
-    except KeyError:
-        raise SamesightError(f"{archive}: has no {MANIFEST}, so it is no packed bundle") from None
-    if info.file_size > 16 * 2**20:
-        raise SamesightError(f"{archive}: its {MANIFEST} is longer than 16 MiB; not a bundle of ours")
-    return parse_manifest(zipped.read(info), f"{archive}: {MANIFEST}")
+        yield
+    except ZipProblem as problem:
+        raise SamesightError(f"{archive}: damaged or not a packed bundle ({problem}); get the file again") from None
 
 
-def _checked(info: zipfile.ZipInfo, archive: Path) -> str:
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if info.is_dir() or kind not in (0, stat.S_IFREG):
-        raise SamesightError(f"{archive}: {info.filename} is a link or a folder entry; a packed bundle has plain files")
+def _document(file: BinaryIO, entries: Sequence[ZipEntry], name: str, archive: Path) -> bytes:
+    entry = next((entry for entry in entries if entry.name == name), None)
+    if entry is None:
+        raise SamesightError(f"{archive}: has no {name}, so it is no packed bundle")
+    if entry.size > DOCUMENT_BYTES:
+        raise SamesightError(f"{archive}: its {name} has more than {DOCUMENT_BYTES:,} bytes; not a bundle of ours")
+    return b"".join(read_entry(file, entry))
+
+
+def _checked(entry: ZipEntry, archive: Path) -> str:
+    if entry.name.endswith("/") or stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG):
+        raise SamesightError(f"{archive}: {entry.name} is a link or a folder entry; a packed bundle has plain files")
     try:
-        return check_relative(info.filename)
+        return check_relative(entry.name)
     except ValueError as error:
         raise SamesightError(f"{archive}: {error}; refused") from None
+
+
+def _check_length(entry: ZipEntry, declared: int | None, archive: Path) -> None:
+    limit = declared if declared is not None else DOCUMENT_BYTES if entry.name in UNSIZED else -1
+    if entry.size > limit:
+        problem = "is not listed in its manifest" if limit < 0 else "is longer than its manifest declares"
+        raise SamesightError(f"{archive}: {entry.name} {problem}; get the file again")

@@ -61,14 +61,20 @@ def check_plain(path: Path) -> Path:
     return path
 
 
-def read_plain(path: Path) -> bytes:
-    """The content of a file that a person named.
+def read_plain(path: Path, most: int | None = None) -> bytes:
+    """The content of a file that a person named, of at most `most` bytes.
 
     Raises:
-        SamesightError: not a plain file.
+        SamesightError: not a plain file, or longer.
         OSError: missing, a folder, or not readable.
     """
-    return check_plain(path).read_bytes()
+    if most is None:
+        return check_plain(path).read_bytes()
+    with check_plain(path).open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise SamesightError(f"{path}: has more than {most:,} bytes; not a document of ours")
+    return data
 
 
 def sha256(data: bytes) -> str:

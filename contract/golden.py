@@ -8,11 +8,13 @@
 
 import io
 import math
+import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +22,11 @@ from PIL import Image
 from pydantic import Field
 
 from samesight.contract.answers import Answer
-from samesight.contract.documents import Document, Int32, Strict, read_document
+from samesight.contract.documents import Count, Document, Int32, Strict, read_document
 from samesight.contract.errors import SamesightError
+from samesight.contract.files import check_plain
 from samesight.contract.image import Picture
+from samesight.contract.limits import GOLDEN_CASES, GOLDEN_FILE_BYTES
 from samesight.contract.manifest import BundlePath
 from samesight.contract.orientation import Orientation
 from samesight.contract.spec import Role
@@ -69,7 +73,7 @@ class GoldenCase:
 
 class _Array(Strict):
     path: BundlePath
-    shape: tuple[Int32, ...]
+    shape: Annotated[tuple[Count, ...], Field(max_length=8)]
 
 
 class _Yuv(Strict):
@@ -101,8 +105,8 @@ class _Case(Strict):
     id: str
     picture: BundlePath
     image: BundlePath
-    width: Int32
-    height: Int32
+    width: Count
+    height: Count
     quarter_turns: Annotated[int, Field(ge=0, le=3)]
     mirrored: bool
     yuv: _Yuv | None
@@ -113,7 +117,7 @@ class _Case(Strict):
 
 class _Cases(Document):
     schema_version: Literal[1] = 1
-    cases: tuple[_Case, ...]
+    cases: Annotated[tuple[_Case, ...], Field(max_length=GOLDEN_CASES)]
 
 
 def write_cases(bundle: Path, cases: Sequence[GoldenCase]) -> None:
@@ -166,35 +170,52 @@ def _write_case(bundle: Path, case: GoldenCase) -> _Case:
 
 
 def _read_case(bundle: Path, case: _Case) -> GoldenCase:
-    data = _bytes(bundle / case.image)
-    if len(data) < RGB_HEADER.size or RGB_HEADER.unpack_from(data) != (case.width, case.height):
-        raise SamesightError(f"{bundle / case.image}: its size is not that of {CASES}; make the bundle anew")
-    pixels = _array(bundle / case.image, data[RGB_HEADER.size :], "u1", (case.height, case.width, 3))
+    yuv, width, height = case.yuv, case.width, case.height
     return GoldenCase(
         id=case.id,
-        picture=Picture(pixels, Orientation(case.quarter_turns, case.mirrored)),
-        yuv=None
-        if case.yuv is None
-        else Yuv(case.yuv.layout, case.yuv.matrix, case.yuv.range, _bytes(bundle / case.yuv.path)),
+        picture=Picture(_read_pixels(bundle, case), Orientation(case.quarter_turns, case.mirrored)),
+        yuv=None if yuv is None else Yuv(yuv.layout, yuv.matrix, yuv.range, _read_yuv(bundle, yuv, width, height)),
         tensor=_read_array(bundle, case.input, "u1"),
         outputs={role: _read_array(bundle, array, "<f4") for role, array in case.outputs.items()},
         answers=tuple(stored.answer() for stored in case.answers),
     )
 
 
-def _bytes(path: Path) -> bytes:
+def _read_pixels(bundle: Path, case: _Case) -> npt.NDArray[np.uint8]:
+    path, shape = bundle / case.image, (case.height, case.width, 3)
+    with _opened(path) as file:
+        header = file.read(RGB_HEADER.size)
+        if len(header) < RGB_HEADER.size or RGB_HEADER.unpack(header) != (case.width, case.height):
+            raise SamesightError(f"{path}: its size is not that of {CASES}; make the bundle anew")
+        return _read_values(path, file, "u1", shape, RGB_HEADER.size)
+
+
+def _read_yuv(bundle: Path, yuv: _Yuv, width: int, height: int) -> bytes:
+    samples = width * height + 2 * ((width + 1) // 2) * ((height + 1) // 2)
+    path = bundle / yuv.path
+    with _opened(path) as file:
+        return _read_values(path, file, "u1", (samples,)).tobytes()
+
+
+def _read_array(bundle: Path, array: _Array, dtype: str) -> npt.NDArray[Any]:
+    path = bundle / array.path
+    with _opened(path) as file:
+        return _read_values(path, file, dtype, array.shape)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
-        return path.read_bytes()
+        with check_plain(path).open("rb") as file:
+            yield file
     except OSError as error:
         raise SamesightError(f"{path}: {error.strerror or error}, but {CASES} names it; make the bundle anew") from None
 
 
-def _read_array(bundle: Path, array: _Array, dtype: str) -> npt.NDArray[Any]:
-    return _array(bundle / array.path, _bytes(bundle / array.path), dtype, array.shape)
-
-
-def _array(path: Path, data: bytes, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    size = np.dtype(dtype).itemsize
-    if len(data) != math.prod(shape) * size:
-        raise SamesightError(f"{path}: has {len(data) / size:g} values, {CASES} says {shape}; make the bundle anew")
-    return np.frombuffer(data, dtype).reshape(shape)
+def _read_values(path: Path, file: BinaryIO, dtype: str, shape: tuple[int, ...], before: int = 0) -> npt.NDArray[Any]:
+    """An array after `before` bytes of a file, which ends with it; of a file of another length nothing is read."""
+    item, present = np.dtype(dtype).itemsize, os.fstat(file.fileno()).st_size - before
+    expected = math.prod(shape) * item
+    if expected != present or present + before > GOLDEN_FILE_BYTES:
+        raise SamesightError(f"{path}: has {present // item} values, {CASES} says {shape}; make the bundle anew")
+    return np.frombuffer(file.read(expected), dtype).reshape(shape)

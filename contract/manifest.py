@@ -5,9 +5,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from samesight.contract.documents import Document, Int32, Strict, parse_document
+from samesight.contract.documents import Document, Int32, Int64, Length, Strict, parse_document
 from samesight.contract.spec import Role
 from samesight.contract.tensor_layout import TensorLayout
+from samesight.contract.text import is_unprintable
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Unit = Literal["cpu", "gpu", "npu"]
@@ -26,7 +27,7 @@ def check_relative(path: str) -> str:
         or path.startswith("/")
         or "\\" in path
         or ":" in path
-        or "\0" in path
+        or any(is_unprintable(character) for character in path)
         or str(PurePosixPath(path)) != path
     ):
         raise ValueError(f"{path!r} is not a plain path inside the bundle")
@@ -42,7 +43,7 @@ class FileEntry(Strict):
     """One file of the bundle: its length and content hash."""
 
     path: BundlePath
-    bytes: Annotated[int, Field(ge=0)]
+    bytes: Length
     sha256: Sha256
 
 
@@ -87,21 +88,21 @@ class Artifact(Strict):
     outputs: tuple[TensorInfo, ...]
     tools: dict[str, str]
     delegated: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
-    bytes: Annotated[int, Field(ge=0)]
+    bytes: Length
 
 
 class DataSource(Strict):
     """Where the test split comes from, and the server model's metric on it."""
 
     source: str
-    seed: int
+    seed: Int64
     split: Literal["test"] = "test"
     metric_name: str | None = None
     metric: float | None = None
 
 
 class Manifest(Document):
-    """Everything in a bundle. `files` lists every file but manifest.json, parity.json and report.html."""
+    """Everything in a bundle; `files` lists all but manifest.json, parity.json, signature.json and report.html."""
 
     schema_version: Literal[2] = 2
     model: str

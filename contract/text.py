@@ -28,6 +28,11 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    r"""Text of files inside a sentence: unprintable characters, line breaks too, become `\x1b` or `\u2028`."""
+    return "".join(ascii(character)[1:-1] if is_unprintable(character) else character for character in text)
+
+
 def clean_name(name: str) -> str:
     """A name as a label may be: without unprintable characters, and without white space around it."""
     return "".join(character for character in name if not is_unprintable(character)).strip()

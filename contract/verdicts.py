@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from samesight.contract.device_results import Proof, Times
-from samesight.contract.documents import Document, Int32, Strict
+from samesight.contract.documents import Document, Int32, Int64, Strict
 from samesight.contract.manifest import Sha256, Unit
 
 
@@ -87,7 +87,7 @@ class Verdict(Strict):
     steps_apart: float | None = None
     largest_steps_apart: float | None = None
     metric: MetricFigures | None = None
-    bytes: int
+    bytes: Int64
     bytes_ratio: float | None = None
     warnings: tuple[FaultWarning, ...] = ()
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,17 @@ def copy_of(tmp_path):
         return Path(shutil.copytree(bundle, tmp_path / bundle.name))
 
     return copy
+
+
+@pytest.fixture
+def memory_folder(tmp_path):
+    """A folder in memory, where the system has one: to wait for a disk takes a tenth of a second a bundle."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

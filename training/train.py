@@ -186,6 +186,7 @@ def fit(setup: TrainingSetup, run: Path) -> None:
             loader_of(setup, "train"),
             loader_of(setup, "validation"),
             ckpt_path=str(checkpoint) if checkpoint.is_file() else None,
+            weights_only=True,
         )
 
 
@@ -212,8 +213,9 @@ def _conclude(setup: TrainingSetup, run: Path, report: Report) -> Path:
     best = str(best_checkpoint(partial))
     trainer = alone(setup.trainer, setup.config)
     with interruptible(trainer, run):
-        validation = trainer.validate(setup.lightning_module, loader_of(setup, "validation"), best, verbose=False)[0]
-        test = trainer.test(setup.lightning_module, loader_of(setup, "test"), best, verbose=False)[0]
+        how: dict[str, Any] = {"ckpt_path": best, "weights_only": True, "verbose": False}
+        validation = trainer.validate(setup.lightning_module, loader_of(setup, "validation"), **how)[0]
+        test = trainer.test(setup.lightning_module, loader_of(setup, "test"), **how)[0]
     metrics = plain_metrics(dict(validation), dict(test))
     report("exporting the best network")
     export_network(setup.lightning_module.network, setup.spec.input, partial / "network.pt2")

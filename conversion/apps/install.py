@@ -7,12 +7,16 @@ from pathlib import Path
 from samesight.contract.archive import choose, reduced, require_verdicts
 from samesight.contract.bundle import Bundle, open_bundle, replacing_bundle
 from samesight.contract.errors import SamesightError, UsageError
+from samesight.contract.files import write_atomically
+from samesight.contract.signature import PublicKey
 from samesight.conversion.formats import formats_for
 
 # By platform: a file that marks an app's folder, and the folder of its bundles, which the app lists when it starts.
 APPS = {"android": ("settings.gradle.kts", "app/src/main/assets/bundles")}
 # In the app's folder, outside of its assets: the bundles that the last installations replaced.
 REPLACED = "bundles.replaced"
+# Beside the folder of bundles: the DER form of the key that signs packs; Bundles.kt reads it.
+APP_KEY = "pack-key.der"
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,10 @@ def find_platform(app: Path) -> str:
     raise UsageError(f"{app}: is no folder of an app (it has no {markers} beside a folder app); give android_app")
 
 
-def install(bundle: Bundle, app: Path, force: bool = False) -> Installed:
+def install(bundle: Bundle, app: Path, force: bool = False, key: PublicKey | None = None) -> Installed:
     """Copy the bundle into the app; what was there under the model's name can be brought back by `undo`.
+
+    With `key` the app takes only packs that were signed with its private key, from when it is built next.
 
     Raises:
         UsageError: `app` is no app.
@@ -57,6 +63,8 @@ def install(bundle: Bundle, app: Path, force: bool = False) -> Installed:
         for path, data in files.items():
             (new / path).parent.mkdir(parents=True, exist_ok=True)
             (new / path).write_bytes(data)
+    if key:
+        write_atomically(target.parent.parent / APP_KEY, bytes.fromhex(key.text))
     return Installed(target, tuple(artifact.name for artifact in chosen))
 
 

@@ -1,6 +1,7 @@
 """Models that can be called with an image and return answers: a bundle's artifact or a run's server model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,27 @@ def open_artifact(bundle: Bundle, name: str | None = None) -> CallableModel:
     runner = runner_of(artifact.format)
     if missing := runner.missing():
         raise SamesightError(f"{artifact.name}: {missing}, or take another artifact")
-    return CallableModel(artifact.name, bundle.spec, Runtimes().load(runner, bundle.path(artifact), artifact))
+    path = bundle.path(artifact)
+    with _naming(path):
+        loaded = Runtimes().load(runner, path, artifact)
+
+    def run(tensor: npt.NDArray[np.uint8]) -> dict[Role, npt.NDArray[np.float32]]:
+        with _naming(path):
+            return loaded(tensor)
+
+    return CallableModel(artifact.name, bundle.spec, run)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A runtime's own error, or the sentence about its end, begins with the file."""
+    try:
+        yield
+    except SamesightError as error:
+        sentence = str(error)
+        raise SamesightError(
+            sentence if sentence.startswith(str(path)) else f"{path}: {sentence}; get it again, or convert again"
+        ) from None
 
 
 def open_model(path: Path, artifact: str | None = None) -> CallableModel:

@@ -1,5 +1,6 @@
 """PyTorch on the CPU, one thread: TorchScript, the same for the lite interpreter, and exported programs."""
 
+import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from samesight.contract.tensor_layout import TensorLayout, pack
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8
 from samesight.conversion.quiet import quiet
 from samesight.conversion.runners.interface import Tensors
+from samesight.conversion.sources.checked_archive import checked_program, checked_torchscript
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,15 @@ class TorchModel:
 
 
 def load(path: Path, tensors: Tensors) -> TorchModel:
-    """Load a file; its suffix says which kind it is.
+    """Load a file; its suffix says which kind it is. One that could run code is refused before torch sees it.
 
     Raises:
-        SamesightError: damaged, or of a torch that this one does not read.
+        SamesightError: damaged, refused, or of a torch that this one does not read.
     """
+    check, load_archive = LOADERS[path.suffix]
+    archive = check(path)
     try:
-        module = LOADERS[path.suffix](path)
+        module = load_archive(archive)
     except Exception as error:  # torch raises anything from RuntimeError to UnpicklingError on damaged files
         raise SamesightError(f"{path}: torch cannot load it ({first_line(error)}); convert again") from None
     return TorchModel(
@@ -64,31 +68,32 @@ def load(path: Path, tensors: Tensors) -> TorchModel:
     )
 
 
-def _load_exported(path: Path) -> Any:
+def _load_exported(archive: io.BytesIO) -> Any:
     import torch
 
     with quiet():  # a damaged file's traceback would be logged
-        return torch.export.load(str(path)).module()
+        return torch.export.load(archive).module()
 
 
-def _load_torchscript(path: Path) -> Any:
+def _load_torchscript(archive: io.BytesIO) -> Any:
     import torch
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says on every call that TorchScript is deprecated
-        return torch.jit.load(str(path), map_location="cpu")
+        return torch.jit.load(archive, map_location="cpu")
 
 
-def _load_lite(path: Path) -> Any:
+def _load_lite(archive: io.BytesIO) -> Any:
     from torch.jit.mobile import _load_for_lite_interpreter
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _load_for_lite_interpreter(str(path))
+        return _load_for_lite_interpreter(archive)
 
 
-LOADERS: dict[str, Callable[[Path], Any]] = {
-    ".pt": _load_torchscript,
-    ".ptl": _load_lite,
-    ".pt2": _load_exported,
+# By suffix: what checks a file, and what loads the bytes that were checked.
+LOADERS: dict[str, tuple[Callable[[Path], io.BytesIO], Callable[[io.BytesIO], Any]]] = {
+    ".pt": (checked_torchscript, _load_torchscript),
+    ".ptl": (checked_torchscript, _load_lite),
+    ".pt2": (checked_program, _load_exported),
 }

@@ -15,6 +15,7 @@ from samesight.contract.spec import Input, ModelSpec, Role
 from samesight.conversion.normalisation import network_values
 from samesight.conversion.qparams import Float32, UInt8
 from samesight.conversion.quiet import quiet
+from samesight.conversion.sources.checked_archive import checked_program
 from samesight.conversion.sources.export import refuse_other_precisions
 
 if TYPE_CHECKING:
@@ -23,18 +24,19 @@ if TYPE_CHECKING:
 
 
 def load_program(path: Path) -> "ExportedProgram":
-    """Load a `.pt2` file.
+    """Load a `.pt2` file; one that could run code is refused before torch sees it.
 
     Raises:
-        SamesightError: missing, damaged, saved by a torch that this one does not read, or not in float32.
+        SamesightError: missing, damaged, refused, saved by a torch that this one does not read, or not in float32.
     """
     import torch
 
     if not path.is_file():
         raise SamesightError(f"{path}: no such file; `torch.export.save` writes one")
+    archive = checked_program(path)
     try:
         with quiet():  # a damaged file's traceback would be logged
-            program = torch.export.load(str(path))
+            program = torch.export.load(archive)
     except Exception as error:  # torch raises anything from RuntimeError to UnpicklingError on damaged files
         raise SamesightError(
             f"{path}: not an exported program that torch {torch.__version__} reads ({first_line(error)}); "

@@ -15,6 +15,7 @@ from pathlib import Path
 from samesight.contract.bundle import MANIFEST
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.files import check_plain, file_sha256
+from samesight.contract.limits import NETWORK_BYTES
 from samesight.contract.spec import ModelSpec, read_spec
 from samesight.conversion.sources.calibration import find_calibration_images
 
@@ -109,11 +110,13 @@ def program_sha256(network: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with zipfile.ZipFile(network) as archive:
+        with zipfile.ZipFile(check_plain(network)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > NETWORK_BYTES:
+                raise zipfile.BadZipFile(f"more than {NETWORK_BYTES:,} bytes inside")
             # torch names the archive's one folder after the file that it was first saved to.
             for name in sorted(archive.namelist(), key=_inside):
                 digest.update(f"{_inside(name)}\0".encode() + hashlib.sha256(archive.read(name)).digest())
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
         raise SamesightError(f"{network}: damaged or not an exported program ({error}); export it again") from None
     except OSError as error:
         raise SamesightError(

@@ -10,6 +10,7 @@ from typing import Literal
 
 from samesight.contract.answers import Answer
 from samesight.contract.documents import Document, Strict, read_document
+from samesight.contract.limits import TEST_ANSWERS_BYTES
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.tasks import TASKS
 from samesight.datasets.example import LabelledImage
@@ -68,4 +69,4 @@ def fingerprint_of(examples: Sequence[LabelledImage]) -> str:
 
 def read_server_answers(bundle: Path) -> ServerAnswers | None:
     """Read `server.json`; None for a bundle that was made without test data."""
-    return read_document(ServerAnswers, bundle / FILE) if (bundle / FILE).exists() else None
+    return read_document(ServerAnswers, bundle / FILE, TEST_ANSWERS_BYTES) if (bundle / FILE).exists() else None

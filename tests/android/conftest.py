@@ -52,6 +52,6 @@ def parity(reactor):
         file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         made = subprocess.run([*java, command, file], capture_output=True, encoding="utf-8", check=False)
         assert made.returncode == 0, made.stderr[-5000:]
-        return made.stdout.splitlines()
+        return made.stdout.split("\n")[:-1]
 
     return run

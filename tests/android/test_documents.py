@@ -1,6 +1,7 @@
 """Faulty bundles and documents: Kotlin refuses what Python refuses, with the same sentence."""
 
 import json
+import os
 import shutil
 import stat
 import zipfile
@@ -12,6 +13,7 @@ from samesight.contract.bundle import open_bundle, replacing_bundle, seal
 from samesight.contract.device_results import Times
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import sha256
+from samesight.contract.limits import DOCUMENT_BYTES
 from samesight.contract.manifest import parse_manifest
 from samesight.contract.spec import parse_spec
 from samesight.contract.verdicts import AppVerdict, FaultWarning, Verdict, Verdicts
@@ -20,6 +22,8 @@ from support.random_cases import answer_cases, sentence_or
 
 WRONG = (
     None,
+    True,
+    "1",
     [],
     {},
     "zzz",
@@ -252,6 +256,40 @@ def short_logits(folder):
     change_listed(folder, "golden/001.logits", lambda data: data[:-4])
 
 
+def large_document(folder):
+    with (folder / "manifest.json").open("ab") as file:
+        file.truncate(DOCUMENT_BYTES + 1)
+
+
+def many_bytes(folder):
+    rewrite_manifest(folder, lambda manifest: (manifest["files"][0].update(bytes=2**31), manifest)[1])
+
+
+def other_artifact_length(folder):
+    rewrite_manifest(folder, lambda manifest: (manifest["artifacts"][1].update(bytes=3), manifest)[1])
+
+
+def no_sides(folder):
+    change_listed(folder, "golden/cases.json", lambda data: data.replace(b'"width": 9', b'"width": 0', 1))
+
+
+def negative_sides(folder):
+    change_listed(
+        folder, "golden/cases.json", lambda data: data.replace(b'"width": 9', b'"width": -9').replace(b": 7,", b": -7,")
+    )
+
+
+def many_sides(folder):
+    change_listed(
+        folder, "golden/cases.json", lambda data: data.replace(b'"shape": [', b'"shape": [' + b"2147483647," * 7)
+    )
+
+
+def pipe(folder):
+    (folder / "golden/000.rgb").unlink()
+    os.mkfifo(folder / "golden/000.rgb")
+
+
 def rewrite_manifest(folder, change):
     path = folder / "manifest.json"
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
@@ -272,7 +310,8 @@ def change_listed(folder, path, change):
 
 
 DAMAGES = (truncate, tamper, remove, add, link, link_folder, newer, older, escape, other_model, no_manifest, no_bundle)
-DAMAGES += (a_file, wrong_size, short_tensor, short_logits)
+DAMAGES += (a_file, wrong_size, short_tensor, short_logits, large_document, many_bytes, other_artifact_length, no_sides)
+DAMAGES += (negative_sides, many_sides, pipe)
 
 
 def golden_of(folder):

@@ -171,7 +171,7 @@ WRONG = {
     ("bench", "{tmp}"): (1, "not a bundle"),
     ("inspect", "{tmp}"): (1, "not a bundle"),
     ("inspect", "{tmp}/damaged"): (1, "run.json: damaged"),
-    ("predict", "{tmp}/damaged", "{good}"): (1, "network.pt2: not an exported program"),
+    ("predict", "{tmp}/damaged", "{good}"): (1, "network.pt2: damaged or not an exported program"),
     ("inspect", "{tmp}/text.png"): (1, "`samesight pack --unpack` opens it"),
 }
 

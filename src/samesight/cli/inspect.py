@@ -39,12 +39,17 @@ def inspect(folder: Path, as_json: bool) -> None:
             "manifest_sha256": bundle.manifest_sha256(),
             "artifacts": [artifact.model_dump(mode="json") for artifact in bundle.manifest.artifacts],
             "passed": verdicts.passed if verdicts else None,
+            "signature": _signature(folder, bundle.spec.name),
         }
         click.echo(json.dumps(plain, indent=2))
         return
     passed = {verdict.name: verdict.passed for verdict in verdicts.artifacts} if verdicts else {}
     passed |= {verdict.name: False for verdict in verdicts.apps if verdict.passed is False} if verdicts else {}
+    signature = _signature(folder, bundle.spec.name)
     click.echo("\n".join(_spec_lines(bundle.spec)))
+    if signature:
+        version = "" if signature["version"] is None else f" as version {signature['version']}"
+        click.echo(f"signed    by key {signature['key']}{version}, {signature['problem'] or 'and is as it was signed'}")
     for artifact in bundle.manifest.artifacts:
         verdict = {True: "passed", False: "failed", None: "not judged here"}[passed.get(artifact.name)]
         delegated = "" if artifact.delegated is None else f", {artifact.delegated:.0%} delegated"
@@ -58,12 +63,30 @@ def inspect(folder: Path, as_json: bool) -> None:
         click.echo(f"  made by   {', '.join(f'{name} {version}' for name, version in artifact.tools.items())}")
 
 
+def _signature(folder: Path, model: str) -> dict[str, Any] | None:
+    """Who signed a bundle, as which version, and what is wrong with the signature; None for one without."""
+    from samesight.contract.errors import SamesightError
+    from samesight.contract.signature import PublicKey, check_model, check_signature, read_signature
+
+    signature = read_signature(folder)
+    if signature is None:
+        return None
+    key = PublicKey(signature.public_key).fingerprint
+    try:
+        statement = check_signature(folder, "it")
+        check_model(statement, model, "it")
+    except SamesightError as error:
+        return {"key": key, "version": None, "problem": f"but not as it is now: {str(error).removeprefix('it: ')}"}
+    return {"key": key, "version": statement.version, "problem": None}
+
+
 def _read_run(path: Path) -> dict[str, Any]:
     from samesight.contract.errors import SamesightError
     from samesight.contract.files import read_plain
+    from samesight.contract.limits import DOCUMENT_BYTES
 
     try:
-        run: dict[str, Any] = json.loads(read_plain(path))
+        run: dict[str, Any] = json.loads(read_plain(path, DOCUMENT_BYTES))
         valid = isinstance(run["metrics"], dict) and {"source", "seed"} <= run["data"].keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         valid = False

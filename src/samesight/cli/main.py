@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "coreml": ("samesight.cli.coreml", "Run a Core ML package without a Mac, and compare it with a run."),
     "report": ("samesight.cli.report", "Write one self-contained HTML page about a bundle."),
     "pack": ("samesight.cli.pack", "Make one file of a bundle for a phone to open, or unpack it."),
+    "keys": ("samesight.cli.keys", "Make keys to sign packs with."),
     "install": ("samesight.cli.install", "Copy a bundle into an app's sources, or take it out again."),
     "demo": ("samesight.cli.demo", "Train, convert and verify a classifier and a detector."),
 }

@@ -1,6 +1,7 @@
 """`samesight pack`: packs a bundle into one file for a phone, and unpacks it."""
 
 import json
+import time
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ EPILOG = """\b
 Examples:
   samesight pack demo/digits --for android
   samesight pack demo/digits --for ios --out digits-ios.zip
+  samesight pack demo/digits --for android --sign keys/samesight-key.pem
   samesight pack --unpack digits-ios.zip --out digits
 
 The same bundle always gives the same bytes. With an artifact that failed, here or in an app, nothing is packed unless
@@ -25,15 +27,36 @@ you give --force. --unpack replaces an older bundle at --out."""
     "--unpack", "unpacking", is_flag=True, help="BUNDLE is a packed file; check it and make the folder --out."
 )
 @click.option("--force", is_flag=True, help="Pack artifacts too that have no passing verdict.")
+@click.option("--sign", type=click.Path(path_type=Path), metavar="KEY", help="Sign it with this private key.")
+@click.option(
+    "--version",
+    type=click.IntRange(1, 2**63 - 1),
+    metavar="N",
+    help="Number of a signed pack; apps take only greater ones [the time now, in seconds].",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
-def pack(bundle: Path, platform: str, out: Path | None, unpacking: bool, force: bool, as_json: bool) -> None:
+def pack(
+    bundle: Path,
+    platform: str,
+    out: Path | None,
+    unpacking: bool,
+    force: bool,
+    sign: Path | None,
+    version: int | None,
+    as_json: bool,
+) -> None:
     """Make one deterministic zip of BUNDLE with the artifacts that a platform uses."""
     from samesight.contract.archive import choose, pack_bundle, require_verdicts, unpack_bundle
     from samesight.contract.bundle import open_bundle
     from samesight.contract.errors import UsageError
     from samesight.contract.files import check_plain
+    from samesight.contract.signature import Signer, read_private_key
     from samesight.conversion.formats import formats_for
 
+    if version is not None and sign is None:
+        raise UsageError("--version numbers signed packs; give --sign KEY as well")
+    if unpacking and sign is not None:
+        raise UsageError("--unpack reads a packed file; leave out --sign")
     if unpacking:
         if out is None:
             raise UsageError("--unpack needs --out FOLDER, the bundle to make")
@@ -45,8 +68,11 @@ def pack(bundle: Path, platform: str, out: Path | None, unpacking: bool, force: 
     if not force:
         require_verdicts(opened, chosen)
     target = out or bundle.with_name(f"{bundle.resolve().name}-{platform}.zip")
-    size = pack_bundle(opened, platform, target)
+    signer = Signer(read_private_key(sign), version or int(time.time())) if sign else None
+    size = pack_bundle(opened, platform, target, signer)
     if as_json:
-        click.echo(json.dumps({"file": str(target), "bytes": size, "artifacts": [a.name for a in chosen]}))
+        plain = {"file": str(target), "bytes": size, "artifacts": [a.name for a in chosen]}
+        click.echo(json.dumps(plain | ({"version": signer.version} if signer else {})))
     else:
-        click.echo(f"{target}: {size / 1e6:.2f} MB with {', '.join(a.name for a in chosen)}")
+        signed = f", signed as version {signer.version}" if signer else ""
+        click.echo(f"{target}: {size / 1e6:.2f} MB with {', '.join(a.name for a in chosen)}{signed}")

@@ -1,6 +1,7 @@
 """`samesight verify`: every artifact against the server model, or somebody's own server code against the contract."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ Examples:
   samesight verify mine --data folder:photos/holdout
   samesight verify demo/scenes --apps
   samesight verify demo/scenes --device-results device-parity.json
+  samesight verify digits-android.zip --key keys/samesight-key.pub.pem
 
 Exit code 0: every artifact that can run here passed. 1: a gate was missed, or there is no such bundle or data. 2: wrong
 options. With --json, standard output is empty unless there are verdicts.
@@ -42,6 +44,12 @@ docs/parity.md explains the figures and the gates, docs/known-faults.md the faul
     metavar="FILE",
     help="Judge what an app's self-test exported on a phone (device-parity.json) and add it to the verdicts.",
 )
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    metavar="PUBLIC",
+    help="Only check that a packed file or a bundle is as it was signed with this key; nothing is run.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def verify(
     bundle: Path,
@@ -50,6 +58,7 @@ def verify(
     server: str | None,
     apps: bool,
     device_results: Path | None,
+    key: Path | None,
     as_json: bool,
 ) -> None:
     """Measure every artifact of BUNDLE against the server model and say whether it may ship.
@@ -74,6 +83,11 @@ def verify(
         raise UsageError(
             "--apps and --device-results judge the whole bundle; leave out --data, --artifact and --server"
         )
+    if key:
+        if data or names or server or apps or device_results:
+            raise UsageError("--key checks a signature and runs nothing; leave out the other options")
+        _verify_signature(bundle, key, as_json)
+        return
     opened = open_bundle(bundle)
     if server:
         from samesight.conversion.parity.server_check import compare_server, print_comparison
@@ -104,6 +118,33 @@ def verify(
         verdict_table(verdicts, opened.spec)
         app_table(verdicts, opened.spec)
     raise SystemExit(0 if verdicts.passed else 1)
+
+
+def _verify_signature(path: Path, key: Path, as_json: bool) -> None:
+    from samesight.contract.archive import unpack_bundle
+    from samesight.contract.bundle import open_bundle
+    from samesight.contract.signature import check_model, check_signature, read_public_key
+
+    public = read_public_key(key)
+    with tempfile.TemporaryDirectory(prefix="samesight-") as scratch:
+        folder = path
+        if not path.is_dir():
+            folder = Path(scratch) / "bundle"
+            unpack_bundle(path, folder)
+        bundle = open_bundle(folder)
+        statement = check_signature(folder, str(path), public)
+        check_model(statement, bundle.spec.name, str(path))
+        verdicts = bundle.verdicts()
+    passed = verdicts.passed if verdicts else None
+    if as_json:
+        plain = {"model": statement.model, "version": statement.version, "key": public.fingerprint, "passed": passed}
+        click.echo(json.dumps(plain))
+    else:
+        word = {True: "passed", False: "failed", None: "not judged"}[passed]
+        click.echo(
+            f"{path}: version {statement.version} of {statement.model}, as it was signed by key "
+            f"{public.fingerprint}; its verdict then: {word}"
+        )
 
 
 def as_plain(verdicts: "Verdicts") -> dict[str, object]:

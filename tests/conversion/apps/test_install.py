@@ -1,5 +1,6 @@
 """`samesight install`: a bundle into an app's sources and out again, and what is refused."""
 
+import base64
 import json
 
 import pytest
@@ -9,10 +10,12 @@ from samesight.cli.install import install as command
 from samesight.contract.bundle import open_bundle, replacing_bundle, seal
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.golden import write_cases
+from samesight.contract.signature import new_key
 from samesight.contract.verdicts import Verdict, Verdicts
 from samesight.conversion.apps.install import find_platform, install, undo
 from support.bundles import SPEC, artifact, case
 
+KEY = "app/src/main/assets/pack-key.der"
 NAMES = ("tiny.fp32.tflite", "tiny.fp32.pte", "tiny.fp32.onnx")
 FORMATS = {"tflite": "litert", "pte": "executorch", "onnx": "onnx"}
 
@@ -125,3 +128,23 @@ def test_the_command(make, app):
     assert json.loads(told.stdout)["artifacts"] == list(NAMES[:2])
     told = CliRunner().invoke(command, [str(folder), str(app), "--undo"])
     assert told.exit_code == 0 and "taken out" in told.stdout
+
+
+def test_a_key_comes_with_the_bundle_and_stays(make, app, tmp_path):
+    public = new_key(tmp_path / "keys")[1]
+    bundle = make()
+    install(bundle, app)
+    assert not (app / KEY).exists()
+    made = CliRunner().invoke(command, [str(bundle.folder), str(app), "--key", str(public)])
+    assert made.exit_code == 0, made.output
+    # What java.security makes a key of: the DER form (RFC 5480), here from the PEM file by its own definition.
+    lines = public.read_text().splitlines()
+    assert (app / KEY).read_bytes() == base64.b64decode("".join(lines[1:-1]))
+    undo("tiny", app)
+    assert (app / KEY).exists()
+    refused = CliRunner().invoke(command, [str(bundle.folder), str(app), "--key", str(public), "--undo"])
+    assert isinstance(refused.exception, UsageError)
+    private = CliRunner().invoke(
+        command, [str(bundle.folder), str(app), "--key", str(tmp_path / "keys/samesight-key.pem")]
+    )
+    assert isinstance(private.exception, SamesightError) and "is no public key" in str(private.exception)

@@ -4,9 +4,14 @@ import java.io.File
 import java.io.FileNotFoundException
 import java.io.IOException
 import java.io.InputStream
+import samesight.contract.BUNDLE_BYTES
 import samesight.contract.Bundle
 import samesight.contract.MANIFEST
+import samesight.contract.PublicKey
 import samesight.contract.SamesightError
+import samesight.contract.checkModel
+import samesight.contract.checkNewer
+import samesight.contract.checkSignature
 import samesight.contract.VERDICTS
 import samesight.contract.openBundle
 import samesight.contract.parseManifest
@@ -15,6 +20,7 @@ import samesight.contract.sha256
 import samesight.contract.unpackBundle
 
 private const val ASSETS = "bundles"
+private const val KEY = "pack-key.der"
 
 /** Files that the app was built with; paths with `/`. */
 interface Assets {
@@ -42,7 +48,7 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
         val folders = copies.map { it.folder }
         // Of older versions of the app.
         installed.listFiles().orEmpty().filter { it !in folders }.forEach(File::deleteRecursively)
-        val taken = folders(opened).mapNotNull { openOrReport(onProblem) { openBundle(it) } }
+        val taken = folders(opened).mapNotNull { openOrReport(onProblem) { signed(openBundle(it)) } }
         val names = taken.map { it.spec.name }
         return copies.filter { it.spec.name !in names }.map { Shelved(it, false) } + taken.map { Shelved(it, true) }
     }
@@ -94,9 +100,11 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
         val unpacked = File(cache, "picked")
         try {
             cache.mkdirs()
-            packed.open().use { from -> archive.outputStream().use { from.copyTo(it) } }
+            packed.open().use { copy(it, archive, packed.name) }
             unpackBundle(archive, unpacked)
-            val target = File(opened, openBundle(unpacked).spec.name)
+            val name = openBundle(unpacked).spec.name
+            val target = File(opened, name)
+            key()?.let { checkSigned(unpacked, name, target, it) }
             replacingBundle(target) { unpacked.copyRecursively(it, overwrite = true) }
             return Shelved(openBundle(target), true)
         } catch (error: IOException) {
@@ -109,6 +117,54 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
         } finally {
             archive.delete()
             unpacked.deleteRecursively()
+        }
+    }
+
+    /** The key that packs have to be signed with; null where the app was built without (`samesight install --key`). */
+    private fun key(): PublicKey? {
+        val der =
+            try {
+                assets.open(KEY).use { it.readBytes() }
+            } catch (_: FileNotFoundException) {
+                return null
+            } catch (error: IOException) {
+                throw SamesightError("$KEY: cannot be read (${error.message}); build the app anew")
+            }
+        return PublicKey.of(der, KEY)
+    }
+
+    /** A bundle that was opened earlier, if it may still be used. */
+    private fun signed(bundle: Bundle): Bundle {
+        val name = bundle.spec.name
+        key()?.let { checkModel(checkSignature(bundle.folder, name, it), name, name) }
+        return bundle
+    }
+
+    private fun checkSigned(unpacked: File, name: String, target: File, key: PublicKey) {
+        val statement = checkSignature(unpacked, unpacked.path, key)
+        checkModel(statement, name, unpacked.path)
+        val present =
+            try {
+                checkSignature(target, target.path, key)
+            } catch (_: SamesightError) {
+                // None was opened yet, or it is of before the app had a key.
+                return
+            }
+        checkNewer(statement, present, unpacked.path)
+    }
+
+    /** A provider may give without end. */
+    private fun copy(from: InputStream, archive: File, name: String) {
+        val buffer = ByteArray(1 shl 16)
+        var left = BUNDLE_BYTES
+        archive.outputStream().use { into ->
+            var count = from.read(buffer)
+            while (count >= 0) {
+                left -= count
+                if (left < 0) throw SamesightError("$name: has more than $BUNDLE_BYTES bytes; not a packed bundle")
+                into.write(buffer, 0, count)
+                count = from.read(buffer)
+            }
         }
     }
 

@@ -70,7 +70,7 @@ internal fun writeBundle(
             "name" to artifact, "file" to "artifacts/$artifact", "format" to format, "precision" to "fp32",
             "runtime" to "a runtime", "runtime_version" to "1", "input_layout" to "float32_nchw",
             "input" to info("image", listOf(1, 3, 1, 2), "nchw"), "outputs" to roles,
-            "tools" to emptyMap<String, String>(), "bytes" to 1,
+            "tools" to emptyMap<String, String>(), "bytes" to File(folder, "artifacts/$artifact").length(),
         )
     }
     val unlisted = listOf("manifest.json", "parity.json")

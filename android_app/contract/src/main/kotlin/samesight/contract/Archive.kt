@@ -5,10 +5,9 @@ import java.io.File
 import java.io.IOException
 import java.io.OutputStream
 import java.io.RandomAccessFile
-import java.util.Locale
 
-private const val MOST_BYTES = Int.MAX_VALUE.toLong()
-private const val LONGEST_MANIFEST = 16L shl 20
+/** Documents of a pack whose lengths its manifest does not know. */
+private val UNSIZED = setOf(MANIFEST, VERDICTS, SIGNATURE)
 private const val KIND = 0xf000
 private const val REGULAR = 0x8000
 
@@ -17,15 +16,18 @@ private const val REGULAR = 0x8000
  *
  * @param archive what `samesight pack` wrote.
  * @param folder takes the bundle; one that is there is replaced.
- * @throws SamesightError not a zip, damaged, a path that leaves the folder, a link, a file that is unlisted or longer
- *     than declared, or a bundle that does not pass its checks.
+ * @throws SamesightError not a zip, damaged, a path that leaves the folder, a link, a file that is unlisted, there twice
+ *     or longer than declared, or a bundle that does not pass its checks.
  */
 fun unpackBundle(archive: File, folder: File) {
     if (archive.isDirectory) throw SamesightError("$archive: is a folder, not a packed bundle")
+    checkPlain(archive)
     if (!archive.exists()) throw SamesightError("$archive: no such file; `samesight pack BUNDLE` makes one")
     RandomAccessFile(archive, "r").use { file ->
         val entries = damaged(archive) { zipEntries(file) }
-        val declared = declared(manifest(file, entries, archive), archive)
+        val manifest = parseManifest(document(file, entries, MANIFEST, archive), "$archive: $MANIFEST")
+        checkDeclared(manifest, archive.path)
+        val declared = manifest.files.associate { it.path to it.bytes }
         replacingBundle(folder) { new ->
             for (entry in entries) {
                 val path = checked(entry, archive)
@@ -57,26 +59,17 @@ private fun <T> damaged(archive: File, read: () -> T): T =
         throw SamesightError("$archive: damaged or not a packed bundle (${error.message}); get the file again")
     }
 
-private fun manifest(file: RandomAccessFile, entries: List<ZipEntry>, archive: File): Manifest {
+private fun document(file: RandomAccessFile, entries: List<ZipEntry>, name: String, archive: File): ByteArray {
     val entry =
-        entries.findLast { it.name == MANIFEST }
-            ?: throw SamesightError("$archive: has no $MANIFEST, so it is no packed bundle")
-    if (entry.size > LONGEST_MANIFEST) {
-        throw SamesightError("$archive: its $MANIFEST is longer than 16 MiB; not a bundle of ours")
+        entries.find { it.name == name } ?: throw SamesightError("$archive: has no $name, so it is no packed bundle")
+    if (entry.size > DOCUMENT_BYTES) {
+        throw SamesightError(
+            "$archive: its $name has more than ${grouped(DOCUMENT_BYTES)} bytes; not a bundle of ours",
+        )
     }
     val content = ByteArrayOutputStream()
     copy(entry, file, archive, content)
-    return parseManifest(content.toByteArray(), "$archive: $MANIFEST")
-}
-
-private fun declared(manifest: Manifest, archive: File): Map<String, Long> {
-    val declared = manifest.files.associate { it.path to it.bytes }
-    // Each length by itself first: a sum of many could pass the end of 64 bits.
-    if (declared.values.any { it > MOST_BYTES } || declared.values.sum() > MOST_BYTES) {
-        val most = "%,d".format(Locale.ROOT, MOST_BYTES)
-        throw SamesightError("$archive: declares more than $most bytes; not a bundle of ours")
-    }
-    return declared
+    return content.toByteArray()
 }
 
 private fun checked(entry: ZipEntry, archive: File): String {
@@ -91,7 +84,7 @@ private fun checked(entry: ZipEntry, archive: File): String {
 }
 
 private fun checkLength(entry: ZipEntry, declared: Long?, archive: File) {
-    val limit = declared ?: if (entry.name == MANIFEST || entry.name == VERDICTS) LONGEST_MANIFEST else -1
+    val limit = declared ?: if (entry.name in UNSIZED) DOCUMENT_BYTES else -1
     if (entry.size > limit) {
         val what = if (limit < 0) "is not listed in its manifest" else "is longer than its manifest declares"
         throw SamesightError("$archive: ${entry.name} $what; get the file again")

@@ -6,7 +6,7 @@ import java.io.IOException
 const val MANIFEST = "manifest.json"
 const val VERDICTS = "parity.json"
 const val REPORT = "report.html"
-private val UNLISTED = setOf(MANIFEST, VERDICTS, REPORT)
+private val UNLISTED = setOf(MANIFEST, VERDICTS, REPORT, SIGNATURE)
 
 /** An opened bundle: every file that the manifest lists was there, with its length and hash. */
 class Bundle(val folder: File, val spec: ModelSpec, val manifest: Manifest) {
@@ -55,6 +55,7 @@ fun openBundle(folder: File): Bundle {
         throw SamesightError("$folder: not a bundle (it has no $MANIFEST); `samesight convert` makes one")
     }
     val manifest = readDocument("Manifest", File(folder, MANIFEST), ::manifest)
+    checkDeclared(manifest, folder.path)
     checkFiles(folder, manifest)
     val spec = readSpec(File(folder, "model.json"))
     if (spec.name != manifest.model) {
@@ -78,6 +79,31 @@ fun replacingBundle(folder: File, fill: (File) -> Unit) {
     replacing(folder, ::isWhole) {
         fill(it)
         openBundle(it)
+    }
+}
+
+/**
+ * Compares what a manifest declares with the limits, and with itself, before any file is read.
+ *
+ * @throws SamesightError more files or bytes than a bundle has, or an artifact of another length than its files.
+ */
+internal fun checkDeclared(manifest: Manifest, source: String) {
+    val lengths = manifest.files.map { it.bytes }
+    // Each length by itself first: a sum of many could pass the end of 64 bits.
+    if (lengths.any { it > BUNDLE_BYTES } || lengths.sum() > BUNDLE_BYTES) {
+        throw SamesightError("$source: declares more than ${grouped(BUNDLE_BYTES)} bytes; not a bundle of ours")
+    }
+    if (lengths.size > BUNDLE_FILES) {
+        val most = grouped(BUNDLE_FILES.toLong())
+        throw SamesightError("$source: declares more than $most files; not a bundle of ours")
+    }
+    for (artifact in manifest.artifacts) {
+        val size = manifest.files.filter { belongs(it.path, artifact) }.sumOf { it.bytes }
+        if (artifact.bytes != size) {
+            throw SamesightError(
+                "$source: artifact ${artifact.name} has $size bytes, the manifest says ${artifact.bytes}; make it anew",
+            )
+        }
     }
 }
 

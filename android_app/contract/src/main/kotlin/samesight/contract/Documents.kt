@@ -41,7 +41,7 @@ internal fun <T> parseDocument(name: String, text: ByteArray, source: String, pa
             parse(it)
         }
     } catch (problem: FieldProblem) {
-        throw SamesightError("$source: ${problem.message}; mend it or make it anew")
+        throw SamesightError("$source: ${oneLine(problem.message)}; mend it or make it anew")
     }
 }
 
@@ -49,6 +49,11 @@ internal fun <T> parseDocument(name: String, text: ByteArray, source: String, pa
 internal fun <T> readDocument(name: String, file: File, parse: (Fields) -> T): T {
     val text =
         try {
+            if (checkPlain(file).length() > DOCUMENT_BYTES) {
+                throw SamesightError(
+                    "$file: has more than ${grouped(DOCUMENT_BYTES)} bytes; not a document of ours",
+                )
+            }
             file.readBytes()
         } catch (error: IOException) {
             val reason = if (file.exists()) error.message else "No such file or directory"
@@ -68,7 +73,7 @@ private fun parseJson(text: ByteArray, source: String): JsonElement {
         checkLiterals(data)
         return data
     } catch (error: SerializationException) {
-        val reason = error.message.orEmpty().lineSequence().first()
+        val reason = oneLine(error.message.orEmpty().lineSequence().first())
         throw SamesightError("$source: not a JSON document ($reason); make it anew")
     } catch (_: CharacterCodingException) {
         throw SamesightError("$source: not a JSON document (not UTF-8); make it anew")

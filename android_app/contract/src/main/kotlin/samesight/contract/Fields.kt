@@ -99,10 +99,13 @@ internal class Value(val json: JsonElement, val path: String) {
         return among.first { it.label == text }
     }
 
-    /** An array of at least [least] elements. */
-    fun <T> list(least: Int = 0, parse: Value.() -> T): List<T> {
+    /** An array of [least] to [most] elements. */
+    fun <T> list(least: Int = 0, most: Int = Int.MAX_VALUE, parse: Value.() -> T): List<T> {
         val array = json as? JsonArray ?: wrong("Input should be a valid tuple")
         val result = array.mapIndexed { i, element -> Value(element, inside(i)).parse() }
+        if (result.size > most) {
+            wrong("Tuple should have at most ${count(most, "item")} after validation, not ${result.size}")
+        }
         if (result.size < least) {
             wrong("Tuple should have at least ${count(least, "item")} after validation, not ${result.size}")
         }

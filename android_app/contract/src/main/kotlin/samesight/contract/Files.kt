@@ -24,11 +24,23 @@ fun fileSha256(file: File): String {
     return hexadecimal(digest.digest())
 }
 
-private fun hexadecimal(bytes: ByteArray): String {
+internal fun hexadecimal(bytes: ByteArray): String {
     val digits = "0123456789abcdef"
     return buildString {
         for (byte in bytes) append(digits[(byte.toInt() shr 4) and 15]).append(digits[byte.toInt() and 15])
     }
+}
+
+/**
+ * Refuses a pipe, a device or a socket: those may never end, or never begin. A folder, or nothing, is left to the reader.
+ *
+ * @throws SamesightError with one sentence.
+ */
+internal fun checkPlain(file: File): File {
+    if (file.exists() && !file.isFile && !file.isDirectory) {
+        throw SamesightError("$file: is not a plain file; copy what it gives to a file and give that")
+    }
+    return file
 }
 
 /** [folder] with `.new` or `.old` after its name. */

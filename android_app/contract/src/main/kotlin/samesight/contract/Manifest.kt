@@ -61,7 +61,7 @@ data class Artifact(
 /** Where the test split comes from and what the server model scores on it. */
 data class DataSource(val source: String, val seed: Long, val metricName: String?, val metric: Double?)
 
-/** Everything in a bundle. [files] lists every file but manifest.json, parity.json and report.html. */
+/** Everything in a bundle; [files] lists all but manifest.json, parity.json, signature.json and report.html. */
 data class Manifest(
     val model: String,
     val samesight: String,
@@ -92,7 +92,7 @@ fun belongs(path: String, artifact: Artifact): Boolean =
 fun checkRelative(path: String): String? {
     val parts = path.split("/")
     return when {
-        path.any { it in "\\:\u0000" } || parts.any { it.isEmpty() || it == "." } ->
+        path.any { it in "\\:" } || isUnprintable(path) || parts.any { it.isEmpty() || it == "." } ->
             "${quoted(path)} is not a plain path inside the bundle"
         ".." in parts -> "${quoted(path)} leaves the bundle"
         else -> null

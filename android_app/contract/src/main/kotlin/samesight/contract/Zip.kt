@@ -1,5 +1,6 @@
 package samesight.contract
 
+import java.io.EOFException
 import java.io.IOException
 import java.io.InputStream
 import java.io.RandomAccessFile
@@ -9,6 +10,7 @@ import java.util.zip.CRC32
 import java.util.zip.CheckedInputStream
 import java.util.zip.Inflater
 import java.util.zip.InflaterInputStream
+import java.util.zip.ZipException
 
 // A reader of zip files (PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.4) that shows what java.util.zip hides: which
 // entries are links. Android's own also refuses some names in words that differ from version to version.
@@ -20,6 +22,7 @@ private const val END_LENGTH = 22
 private const val ENTRY_LENGTH = 46
 private const val LOCAL_LENGTH = 30
 private const val LONGEST_COMMENT = 65_535
+private const val ENCRYPTED = 1
 
 /**
  * One entry of a zip file's directory.
@@ -32,8 +35,8 @@ internal class ZipEntry(
     val size: Long,
     private val method: Int,
     val crc: Long,
-    private val packedSize: Long,
-    private val offset: Long,
+    val packedSize: Long,
+    val offset: Long,
 ) {
     /**
      * The content, piece by piece: an artifact may be larger than the memory that an app has.
@@ -72,6 +75,15 @@ private class Piece(private val file: RandomAccessFile, private var at: Long, pr
 }
 
 private class Inflated(packed: InputStream) : InflaterInputStream(packed, Inflater(true)) {
+    override fun read(into: ByteArray, offset: Int, length: Int): Int =
+        try {
+            super.read(into, offset, length)
+        } catch (_: ZipException) {
+            throw IOException("its packed content is damaged")
+        } catch (_: EOFException) {
+            throw IOException("its packed content is cut off")
+        }
+
     override fun close() {
         super.close()
         inf.end()
@@ -97,7 +109,7 @@ private class Checked(content: InputStream, private val entry: ZipEntry) : Check
 /**
  * The directory of a zip file, in its order.
  *
- * @throws IOException not a zip file, damaged, or of more than 2 GiB.
+ * @throws IOException not a zip file, damaged, of more than 2 GiB, or two entries have a name or bytes in common.
  */
 internal fun zipEntries(file: RandomAccessFile): List<ZipEntry> {
     val tail = minOf(file.length(), (END_LENGTH + LONGEST_COMMENT).toLong()).toInt()
@@ -105,7 +117,7 @@ internal fun zipEntries(file: RandomAccessFile): List<ZipEntry> {
     val at = (tail - END_LENGTH downTo 0).find { end.getInt(it) == END } ?: throw IOException("File is not a zip file")
     val length = end.int(at + 12)
     val start = end.int(at + 16)
-    if (length > Int.MAX_VALUE || start + length > file.length()) throw IOException("its directory is cut off")
+    if (length > ZIP_DIRECTORY_BYTES || start + length > file.length()) throw IOException("its directory is cut off")
     val directory = file.part(start, length.toInt())
     val entries = mutableListOf<ZipEntry>()
     var position = 0
@@ -117,7 +129,20 @@ internal fun zipEntries(file: RandomAccessFile): List<ZipEntry> {
         position += ENTRY_LENGTH + directory.short(position + 28) + directory.short(position + 30) +
             directory.short(position + 32)
     }
+    checkApart(entries, start)
     return entries
+}
+
+private fun checkApart(entries: List<ZipEntry>, directory: Long) {
+    val names = mutableSetOf<String>()
+    entries.find { !names.add(it.name) }?.let { throw IOException("${it.name} is there twice") }
+    val ordered = entries.sortedBy { it.offset }
+    ordered.forEachIndexed { place, entry ->
+        val following = ordered.getOrNull(place + 1)?.offset ?: directory
+        if (entry.offset + LOCAL_LENGTH + entry.packedSize > following) {
+            throw IOException("${entry.name} shares bytes with what follows")
+        }
+    }
 }
 
 private fun entry(directory: ByteBuffer, at: Int): ZipEntry {
@@ -126,8 +151,9 @@ private fun entry(directory: ByteBuffer, at: Int): ZipEntry {
     val packedSize = directory.int(at + 20)
     val size = directory.int(at + 24)
     if (maxOf(packedSize, size) > Int.MAX_VALUE) throw IOException("an entry of more than 2 GiB")
+    if (directory.short(at + 8) and ENCRYPTED != 0) throw IOException("an entry is encrypted")
     return ZipEntry(
-        name = String(directory.array(), at + ENTRY_LENGTH, length, Charsets.UTF_8),
+        name = name(directory, at + ENTRY_LENGTH, length),
         mode = directory.short(at + 40),
         size = size,
         method = directory.short(at + 10),
@@ -136,6 +162,15 @@ private fun entry(directory: ByteBuffer, at: Int): ZipEntry {
         offset = directory.int(at + 42),
     )
 }
+
+private fun name(directory: ByteBuffer, at: Int, length: Int): String =
+    try {
+        directory.array().decodeToString(at, at + length, throwOnInvalidSequence = true).also {
+            if (isUnprintable(it)) throw IOException("a name holds control characters")
+        }
+    } catch (_: CharacterCodingException) {
+        throw IOException("a name is not UTF-8")
+    }
 
 private fun RandomAccessFile.part(offset: Long, length: Int): ByteBuffer {
     if (offset < 0 || offset + length > length()) throw IOException("File is cut off")

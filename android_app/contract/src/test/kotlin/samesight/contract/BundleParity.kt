@@ -17,6 +17,21 @@ internal fun bundleParity(case: JsonObject): String {
     return "${bundle.spec.name} $names $cases ${verdicts?.passed}$apps$faults"
 }
 
+/** What a signed pack states, or the sentence that refuses it; it has to be newer than `present`, another pack. */
+internal fun signatureParity(case: JsonObject): String {
+    val key = if ("key" in case) PublicKey(case.text("key")) else null
+    val statement = signed(case, "archive", "folder", key)
+    if ("present" in case) checkNewer(statement, signed(case, "present", "present_folder", key), case.text("archive"))
+    return "${statement.model} ${statement.version} ${statement.paritySha256}"
+}
+
+private fun signed(case: JsonObject, archive: String, into: String, key: PublicKey?): Statement {
+    val folder = File(case.text(into))
+    unpackBundle(File(case.text(archive)), folder)
+    val model = openBundle(folder).spec.name
+    return checkSignature(folder, case.text(archive), key).also { checkModel(it, model, case.text(archive)) }
+}
+
 private fun goldenCase(case: GoldenCase, spec: ModelSpec): String {
     val (tensor, geometry) = preprocess(case.picture, spec.input)
     if (!tensor.contentEquals(case.tensor)) return "${case.id}:other tensor"

@@ -11,7 +11,7 @@ import kotlinx.serialization.json.jsonPrimitive
 // What tests/android runs: prints what this implementation makes of cases that Python drew, one line
 // per case; Python compares the lines with its own.
 
-/** `pixels`, `answers`, `documents`, `bundles` or `gates`, then a file that has one JSON object per line. */
+/** `pixels`, `answers`, `documents`, `bundles`, `signatures` or `gates`, then a file that has one JSON object per line. */
 fun main(arguments: Array<String>) {
     val (command, file) = arguments
     val cases = File(file).readLines().map { Json.parseToJsonElement(it) as JsonObject }
@@ -21,6 +21,7 @@ fun main(arguments: Array<String>) {
             "answers" -> ::answerParity
             "documents" -> ::documentParity
             "bundles" -> ::bundleParity
+            "signatures" -> ::signatureParity
             "gates" -> return gateParity(cases)
             else -> error("no command $command")
         }
