@@ -1,6 +1,7 @@
 """The verbs as people type them, on the demo's bundles; wrong input gets one sentence and the right exit code."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -131,6 +132,30 @@ def test_a_failed_artifact_is_not_packed_without_force(demo, copy_of, samesight,
     assert done.returncode == 1 and "failed: digits.int8.tflite (" in done.stderr
     assert not (tmp_path / "d.zip").exists()
     assert samesight("pack", folder, "--for", "android", "--out", tmp_path / "d.zip", "--force").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("verify", "{digits}", "--artifact", "digits.fp32.onnx"), 0),
+        (("convert", "{run}", "--out", "{new}", "--to", "onnx", "--precision", "fp32", "--no-verify"), 0),
+        (("predict", "{digits}", "{digits}/golden/000.png"), 0),
+        (("predict", "{digits}", "{digits}/golden/none.png"), 1),
+    ],
+    ids=lambda words: words[0] if isinstance(words, tuple) else None,
+)
+def test_stats_come_whatever_the_verb_and_its_exit_code(demo, samesight, tmp_path, words, code):
+    places = {"digits": demo / "digits", "run": demo / "runs/digits", "new": tmp_path / "new"}
+    done = samesight("--stats", *[word.format(**places) for word in words])
+    assert done.returncode == code, done.stderr
+    assert re.search(r"^[\d.]+ s, peak memory [\d.]+ GiB here", done.stderr.splitlines()[-1])
+
+
+def test_the_exit_code_of_a_verb_that_failed_is_kept(demo, copy_of, samesight):
+    bundle = copy_of(demo / "digits")
+    (bundle / "my_server.py").write_text("def answer(path):\n    return []\n")
+    done = samesight("--stats", "verify", demo / "digits", "--server", "my_server:answer", cwd=bundle)
+    assert done.returncode == 1 and "different" in done.stdout and "peak memory" in done.stderr
 
 
 WRONG = {
