@@ -87,6 +87,34 @@ def test_predict_draws(demo, samesight, scene, tmp_path):
     assert (tmp_path / "d-1.png").exists() and (tmp_path / "d-2.png").exists()
 
 
+def test_predict_answers_a_folder_and_names_what_is_damaged(demo, samesight, tmp_path):
+    names = ("000.png", "below/001.png", "002.png")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(demo / "digits/golden" / name.split("/")[-1], tmp_path / name)
+    (tmp_path / "002.png").write_bytes((tmp_path / "002.png").read_bytes()[:150])
+    (tmp_path / "notes.txt").write_text("no image")
+    told = samesight("predict", demo / "digits", tmp_path, "--json")
+    rows = {row["image"]: row for row in json.loads(told.stdout)}
+    assert told.returncode == 1 and set(rows) == {str(tmp_path / name) for name in names}
+    golden = {case.id: case.answers for case in open_bundle(demo / "digits").golden_cases()}
+    for name in names[:2]:
+        found = rows[str(tmp_path / name)]["answers"]
+        assert [a["label"] for a in found] == [a.label for a in golden[name[-7:-4]]]
+    damaged = rows[str(tmp_path / "002.png")]
+    assert damaged["answers"] is None and "damaged or cut off" in damaged["error"]
+    assert told.stderr == f"samesight: {damaged['error']}\n"
+    shown = samesight(
+        "predict", demo / "digits", tmp_path / "below", tmp_path / "000.png", "--draw", tmp_path / "d.png"
+    )
+    assert shown.returncode == 0 and shown.stderr == ""
+    first, second = shown.stdout.splitlines()
+    assert first.startswith(f"{tmp_path / 'below/001.png'}  {golden['001'][0].label} ") and "000.png" in second
+    assert (tmp_path / "d-1.png").exists() and (tmp_path / "d-2.png").exists()
+    again = samesight("predict", demo / "digits", tmp_path, "--draw", tmp_path / "d.png")
+    assert again.returncode == 2 and "d-1.png is one of the images" in again.stderr
+
+
 def test_python_calls_an_artifact_like_the_server_model(demo):
     bundle = samesight.open_bundle(demo / "digits")
     case = bundle.golden_cases()[0]
@@ -171,6 +199,7 @@ WRONG = {
     ("verify", "{digits}", "--server", "nomodule:answer"): (1, "nomodule"),
     ("verify", "{digits}", "--server", "x:y", "--data", "digits"): (2, "leave out"),
     ("predict", "{digits}", "{tmp}/none.png"): (1, "no such file"),
+    ("predict", "{digits}", "{tmp}/damaged"): (1, "damaged: holds no image"),
     ("predict", "{digits}", "{tmp}/empty.png"): (1, "empty.png"),
     ("predict", "{digits}", "{tmp}/text.png"): (1, "not an image"),
     ("predict", "{digits}", "{tmp}/cut.png"): (1, "damaged or cut off"),
