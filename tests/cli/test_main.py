@@ -1,6 +1,7 @@
 """The verbs as people type them, on the demo's bundles; wrong input gets one sentence and the right exit code."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -31,6 +32,45 @@ def test_help_answers_at_once_and_lists_every_verb(samesight):
     assert done.returncode == 0 and time.perf_counter() - started < 5
     for verb in VERBS:
         assert f"  {verb} " in done.stdout
+
+
+SHELLS = {"bash": "complete -o nosort", "zsh": "#compdef samesight", "fish": "complete --no-files"}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_for_shells(shell):
+    done = complete(_SAMESIGHT_COMPLETE=f"{shell}_source")
+    assert SHELLS[shell] in done and "_SAMESIGHT_COMPLETE=" in done
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("samesight ve", "plain,verify"),
+        ("samesight verify demo --ser", "plain,--server"),
+        ("samesight convert runs/digits --prec", "plain,--precision"),
+    ],
+)
+def test_completion_answers_without_importing_anything_heavy(typed, offered):
+    words = typed.split()
+    told = complete(_SAMESIGHT_COMPLETE="bash_complete", COMP_WORDS=typed, COMP_CWORD=str(len(words) - 1))
+    assert told.splitlines() == [offered]
+
+
+def complete(**variables):
+    """What the command prints for a shell that asks for completions."""
+    code = (
+        "import sys; from samesight.cli.main import main\n"
+        "try: main([])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'pydantic', 'PIL', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return done.stdout
 
 
 def test_help_imports_nothing_heavy():
