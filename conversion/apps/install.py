@@ -1,13 +1,15 @@
 """Installs a bundle into an app's source folder, with only the artifacts that its platform uses; also removes it."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from samesight.contract.archive import choose, reduced, require_verdicts
-from samesight.contract.bundle import Bundle, open_bundle, replacing_bundle
+from samesight.contract.bundle import MANIFEST, Bundle, open_bundle, replacing_bundle
 from samesight.contract.errors import SamesightError, UsageError
-from samesight.contract.files import write_atomically
+from samesight.contract.files import beside, locked, unwritable, write_atomically
 from samesight.contract.signature import PublicKey
 from samesight.conversion.formats import formats_for
 
@@ -54,18 +56,22 @@ def install(bundle: Bundle, app: Path, force: bool = False, key: PublicKey | Non
     if not force:
         require_verdicts(bundle, chosen)
     files = reduced(bundle, chosen)
-    target, backup = _bundle_paths(app, platform, bundle.spec.name)
-    shutil.rmtree(backup, ignore_errors=True)
-    if target.is_dir():
-        with replacing_bundle(backup) as new:
-            shutil.copytree(open_bundle(target).folder, new, dirs_exist_ok=True)
-    with replacing_bundle(target) as new:
-        for path, data in files.items():
-            (new / path).parent.mkdir(parents=True, exist_ok=True)
-            (new / path).write_bytes(data)
-    if key:
-        write_atomically(target.parent.parent / APP_KEY, bytes.fromhex(key.text))
-    return Installed(target, tuple(artifact.name for artifact in chosen))
+    with _exclusively(app, platform, bundle.spec.name) as places:
+        if places.target.exists() and not (places.target / MANIFEST).is_file():
+            raise SamesightError(f"{places.target}: exists and is not a bundle, so it is left alone; take it away")
+        with replacing_bundle(places.incoming) as new:
+            for path, data in files.items():
+                (new / path).parent.mkdir(parents=True, exist_ok=True)
+                (new / path).write_bytes(data)
+        places.target.parent.mkdir(parents=True, exist_ok=True)
+        if places.target.exists():
+            places.target.rename(places.outgoing)
+        else:
+            shutil.rmtree(places.backup, ignore_errors=True)
+        places.incoming.rename(places.target)
+        if key:
+            write_atomically(places.target.parent.parent / APP_KEY, bytes.fromhex(key.text))
+    return Installed(places.target, tuple(artifact.name for artifact in chosen))
 
 
 def undo(model: str, app: Path) -> Installed:
@@ -75,18 +81,68 @@ def undo(model: str, app: Path) -> Installed:
         UsageError: `app` is no app.
         SamesightError: nothing is installed under this name.
     """
-    target, backup = _bundle_paths(app, find_platform(app), model)
-    if not target.is_dir():
-        raise SamesightError(f"{target}: no such bundle is installed, so there is nothing to undo")
-    if not backup.is_dir():
-        shutil.rmtree(target)
-        return Installed(target, ())
-    with replacing_bundle(target) as new:
-        shutil.copytree(open_bundle(backup).folder, new, dirs_exist_ok=True)
-    shutil.rmtree(backup)
-    return Installed(target, tuple(artifact.name for artifact in open_bundle(target).manifest.artifacts))
+    with _exclusively(app, find_platform(app), model) as places:
+        if not places.target.is_dir():
+            raise SamesightError(f"{places.target}: no such bundle is installed, so there is nothing to undo")
+        before = open_bundle(places.backup) if places.backup.is_dir() else None
+        places.target.rename(places.removed)
+    names = tuple(artifact.name for artifact in before.manifest.artifacts) if before else ()
+    return Installed(places.target, names)
 
 
-def _bundle_paths(app: Path, platform: str, model: str) -> tuple[Path, Path]:
-    bundles = app / APPS[platform][1]
-    return bundles / model, app / REPLACED / model
+@dataclass(frozen=True)
+class _Places:
+    """Where an app's bundles of one name are. All but `target` lie outside of what is built into the app.
+
+    Attributes:
+        target: the bundle that the app shows.
+        backup: the one that the last installation replaced.
+        incoming: the new one, until it is whole.
+        outgoing: the old one while an installation exchanges them; it becomes the backup.
+        removed: the bundle that `undo` takes out.
+    """
+
+    target: Path
+    backup: Path
+    incoming: Path
+    outgoing: Path
+    removed: Path
+
+    def settle(self) -> None:
+        """Finish what began: an installation whose bundle is in place, or an undo; take back any other."""
+        if self.outgoing.is_dir():
+            if self.target.exists():
+                shutil.rmtree(self.backup, ignore_errors=True)
+                self.outgoing.rename(self.backup)
+            else:
+                self.outgoing.rename(self.target)
+        if self.removed.is_dir():
+            if self.backup.is_dir() and not self.target.exists():
+                self.backup.rename(self.target)
+            shutil.rmtree(self.removed)
+        for leftover in (self.incoming, beside(self.incoming, ".new"), beside(self.incoming, ".old")):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def _exclusively(app: Path, platform: str, model: str) -> Iterator[_Places]:
+    """The places of a model's bundles, settled before and after: an installation may have been killed."""
+    aside = app / REPLACED
+    places = _Places(
+        app / APPS[platform][1] / model,
+        aside / model,
+        *(aside / f"{model}.{word}" for word in ("incoming", "outgoing", "removed")),
+    )
+    try:
+        aside.mkdir(exist_ok=True)
+        with locked(aside, wait=True):
+            places.settle()
+            try:
+                yield places
+            finally:
+                places.settle()
+    except OSError as error:
+        raise unwritable(Path(error.filename or app), error) from None
+    finally:
+        with suppress(OSError):
+            aside.rmdir()  # unless it keeps a bundle

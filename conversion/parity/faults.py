@@ -5,7 +5,9 @@ and expect a failed verdict.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -21,24 +23,57 @@ from samesight.conversion.qparams import Float32, UInt8
 from samesight.conversion.tasks import TASKS
 from samesight.conversion.tasks.interface import AnswerFault, Answers
 
+Given = tuple[Picture, Input]
+
 
 def _tensor(picture: Picture, spec: Input) -> UInt8:
     return preprocess(picture, spec)[0]
 
 
-def _framed(framing: Framing) -> Callable[[Picture, Input], UInt8]:
-    return lambda picture, spec: _tensor(picture, spec.model_copy(update={"framing": framing}))
+@dataclass(frozen=True)
+class ImageFault:
+    """A fault before the normalisation, callable with a picture and the contract's input: gives the wrong tensor.
+
+    Attributes:
+        kind: two faults of one kind exclude each other.
+        given: what the code takes for the picture and the contract.
+        scaled: makes the tensor uint8 [H, W, C] of both.
+        laid_out: what becomes of the tensor then.
+    """
+
+    kind: Literal["orientation", "framing", "resampling", "channels", "axes"]
+    given: Callable[[Picture, Input], Given] = lambda picture, spec: (picture, spec)
+    scaled: Callable[[Picture, Input], UInt8] = _tensor
+    laid_out: Callable[[UInt8, Input], UInt8] = lambda tensor, spec: tensor
+
+    def __call__(self, picture: Picture, spec: Input) -> UInt8:
+        """The tensor uint8 [H, W, C] of code with this fault."""
+        return self.laid_out(self.scaled(*self.given(picture, spec)), spec)
+
+    def and_also(self, other: "ImageFault") -> Callable[[Picture, Input], UInt8]:
+        """Code with both faults, which are of different kinds."""
+        scaled = other.scaled if self.scaled is _tensor else self.scaled
+
+        def make(picture: Picture, spec: Input) -> UInt8:
+            tensor = scaled(*other.given(*self.given(picture, spec)))
+            return other.laid_out(self.laid_out(tensor, spec), spec)
+
+        return make
 
 
-def _cut(picture: Picture, spec: Input) -> UInt8:
-    return _framed(Crop(resize_shorter=max(spec.width, spec.height)))(picture, spec)
+def _framed(framing: Framing) -> ImageFault:
+    return ImageFault("framing", lambda picture, spec: (picture, spec.model_copy(update={"framing": framing})))
 
 
-def _widely_cut(picture: Picture, spec: Input) -> UInt8:
-    return _framed(Crop(resize_shorter=max(spec.width, spec.height) * 8 // 7))(picture, spec)
+def _cut(numerator: int = 1, denominator: int = 1) -> ImageFault:
+    def given(picture: Picture, spec: Input) -> Given:
+        framing = Crop(resize_shorter=max(spec.width, spec.height) * numerator // denominator)
+        return picture, spec.model_copy(update={"framing": framing})
+
+    return ImageFault("framing", given)
 
 
-def _resampled(resample: Image.Resampling) -> Callable[[Picture, Input], UInt8]:
+def _resampled(resample: Image.Resampling) -> ImageFault:
     """Scales to the contract's frame by sampling single points of the source, as phones' scalers do."""
 
     def scale(picture: Picture, spec: Input) -> UInt8:
@@ -54,39 +89,56 @@ def _resampled(resample: Image.Resampling) -> Callable[[Picture, Input], UInt8]:
         placed = Picture(np.asarray(framed))
         return _tensor(placed, spec.model_copy(update={"framing": Stretch()}))
 
-    return scale
+    return ImageFault("resampling", scaled=scale)
 
 
-def _turned(quarter_turns: int, mirrored: bool = False) -> Callable[[Picture, Input], UInt8]:
-    def turn(picture: Picture, spec: Input) -> UInt8:
+def _turned(quarter_turns: int, mirrored: bool = False) -> ImageFault:
+    def given(picture: Picture, spec: Input) -> Given:
         orientation = picture.orientation
         faulty = Orientation((orientation.quarter_turns + quarter_turns) % 4, orientation.mirrored != mirrored)
-        return _tensor(Picture(picture.pixels, faulty), spec)
+        return Picture(picture.pixels, faulty), spec
 
-    return turn
+    return ImageFault("orientation", given)
 
 
-IMAGE_FAULTS: dict[str, Callable[[Picture, Input], UInt8]] = {
-    "the channels are in reverse order (BGR for RGB)": lambda p, s: np.ascontiguousarray(_tensor(p, s)[:, :, ::-1]),
+def _other_filter(picture: Picture, spec: Input) -> Given:
+    return picture, spec.model_copy(update={"filter": "bilinear" if spec.filter == "bicubic" else "bicubic"})
+
+
+IMAGE_FAULTS: dict[str, ImageFault] = {
+    "the channels are in reverse order (BGR for RGB)": ImageFault(
+        "channels", laid_out=lambda t, s: np.ascontiguousarray(t[:, :, ::-1])
+    ),
     "the image is resized without antialias": _resampled(Image.Resampling.BILINEAR),
     "the image is resized by taking the nearest pixel": _resampled(Image.Resampling.NEAREST),
-    "the image is resized with the other filter (bilinear, bicubic)": lambda p, s: _tensor(
-        p, s.model_copy(update={"filter": "bilinear" if s.filter == "bicubic" else "bicubic"})
-    ),
+    "the image is resized with the other filter (bilinear, bicubic)": ImageFault("resampling", _other_filter),
     "the image is stretched to the input size": _framed(Stretch()),
-    "the middle of the image is cut out": _cut,
-    "the middle of the image is cut out after a resize to 8/7 of the input": _widely_cut,
+    "the middle of the image is cut out": _cut(),
+    "the middle of the image is cut out after a resize to 8/7 of the input": _cut(8, 7),
     "the image is fitted with a grey border (letterbox 114)": _framed(Letterbox(pad=114)),
     "the image is fitted with a black border (letterbox 0)": _framed(Letterbox(pad=0)),
-    "the stored orientation (EXIF) is ignored": lambda p, s: _tensor(Picture(p.pixels, UPRIGHT), s),
+    "the stored orientation (EXIF) is ignored": ImageFault("orientation", lambda p, s: (Picture(p.pixels, UPRIGHT), s)),
     "the image is upside down": _turned(2),
     "the image is turned by 90 degrees": _turned(1),
     "the image is mirrored": _turned(0, mirrored=True),
-    "height and width are exchanged": lambda p, s: np.ascontiguousarray(_tensor(p, s).transpose(1, 0, 2)),
-    "a channels-last image is read as channels-first": lambda p, s: np.ascontiguousarray(
-        _tensor(p, s).reshape(s.channel_count, s.height, s.width).transpose(1, 2, 0)
+    "height and width are exchanged": ImageFault(
+        "axes", laid_out=lambda t, s: np.ascontiguousarray(t.transpose(1, 0, 2))
+    ),
+    "a channels-last image is read as channels-first": ImageFault(
+        "axes",
+        laid_out=lambda t, s: np.ascontiguousarray(t.reshape(s.channel_count, s.height, s.width).transpose(1, 2, 0)),
     ),
 }
+
+
+def image_pairs() -> dict[str, Callable[[Picture, Input], UInt8]]:
+    """Every two image faults of different kinds at once."""
+    return {
+        f"{name} and {other_name}": fault.and_also(other)
+        for (name, fault), (other_name, other) in combinations(IMAGE_FAULTS.items(), 2)
+        if fault.kind != other.kind
+    }
+
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -11,6 +11,7 @@ from samesight.contract.spec import ModelSpec
 from samesight.contract.tasks import TASKS
 from samesight.contract.verdicts import FaultWarning, MetricFigures, RoleFigures, Verdict, Verdicts
 from samesight.conversion.formats import FORMATS
+from samesight.conversion.parity.advice import advise
 from samesight.conversion.report.text import (
     TIMES,
     State,
@@ -98,6 +99,7 @@ class Row:
     state: State
     inconclusive: bool
     reason: str
+    advice: tuple[str, ...]
     snr: tuple[Snr, ...]
     agreement: str
     agreement_details: tuple[str, ...]
@@ -117,6 +119,7 @@ class Row:
 def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -> list[Row]:
     """One row per verdict, in their order; all drawings of a column share one scale."""
     drop_position = loss_scale([(v.metric, gate_for(v.precision, v.unit)) for v in verdicts.artifacts if v.metric])
+    advice = advise(bundle, verdicts)
     largest = max((verdict.bytes for verdict in verdicts.artifacts), default=1) or 1
     return [
         Row(
@@ -129,6 +132,7 @@ def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -
             state=state_of(verdict.passed),
             inconclusive=verdict.inconclusive,
             reason=verdict.reason,
+            advice=advice.get(verdict.name, ()),
             snr=tuple(_snr(role, gate_for(verdict.precision, verdict.unit)) for role in verdict.roles),
             agreement="" if verdict.agreement is None else percent(verdict.agreement),
             agreement_details=_agreement_details(verdict, bundle.spec),

@@ -99,13 +99,22 @@ class Runner:
 
     def missing(self) -> str | None:
         """A sentence about the first missing package and how to install it; None if nothing is missing."""
+        if package := self._missing_package():
+            return f"{self.title} needs {package}, which is not installed; pip install '{self.requirement()}'"
+        return ENVIRONMENTS[self.environment].missing()
+
+    def requirement(self) -> str | None:
+        """What pip has to install for the first missing package; None if no package is missing."""
+        package = self._missing_package()
+        return f"samesight[{self.extra}]" if package and self.extra else package
+
+    def _missing_package(self) -> str | None:
         for package in self.packages:
             try:
                 metadata.version(package)
             except metadata.PackageNotFoundError:
-                requirement = f"samesight[{self.extra}]" if self.extra else package
-                return f"{self.title} needs {package}, which is not installed; pip install '{requirement}'"
-        return ENVIRONMENTS[self.environment].missing()
+                return package
+        return None
 
     def load(self, path: Path, tensors: Tensors) -> LoadedModel:
         """Import the module and load a file (see `RunnerModule`)."""

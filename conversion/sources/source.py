@@ -18,6 +18,7 @@ from samesight.contract.files import check_plain, file_sha256
 from samesight.contract.limits import NETWORK_BYTES
 from samesight.contract.spec import ModelSpec, read_spec
 from samesight.conversion.sources.calibration import find_calibration_images
+from samesight.conversion.sources.unsuitable import explain
 
 NETWORK = "network.pt2"
 RUN_FILES = ("model.json", NETWORK, "run.json", "calibration")
@@ -76,6 +77,8 @@ def open_source(
         SamesightError: no such source, or a file of it is missing or damaged.
     """
     path = Path(text)
+    if path.suffix != ".pt2" and path.exists() and not _looks_like_run(path) and (sentence := explain(path)):
+        raise SamesightError(sentence)
     if path.is_dir():
         if spec or calibration:
             raise UsageError(
@@ -143,6 +146,11 @@ def data_fingerprint(data: TestData | None) -> str:
                 state = path.stat()
                 digest.update(f"{path}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
     return digest.hexdigest()
+
+
+def _looks_like_run(path: Path) -> bool:
+    """Whether it is a folder of a run, finished or not, or a bundle."""
+    return path.is_dir() and any((path / name).exists() for name in (MANIFEST, *RUN_FILES))
 
 
 def _open_run(text: str, folder: Path) -> ModelSource:

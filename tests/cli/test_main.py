@@ -1,6 +1,8 @@
 """The verbs as people type them, on the demo's bundles; wrong input gets one sentence and the right exit code."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,45 @@ def test_help_answers_at_once_and_lists_every_verb(samesight):
     assert done.returncode == 0 and time.perf_counter() - started < 5
     for verb in VERBS:
         assert f"  {verb} " in done.stdout
+
+
+SHELLS = {"bash": "complete -o nosort", "zsh": "#compdef samesight", "fish": "complete --no-files"}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_for_shells(shell):
+    done = complete(_SAMESIGHT_COMPLETE=f"{shell}_source")
+    assert SHELLS[shell] in done and "_SAMESIGHT_COMPLETE=" in done
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("samesight ve", "plain,verify"),
+        ("samesight verify demo --ser", "plain,--server"),
+        ("samesight convert runs/digits --prec", "plain,--precision"),
+    ],
+)
+def test_completion_answers_without_importing_anything_heavy(typed, offered):
+    words = typed.split()
+    told = complete(_SAMESIGHT_COMPLETE="bash_complete", COMP_WORDS=typed, COMP_CWORD=str(len(words) - 1))
+    assert told.splitlines() == [offered]
+
+
+def complete(**variables):
+    """What the command prints for a shell that asks for completions."""
+    code = (
+        "import sys; from samesight.cli.main import main\n"
+        "try: main([])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'pydantic', 'PIL', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return done.stdout
 
 
 def test_help_imports_nothing_heavy():
@@ -86,6 +127,34 @@ def test_predict_draws(demo, samesight, scene, tmp_path):
     assert (tmp_path / "d-1.png").exists() and (tmp_path / "d-2.png").exists()
 
 
+def test_predict_answers_a_folder_and_names_what_is_damaged(demo, samesight, tmp_path):
+    names = ("000.png", "below/001.png", "002.png")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(demo / "digits/golden" / name.split("/")[-1], tmp_path / name)
+    (tmp_path / "002.png").write_bytes((tmp_path / "002.png").read_bytes()[:150])
+    (tmp_path / "notes.txt").write_text("no image")
+    told = samesight("predict", demo / "digits", tmp_path, "--json")
+    rows = {row["image"]: row for row in json.loads(told.stdout)}
+    assert told.returncode == 1 and set(rows) == {str(tmp_path / name) for name in names}
+    golden = {case.id: case.answers for case in open_bundle(demo / "digits").golden_cases()}
+    for name in names[:2]:
+        found = rows[str(tmp_path / name)]["answers"]
+        assert [a["label"] for a in found] == [a.label for a in golden[name[-7:-4]]]
+    damaged = rows[str(tmp_path / "002.png")]
+    assert damaged["answers"] is None and "damaged or cut off" in damaged["error"]
+    assert told.stderr == f"samesight: {damaged['error']}\n"
+    shown = samesight(
+        "predict", demo / "digits", tmp_path / "below", tmp_path / "000.png", "--draw", tmp_path / "d.png"
+    )
+    assert shown.returncode == 0 and shown.stderr == ""
+    first, second = shown.stdout.splitlines()
+    assert first.startswith(f"{tmp_path / 'below/001.png'}  {golden['001'][0].label} ") and "000.png" in second
+    assert (tmp_path / "d-1.png").exists() and (tmp_path / "d-2.png").exists()
+    again = samesight("predict", demo / "digits", tmp_path, "--draw", tmp_path / "d.png")
+    assert again.returncode == 2 and "d-1.png is one of the images" in again.stderr
+
+
 def test_python_calls_an_artifact_like_the_server_model(demo):
     bundle = samesight.open_bundle(demo / "digits")
     case = bundle.golden_cases()[0]
@@ -133,6 +202,30 @@ def test_a_failed_artifact_is_not_packed_without_force(demo, copy_of, samesight,
     assert samesight("pack", folder, "--for", "android", "--out", tmp_path / "d.zip", "--force").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("verify", "{digits}", "--artifact", "digits.fp32.onnx"), 0),
+        (("convert", "{run}", "--out", "{new}", "--to", "onnx", "--precision", "fp32", "--no-verify"), 0),
+        (("predict", "{digits}", "{digits}/golden/000.png"), 0),
+        (("predict", "{digits}", "{digits}/golden/none.png"), 1),
+    ],
+    ids=lambda words: words[0] if isinstance(words, tuple) else None,
+)
+def test_stats_come_whatever_the_verb_and_its_exit_code(demo, samesight, tmp_path, words, code):
+    places = {"digits": demo / "digits", "run": demo / "runs/digits", "new": tmp_path / "new"}
+    done = samesight("--stats", *[word.format(**places) for word in words])
+    assert done.returncode == code, done.stderr
+    assert re.search(r"^[\d.]+ s, peak memory [\d.]+ GiB here", done.stderr.splitlines()[-1])
+
+
+def test_the_exit_code_of_a_verb_that_failed_is_kept(demo, copy_of, samesight):
+    bundle = copy_of(demo / "digits")
+    (bundle / "my_server.py").write_text("def answer(path):\n    return []\n")
+    done = samesight("--stats", "verify", demo / "digits", "--server", "my_server:answer", cwd=bundle)
+    assert done.returncode == 1 and "different" in done.stdout and "peak memory" in done.stderr
+
+
 WRONG = {
     ("frobnicate",): (2, "no verb 'frobnicate'"),
     ("predit", "x"): (2, "did you mean 'predict'?"),
@@ -146,6 +239,7 @@ WRONG = {
     ("verify", "{digits}", "--server", "nomodule:answer"): (1, "nomodule"),
     ("verify", "{digits}", "--server", "x:y", "--data", "digits"): (2, "leave out"),
     ("predict", "{digits}", "{tmp}/none.png"): (1, "no such file"),
+    ("predict", "{digits}", "{tmp}/damaged"): (1, "damaged: holds no image"),
     ("predict", "{digits}", "{tmp}/empty.png"): (1, "empty.png"),
     ("predict", "{digits}", "{tmp}/text.png"): (1, "not an image"),
     ("predict", "{digits}", "{tmp}/cut.png"): (1, "damaged or cut off"),

@@ -67,7 +67,7 @@ def test_known_faults_are_a_line_each():
         "  litert-gpu-select (does not run on GPU/NPU): a.fp32.tflite, a.fp16.tflite",
     ]
     assert warning_lines(verdicts.model_copy(update={"artifacts": (plain,)})) == []
-    rows = as_plain(verdicts)["artifacts"]
+    rows = as_plain(verdicts, {})["artifacts"]
     assert rows[0]["warnings"] == [warning.model_dump(mode="json")] and rows[2]["warnings"] == []
 
 

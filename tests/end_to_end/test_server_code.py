@@ -101,6 +101,7 @@ CAUSES = {
     ("not normalised",): "0..1 and not normalised",
     ("0..255",): "left at 0..255",
     ("bgr", "not normalised"): "BGR for RGB) and the pixels are scaled to 0..1",
+    ("no exif", "stretch", "uint8"): "stretched to the input size and the stored orientation (EXIF) is ignored",
     ("answers only", "no antialias"): "without antialias",
     ("answers only", "labels"): "labels are one too high",
     ("answers only", "not normalised"): "0..1 and not normalised",

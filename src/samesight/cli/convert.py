@@ -115,10 +115,11 @@ def _live(quiet: bool) -> "Iterator[OnEvent]":
 
 def _print(outcome: "Outcome", verdicts: "Verdicts | None", seconds: float) -> None:
     from samesight.cli.tables import verdict_table
+    from samesight.conversion.parity.advice import advise
 
     bundle = outcome.bundle
     if verdicts:
-        verdict_table(verdicts, bundle.spec)
+        verdict_table(verdicts, bundle.spec, advise(bundle, verdicts))
     for note in outcome.notes:
         click.echo(f"note: {note}", err=True)
     for name, reason in outcome.failures.items():

@@ -119,7 +119,7 @@ def _run(arguments: list[str], debug: bool) -> int:
             if not sys.warnoptions and not debug:
                 # Libraries' warnings about their next versions are not for people.
                 warnings.simplefilter("ignore")
-            code = cli.main(arguments, prog_name="samesight", standalone_mode=False) or 0
+            code = _verb(arguments)
             interrupts.check()
     except (click.exceptions.Abort, KeyboardInterrupt):
         code = _fail("interrupted", 130)
@@ -142,6 +142,14 @@ def _run(arguments: list[str], debug: bool) -> int:
         sentence = f"unexpected {type(error).__name__}: {error} (a bug: `samesight --debug …` shows where)"
         code = _fail(sentence, 1, debug)
     return code
+
+
+def _verb(arguments: list[str]) -> int:
+    """Run the verb; its exit code, which some raise as SystemExit."""
+    try:
+        return cli.main(arguments, prog_name="samesight", standalone_mode=False) or 0
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
 
 
 def _fail(sentence: str, code: int, debug: bool = False) -> int:

@@ -2,8 +2,9 @@
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -36,8 +37,10 @@ def progress_bar(title: str, quiet: bool = False) -> Iterator[Callable[[int, int
         yield on_progress
 
 
-def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
-    """Print one row per artifact, and under the table why a row did not pass."""
+def verdict_table(
+    verdicts: Verdicts, spec: ModelSpec, advice: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> None:
+    """Print one row per artifact, and under the table why a row did not pass and, as `advice` says, what to try."""
     metric = next((v.metric for v in verdicts.artifacts if v.metric), None)
     table = Table(title=f"{cell(spec.name)}: artifacts against the server model", title_justify="left")
     rows: list[tuple[str, ...]] = [
@@ -63,6 +66,12 @@ def verdict_table(verdicts: Verdicts, spec: ModelSpec) -> None:
         console.print("golden cases only: the bundle has no test split")
     for reason, names in reasons_of(verdicts.artifacts).items():
         console.print(cell(f"{', '.join(names)}: {reason}"), highlight=False)
+    tried: dict[str, list[str]] = {}
+    for name, sentences in advice.items():
+        for sentence in sentences:
+            tried.setdefault(sentence, []).append(name)
+    for sentence, names in tried.items():
+        console.print(cell(f"try for {', '.join(names)}: {sentence}"), highlight=False)
     for line in warning_lines(verdicts):
         console.print(line, highlight=False, soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,7 @@ def verify(
     from samesight.cli.tables import app_table, progress_bar, verdict_table
     from samesight.conversion.apps.android import run_android_app
     from samesight.conversion.apps.device_results import add_devices, read_device_parity
+    from samesight.conversion.parity.advice import advise
     from samesight.conversion.parity.verify import verify_bundle
     from samesight.conversion.workflow.cache import Cache, default_root
 
@@ -112,10 +114,11 @@ def verify(
             verdicts = verify_bundle(opened, data, names, progress, Cache(default_root()))
     if parities:
         verdicts = add_devices(opened, verdicts, parities)
+    advice = advise(opened, verdicts)
     if as_json:
-        click.echo(json.dumps(as_plain(verdicts), indent=2))
+        click.echo(json.dumps(as_plain(verdicts, advice), indent=2))
     else:
-        verdict_table(verdicts, opened.spec)
+        verdict_table(verdicts, opened.spec, advice)
         app_table(verdicts, opened.spec)
     raise SystemExit(0 if verdicts.passed else 1)
 
@@ -147,8 +150,8 @@ def _verify_signature(path: Path, key: Path, as_json: bool) -> None:
         )
 
 
-def as_plain(verdicts: "Verdicts") -> dict[str, object]:
-    """The verdicts as `--json` prints them: one flat row per artifact."""
+def as_plain(verdicts: "Verdicts", advice: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    """The verdicts as `--json` prints them: one flat row per artifact, with what to try for one that did not pass."""
     from samesight.conversion.parity.judge import metric_word
 
     return {
@@ -170,6 +173,7 @@ def as_plain(verdicts: "Verdicts") -> dict[str, object]:
                 "bytes": v.bytes,
                 "passed": v.passed,
                 "reason": v.reason,
+                "advice": list(advice.get(v.name, ())),
                 "warnings": [warning.model_dump(mode="json") for warning in v.warnings],
             }
             for v in verdicts.artifacts

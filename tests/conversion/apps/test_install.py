@@ -2,6 +2,9 @@
 
 import base64
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -120,6 +123,104 @@ def test_a_damaged_bundle_never_arrives(make, app):
     result = CliRunner().invoke(command, [str(bundle.folder), str(app)])
     assert isinstance(result.exception, SamesightError) and "content was changed" in str(result.exception)
     assert not (app / "app/src").exists()
+
+
+# Stops an installation at its first or second rename, or while it writes the file of this name: as a kill does.
+STOPPED = """
+import os, sys
+from pathlib import Path
+from samesight.contract.bundle import open_bundle
+from samesight.conversion.apps.install import install, undo
+
+what, where, bundle, app = sys.argv[1:]
+rename, write, count = Path.rename, Path.write_bytes, 0
+
+def renamed(path, target):
+    global count
+    if "bundles.replaced" in (*Path(path).parts, *Path(target).parts) and path.suffix != ".new":
+        count += 1
+        if where == f"rename {count}":
+            os._exit(9)
+    return rename(path, target)
+
+def written(path, data):
+    write(path, data)
+    if where == path.name:
+        os._exit(9)
+
+Path.rename, Path.write_bytes = renamed, written
+undo("tiny", Path(app)) if what == "undo" else install(open_bundle(Path(bundle)), Path(app))
+"""
+
+
+def stop(what, where, bundle, app):
+    command = [sys.executable, "-c", STOPPED, what, where, str(bundle), str(app)]
+    assert subprocess.run(command, check=False).returncode == 9
+
+
+def shown(app):
+    """What the app would be built with: name of each of its bundles, and the content of one file in it."""
+    bundles = app / "app/src/main/assets/bundles"
+    return {path.name: (path / "artifacts" / NAMES[0]).read_bytes() for path in bundles.glob("*")}
+
+
+@pytest.mark.parametrize(
+    ("where", "built", "after_undo"),
+    [
+        (NAMES[0], {"tiny": b"second"}, {"tiny": b"first"}),
+        ("rename 1", {"tiny": b"second"}, {"tiny": b"first"}),
+        ("rename 2", {}, {"tiny": b"first"}),
+        ("rename 3", {"tiny": b"third"}, {"tiny": b"second"}),
+    ],
+)
+def test_a_killed_installation_leaves_the_app_a_whole_bundle_or_none(make, app, where, built, after_undo):
+    install(make(b"first"), app)
+    install(make(b"second"), app)
+    stop("install", where, make(b"third").folder, app)
+    assert shown(app) == built
+    undo("tiny", app)
+    assert shown(app) == after_undo
+    assert not [path.name for path in (app / "bundles.replaced").glob("*.*")]
+
+
+def test_a_killed_first_installation_leaves_nothing(make, app):
+    stop("install", NAMES[1], make().folder, app)
+    assert not (app / "app/src").exists()
+    with pytest.raises(SamesightError, match="nothing to undo"):
+        undo("tiny", app)
+    assert not (app / "bundles.replaced").exists()
+
+
+def test_a_killed_undo_is_finished_by_the_next_command(make, app):
+    install(make(b"first"), app)
+    install(make(b"second"), app)
+    stop("undo", "rename 2", make().folder, app)
+    install(make(b"third"), app)
+    assert shown(app) == {"tiny": b"third"}
+    undo("tiny", app)
+    assert shown(app) == {"tiny": b"first"}
+
+
+def test_an_error_in_the_middle_leaves_what_was_there(make, app, monkeypatch):
+    install(make(b"first"), app)
+    second = make(b"second")
+
+    def full(path, data):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(SamesightError, match="No space left"):
+        install(second, app)
+    assert shown(app) == {"tiny": b"first"} and not (app / "bundles.replaced").exists()
+
+
+def test_what_is_no_bundle_is_left_alone(make, app):
+    mine = app / "app/src/main/assets/bundles/tiny/mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(SamesightError, match="is not a bundle, so it is left alone"):
+        install(make(), app)
+    assert mine.read_text() == "mine"
 
 
 def test_the_command(make, app):

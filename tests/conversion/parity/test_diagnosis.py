@@ -9,9 +9,11 @@ import pytest
 from samesight.contract.answers import answers
 from samesight.contract.bundle import open_bundle
 from samesight.contract.errors import SamesightError
+from samesight.contract.image import Picture
 from samesight.contract.preprocess import preprocess
+from samesight.contract.spec import Stretch
 from samesight.conversion.normalisation import network_values, pixels_for
-from samesight.conversion.parity.diagnosis import SAME_SCORE
+from samesight.conversion.parity.diagnosis import SAME_DB, SAME_SCORE
 from samesight.conversion.parity.faults import IMAGE_FAULTS, VALUE_FAULTS
 from samesight.conversion.parity.server_check import (
     as_answers,
@@ -111,6 +113,55 @@ def test_score_gate_lies_between_right_code_and_faults(digits, name):
     assert not told.passed and name in told.likely_cause
     # Scores with two digits are right.
     assert digits.compared(digits.changed(lambda a, _: replace(a, score=round(a.score, 2)))).passed
+
+
+PAIRS = {
+    "EXIF) is ignored and the image is stretched": lambda p: (Picture(p.pixels), {"framing": Stretch()}),
+    "reverse order (BGR for RGB) and the image is mirrored": lambda p: (Picture(p.upright()[:, ::-1, ::-1]), {}),
+}
+
+
+@pytest.mark.parametrize(("number", "returned"), [(0, "levels"), (1, "values"), (0, "answers alone")])
+def test_two_faults_at_once_are_both_named(scenes, number, returned):
+    cause = list(PAIRS)[number]
+    levels, values = two_faults(scenes, cause)
+    told = scenes.compared(scenes.answered(values), {"levels": levels, "values": values}.get(returned, ()))
+    assert not told.passed and all(words in told.likely_cause for words in cause.split(" and ")), told.likely_cause
+
+
+def two_faults(returned, cause):
+    """The network's inputs with both faults, as levels and as values."""
+    given, levels = returned.spec.input, []
+    for case in returned.cases:
+        picture, change = PAIRS[cause](case.picture)
+        levels.append(preprocess(picture, given.model_copy(update=change))[0])
+    return levels, [network_values(tensor, given) for tensor in levels]
+
+
+@pytest.mark.parametrize("name", IMAGE_FAULTS)
+def test_one_fault_is_named_alone(scenes, name):
+    levels = [IMAGE_FAULTS[name](case.picture, scenes.spec.input) for case in scenes.cases]
+    told = scenes.compared(scenes.answers, levels)
+    if told.tensor_db < SAME_DB:
+        # On upright pictures of one size some faults are the same.
+        assert told.likely_cause in IMAGE_FAULTS, told.likely_cause
+
+
+def test_a_fault_before_the_network_and_one_after_it_are_both_named(digits):
+    make = IMAGE_FAULTS["the image is turned by 90 degrees"]
+    levels = [make(case.picture, digits.spec.input) for case in digits.cases]
+    given = digits.answered([network_values(t, digits.spec.input) for t in levels])
+
+    def shifted(images):
+        return [
+            [replace(a, label=str((a.index + 1) % 10), index=(a.index + 1) % 10) for a in image] for image in images
+        ]
+
+    before = digits.compared(shifted(given)).likely_cause
+    assert "turned by 90" in before and "labels are one too high" in before
+    percent = shifted(digits.changed(lambda a, _: replace(a, score=100 * a.score)))
+    after = digits.compared(percent, digits.values).likely_cause
+    assert "labels are one too high" in after and "scores are percent" in after
 
 
 AFTER = {

@@ -402,6 +402,7 @@ def test_the_command(build, tmp_path):
     page = bundle.folder / "report.html"
     assert said["report"] == str(page) and said["bytes"] == page.stat().st_size < 3_000_000
     assert said["passed"] is False and said["failed"] == ["tiny.bad.onnx", "tiny.torn.onnx"]
+    assert "Try: convert it again with --no-cache" in page.read_text()
     assert said["not_run"] == ["tiny.fp16.aimodel"] and "Latency ratio" in page.read_text()
     out = tmp_path / "elsewhere.html"
     run = CliRunner().invoke(report, [str(bundle.folder), "--out", str(out), "--no-bench"])
