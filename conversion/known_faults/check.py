@@ -8,6 +8,7 @@ from samesight.contract.verdicts import FaultWarning
 from samesight.conversion.known_faults import KNOWN_FAULTS
 from samesight.conversion.known_faults.network import Network
 from samesight.conversion.known_faults.readers import READERS
+from samesight.conversion.quiet import mute
 
 NAMED = 3
 """How many operators a warning names."""
@@ -22,10 +23,11 @@ def network_of(path: Path, format: str) -> Network | None:
     reader: Callable[[Path], Network] | None = READERS.get(format)
     if reader is None:
         return None
-    try:
-        return reader(path)
-    except ImportError:
-        return None
+    with mute():  # what it imports may print
+        try:
+            return reader(path)
+        except ImportError:
+            return None
 
 
 def warnings_of(path: Path, format: str) -> tuple[FaultWarning, ...]:

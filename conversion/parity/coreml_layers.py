@@ -8,7 +8,7 @@ from samesight.contract.errors import SamesightError
 from samesight.contract.spec import read_spec
 from samesight.contract.verdicts import RoleFigures
 from samesight.conversion.parity.layers import Layer, compare_layers, compare_outputs, first_departure, floor_of
-from samesight.conversion.quiet import quiet
+from samesight.conversion.quiet import mute, quiet
 from samesight.conversion.runners.coreml.pte_package import load_any
 from samesight.conversion.sources.calibration import calibration_tensors, find_calibration_images
 
@@ -90,7 +90,8 @@ def compare_file(file: Path, run: Path, layers: bool, images: int, floor: float 
     spec = read_spec(run / "model.json")
     evaluator = load_any(file)
     tensors = calibration_tensors(find_calibration_images(run / CALIBRATION)[:images], spec.input)
-    server = load_server(network, spec)
+    with mute():
+        server = load_server(network, spec)
     outputs = compare_outputs(evaluator, server, tensors)
     compared_layers = None
     if layers:

@@ -15,6 +15,7 @@ from samesight.contract.image import Picture, load_picture
 from samesight.contract.manifest import Artifact
 from samesight.contract.preprocess import Geometry, preprocess
 from samesight.contract.spec import ModelSpec, Role
+from samesight.conversion.quiet import mute
 from samesight.conversion.runners import runner_of
 from samesight.conversion.runners.isolated import Runtimes
 
@@ -110,5 +111,7 @@ def open_model(path: Path, artifact: str | None = None) -> CallableModel:
         from samesight.conversion.sources.server_model import load_server
 
         spec = read_spec(path / "model.json")
-        return CallableModel("server model", spec, load_server(path / "network.pt2", spec).outputs)
+        with mute():
+            server = load_server(path / "network.pt2", spec)
+        return CallableModel("server model", spec, server.outputs)
     return open_artifact(open_bundle(path), artifact)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from samesight.contract.errors import SamesightError, first_line
-from samesight.conversion.quiet import quiet
+from samesight.conversion.quiet import mute, quiet
 from samesight.conversion.runners.coreml.import_coremltools import import_coremltools
 
 MAIN = "main"
@@ -55,7 +55,7 @@ def import_reader() -> None:
     saved_modules = {name: modules.pop(name, None) for name in CONVERTED}
     modules.update(dict.fromkeys(CONVERTED))
     try:
-        with quiet():
+        with mute():
             import_coremltools()
     finally:
         for name, module in saved_modules.items():
@@ -74,7 +74,7 @@ def read_package(path: Path) -> Package:
     if not path.is_dir():
         problem = "is not a folder, which a .mlpackage is" if path.exists() else "no such package"
         raise SamesightError(f"{path}: {problem}; give a .mlpackage")
-    with quiet():
+    with mute():
         import_coremltools()
         from coremltools.proto import Model_pb2
     try:

@@ -54,8 +54,11 @@ def coreml() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def run(file: Path, image: Path, top: int, save: Path | None, as_json: bool) -> None:
     """Evaluate FILE (.mlpackage, or a Core ML .pte) on IMAGE (or a .npy array)."""
-    from samesight.conversion.runners.coreml.program import import_reader
-    from samesight.conversion.runners.coreml.run_file import run_file, save_outputs
+    from samesight.conversion.quiet import mute
+
+    with mute():  # torch is imported
+        from samesight.conversion.runners.coreml.program import import_reader
+        from samesight.conversion.runners.coreml.run_file import run_file, save_outputs
 
     import_reader()
     result = run_file(file, image, top)
@@ -86,8 +89,11 @@ def run(file: Path, image: Path, top: int, save: Path | None, as_json: bool) -> 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def compare(file: Path, against: Path, layers: bool, images: int, floor: float | None, as_json: bool) -> None:
     """Compare FILE (.mlpackage, or a Core ML .pte) with the network of a run."""
-    from samesight.conversion.parity.coreml_layers import compare_file
-    from samesight.conversion.runners.coreml.program import import_reader
+    from samesight.conversion.quiet import mute
+
+    with mute():  # torch is imported
+        from samesight.conversion.parity.coreml_layers import compare_file
+        from samesight.conversion.runners.coreml.program import import_reader
 
     import_reader()
     comparison = compare_file(file, against, layers, images, floor)

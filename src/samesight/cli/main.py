@@ -1,11 +1,14 @@
 """The command line: `samesight VERB …`. Each verb's module is imported only when the verb is used."""
 
 import importlib
+import logging
 import os
 import sys
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import click
 
@@ -112,13 +115,26 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code)
 
 
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Libraries' warnings, about their next versions as a rule, are not for people: neither raised nor logged ones."""
+    last = logging.lastResort
+    level = last.level if last else logging.WARNING
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if last:
+            last.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            if last:
+                last.setLevel(level)
+
+
 def _run(arguments: list[str], debug: bool) -> int:
     """Run the command line and say what failed; the exit code."""
     try:
-        with interrupts.remembered(), warnings.catch_warnings():
-            if not sys.warnoptions and not debug:
-                # Libraries' warnings about their next versions are not for people.
-                warnings.simplefilter("ignore")
+        with interrupts.remembered(), _without_warnings() if not (sys.warnoptions or debug) else nullcontext():
             code = _verb(arguments)
             interrupts.check()
     except (click.exceptions.Abort, KeyboardInterrupt):
