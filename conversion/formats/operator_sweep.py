@@ -102,7 +102,7 @@ def measure(operator: str, formats: Sequence[str]) -> Row:
                 run = runner_of(form.name).load(lowered.path, lowered)
                 actual = np.concatenate([run(image)["logits"] for image in images])
             except Exception as error:
-                row.cells[title] = _reason(error)
+                row.cells[title] = _reason(error).replace(f"{folder}/", "")
             else:
                 row.cells[title] = ratio(expected[precision], actual)
     return row
