@@ -22,6 +22,19 @@ def decibels(signal: float, noise: float) -> float:
     return max(SILENCE_DB, 10.0 * math.log10(signal / noise))
 
 
+def ratios(expected: Float32, actual: Float32) -> tuple[float, float]:
+    """Ratios of all values of one output over several cases, [cases, ...].
+
+    The signal of the first is the energy about the mean of each value, that of the second the energy about zero: an
+    output that hardly changes has none about its mean. Another shape is pure noise.
+    """
+    if expected.shape != actual.shape:
+        return SILENCE_DB, SILENCE_DB
+    noise = float(np.square(expected.astype(np.float64) - actual).sum())
+    about_mean = float(np.square(expected - expected.mean(0), dtype=np.float64).sum())
+    return decibels(about_mean, noise), decibels(float(np.square(expected, dtype=np.float64).sum()), noise)
+
+
 def role_figures(
     role: str,
     reference: Sequence[Float32],

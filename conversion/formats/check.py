@@ -4,8 +4,6 @@ An int8 file is also held against the quantized program that it was made from. C
 program leaves open, and some do it wrongly: where the file departs, the first operator that does is named.
 """
 
-import math
-
 import numpy as np
 
 from samesight.contract.errors import SamesightError
@@ -15,7 +13,7 @@ from samesight.conversion.formats.refusal import refusal
 from samesight.conversion.qparams import Float32, UInt8
 from samesight.conversion.quiet import mute
 from samesight.conversion.runners import runner_of
-from samesight.conversion.snr import decibels
+from samesight.conversion.snr import ratios
 
 IMAGES = 8
 LAYER_IMAGES = 2
@@ -49,10 +47,9 @@ def check_file(form: Format, lowered: Lowered, job: Lowering, images: UInt8 | No
     if job.integer and images is not None:
         expected = _program_outputs(job, images[:IMAGES])
         actual = [np.concatenate([output[role] for output in outputs]) for role in job.spec.roles]
-        pairs = list(zip(expected, actual, strict=True))
-        if min(_ratio(*pair, about_mean=True) for pair in pairs) < SUSPICIOUS_DB:
-            worst = min(_ratio(*pair, about_mean=False) for pair in pairs)
-            _refuse_departure(form, job, images[:LAYER_IMAGES], worst)
+        figures = [ratios(*pair) for pair in zip(expected, actual, strict=True)]
+        if min(about_mean for about_mean, _ in figures) < SUSPICIOUS_DB:
+            _refuse_departure(form, job, images[:LAYER_IMAGES], min(about_zero for _, about_zero in figures))
 
 
 def _program_outputs(job: Lowering, images: UInt8) -> list[Float32]:
@@ -64,15 +61,6 @@ def _program_outputs(job: Lowering, images: UInt8) -> list[Float32]:
     with torch.no_grad():
         outputs = [job.quantized.folded(pixels_of(image[None])) for image in images]
     return [np.concatenate([each[position].numpy() for each in outputs]) for position in range(len(job.spec.roles))]
-
-
-def _ratio(expected: Float32, actual: Float32, about_mean: bool) -> float:
-    """Signal to noise in dB; the signal is the energy about the mean of each output, or about zero."""
-    if expected.shape != actual.shape:
-        return -math.inf
-    noise = float(np.square(expected.astype(np.float64) - actual).sum())
-    centre = expected.mean(0) if about_mean else np.float32(0)
-    return decibels(float(np.square(expected - centre, dtype=np.float64).sum()), noise)
 
 
 def _refuse_departure(form: Format, job: Lowering, images: UInt8, ratio: float) -> None:

@@ -28,6 +28,7 @@ from samesight.conversion.formats.operator_cases import CASES, Between
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.qparams import Float32, UInt8
 from samesight.conversion.runners import runner_of
+from samesight.conversion.snr import ratios
 
 SIZE = 24
 IMAGES = 24
@@ -110,9 +111,7 @@ def measure(operator: str, formats: Sequence[str]) -> Row:
 
 def ratio(expected: Float32, actual: Float32) -> float:
     """Signal-to-noise ratio in dB about the mean of each output, at most 200."""
-    signal = float(np.square(expected - expected.mean(0)).sum(dtype=np.float64))
-    noise = float(np.square(expected.astype(np.float64) - actual).sum())
-    return min(200.0, 10 * float(np.log10(max(signal, 1e-30) / max(noise, 1e-30))))
+    return min(200.0, ratios(expected, actual)[0])
 
 
 def sweep(operators: Sequence[str], formats: Sequence[str]) -> Iterator[Row]:

@@ -28,7 +28,7 @@ from samesight.contract.manifest import Artifact
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.environments import MAIN
 from samesight.conversion.formats import FORMATS
-from samesight.conversion.formats.check import IMAGES, check_file
+from samesight.conversion.formats.check import check_file
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.qparams import UInt8
@@ -134,8 +134,7 @@ class Programs:
         from samesight.conversion.sources.server_model import load_program
 
         self.emit(Event(kind="step", text="preparing"))
-        samples = self._inputs(SAMPLES) if self.job.calibration else None
-        return prepare(load_program(Path(self.job.network)), self.job.spec, samples)
+        return prepare(load_program(Path(self.job.network)), self.job.spec, self.samples)
 
     @cached_property
     def quantized(self) -> "Quantized":
@@ -148,9 +147,9 @@ class Programs:
         return quantize(prepared, None if ranges else self._inputs(), ranges)
 
     @cached_property
-    def check_images(self) -> UInt8 | None:
-        """Some calibration inputs to run files on that were just made; None without calibration images."""
-        return self._inputs(IMAGES) if self.job.calibration else None
+    def samples(self) -> UInt8 | None:
+        """Some calibration inputs, to prove the prepared program and to run files on that were just made."""
+        return self._inputs(SAMPLES) if self.job.calibration else None
 
     def _inputs(self, count: int | None = None) -> UInt8:
         """The input tensors of the first `count` calibration images, or of all: uint8 [n, H, W, C]."""
@@ -219,7 +218,7 @@ def _lower(programs: Programs, target: TargetJob) -> Event:
     quantized = programs.quantized if PRECISIONS[target.precision].calibrated else None
     job = Lowering(programs.job.spec, target.precision, programs.prepared, quantized, Path(target.output))
     lowered = FORMATS[target.format].load_module().convert(job)
-    check_file(FORMATS[target.format], lowered, job, programs.check_images)
+    check_file(FORMATS[target.format], lowered, job, programs.samples)
     return Event(
         kind="end",
         text="; ".join(programs.prepared.notes),
