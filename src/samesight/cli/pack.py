@@ -13,8 +13,8 @@ Examples:
   samesight pack demo/digits --for android --sign keys/samesight-key.pem
   samesight pack --unpack digits-ios.zip --out digits
 
-The same bundle always gives the same bytes. With an artifact that failed, here or in an app, nothing is packed unless
-you give --force. --unpack replaces an older bundle at --out."""
+Unsigned, the same bundle always gives the same bytes. With an artifact that failed, here or in an app, nothing is
+packed unless you give --force. --unpack replaces an older bundle at --out."""
 
 
 @click.command(epilog=EPILOG)
