@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samesight.conversion.formats.decompositions import core_ai
 from samesight.conversion.formats.float_tensors import describe_input, describe_outputs
 from samesight.conversion.formats.interface import Lowered, Lowering
 from samesight.conversion.formats.refusal import refusal
@@ -48,7 +49,7 @@ def convert(job: Lowering) -> Lowered:
             converter = coreai_torch.TorchConverter(mode=coreai_torch.TorchConverter.Mode.RELEASE)
             with repeatable_names():
                 converter.add_exported_program(
-                    program.run_decompositions(coreai_torch.get_decomp_table()),
+                    program.run_decompositions({**coreai_torch.get_decomp_table(), **core_ai()}),
                     input_names=["image"],
                     output_names=list(job.spec.roles),
                 )

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from samesight.contract.errors import SamesightError
 from samesight.contract.manifest import TensorInfo
 from samesight.contract.spec import ModelSpec
+from samesight.conversion.formats.decompositions import core_ml
 from samesight.conversion.formats.float_tensors import describe_outputs
 from samesight.conversion.formats.interface import Lowered, Lowering
 from samesight.conversion.formats.refusal import refusal
@@ -121,7 +122,7 @@ def _lower(ct: Any, program: "ExportedProgram", job: Lowering, system: System) -
     pipeline.remove_passes(HARMFUL_PASSES)
     return ct.convert(
         # Without it coremltools refuses the program as one of the training dialect.
-        program.run_decompositions({}),
+        program.run_decompositions(core_ml()),
         convert_to="mlprogram",
         minimum_deployment_target=getattr(ct.target, system.target),
         compute_precision=ct.precision.FLOAT32 if job.precision == "fp32" else ct.precision.FLOAT16,

@@ -35,6 +35,8 @@ def convert(job: Lowering) -> Lowered:
 
     model = export(job.program, job.prepared, job.spec.roles)
     strip(model)
+    if job.integer:
+        add_transposed_biases(model)
     metadata = {SPEC: job.spec.to_json()}
     if job.integer:
         metadata[QPARAMS_KEY] = write_qparams(job.integer.outputs)
@@ -73,6 +75,32 @@ def export(program: "ExportedProgram", prepared: "Prepared", names: Sequence[str
         return exported.model_proto  # type: ignore[union-attr]
     except Exception as error:
         raise refusal(TITLE, prepared.exported, error) from error
+
+
+def add_transposed_biases(model: Any) -> None:
+    """Add the bias of each transposed convolution with float weights by an operator of its own, in place.
+
+    ONNX Runtime quantizes such weights by itself when it loads the file (its transformer WeightBiasQuantization, with
+    one scale for all channels), where an integer follows at once. Quantized programs leave the weights of grouped ones
+    in float.
+    """
+    from onnx import helper, numpy_helper
+
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    for node in nodes:
+        if node.op_type != "ConvTranspose" or len(node.input) < 3 or node.input[1] not in constants:
+            model.graph.node.append(node)
+            continue
+        bias = numpy_helper.to_array(constants[node.input[2]])
+        name, output = f"{node.output[0]}_bias", node.output[0]
+        model.graph.initializer.append(numpy_helper.from_array(bias.reshape(1, -1, 1, 1), name))
+        if not any(node.input[2] in other.input for other in nodes if other is not node):
+            model.graph.initializer.remove(constants[node.input[2]])
+        del node.input[2]
+        node.output[0] = f"{output}_unbiased"
+        model.graph.node.extend([node, helper.make_node("Add", [node.output[0], name], [output])])
 
 
 def strip(model: Any) -> None:

@@ -47,9 +47,15 @@ ROUTED_AROUND: dict[str, RoutedAround] = {
     ),
     "executorch-channel-division": RoutedAround(
         "executorch 1.5.1",
-        "a division of a quantized map by a map of one channel (RMS and L2 normalisation in int8)",
+        "a division of a quantized map by a map of one channel (L2 normalisation in int8)",
         "a file that does not run (error 0x10)",
-        "the file is refused where it is made",
+        "a product with the reciprocal; RMS normalisation is refused where the file is made",
+    ),
+    "onnxruntime-float-weights": RoutedAround(
+        "onnxruntime 1.31.1",
+        "a grouped transposed convolution between quantized maps",
+        "its float weights are quantized when the file is loaded, with one scale for all channels (18 dB)",
+        "the bias is added by an operator of its own, which keeps the weights",
     ),
     "coremltools-int-canonicalization": RoutedAround(
         "coremltools 9.0",

@@ -4,6 +4,7 @@
 |---|---|
 | softplus, elu, selu, celu, mish in int8 | lowered to a choice of branches, which TFLite's quantizer gives one scale |
 | softplus, mish, log_sigmoid, hardshrink in int8 | an ExecuTorch file that does not load |
+| a division by a map of one channel in int8 | an ExecuTorch file that does not run (error 0x10) |
 | celu in int8 | ExecuTorch's exporter ends in an error of its own |
 | log_sigmoid, hardshrink, threshold in int8 | refused by litert_torch |
 | glu | refused by litert_torch |
@@ -135,6 +136,19 @@ def _clamp(formula: Formula, node: Node) -> Node | None:
     return None
 
 
+def _division(formula: Formula, node: Node) -> Node | None:
+    """A division by a map of one channel (an L2 norm) as a product with its reciprocal."""
+    image, divisor = node.args[:2]
+    if not isinstance(image, Node) or not isinstance(divisor, Node):
+        return None
+    while divisor.target is aten.expand.default:
+        divisor = divisor.all_input_nodes[0]
+    shape = shape_of(divisor)
+    if len(shape) != 4 or shape[1] != 1 or shape_of(node)[1] == 1 or divisor.op == "get_attr":
+        return None
+    return formula(aten.mul.Tensor, image, formula(aten.reciprocal.default, divisor))
+
+
 Rewrite = Callable[[Formula, Node], Node | None]
 
 FORMULAS: dict[Any, Rewrite] = {
@@ -154,6 +168,7 @@ INT8_FORMULAS: dict[Any, Rewrite] = {
     aten.elu.default: _elu,
     aten.selu.default: _selu,
     aten.celu.default: _celu,
+    aten.div.Tensor: _division,
 }
 """For the quantized program alone: in half precision the formats' own operators are closer."""
 

@@ -16,7 +16,11 @@ from samesight.datasets import open_data
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SMALL = {"train": ["--epochs", "1", "--limit", "32"], "convert": ["--to", "onnx"]}
+SMALL = {
+    "samesight train": ["--epochs", "1", "--limit", "32"],
+    "samesight convert": ["--to", "onnx"],
+    "samesight verify demo/digits": ["--artifact", "digits.int8.tflite", "--artifact", "digits.fp32.onnx"],
+}
 
 MODELS = """
 from torch import nn
@@ -73,7 +77,7 @@ def place(demo, tmp_path_factory):
 def run(place, line):
     words = shlex.split(line)
     assert words[0] == "samesight"
-    small = SMALL.get(words[1], [])
+    small = next((options for command, options in SMALL.items() if line.startswith(command)), [])
     # Weights are not fetched: with a connection they would be, without one the library tries for a minute.
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", *words, *small]

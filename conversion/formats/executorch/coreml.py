@@ -10,6 +10,7 @@ from typing import Any
 
 from samesight.contract.errors import SamesightError
 from samesight.conversion.formats.coreml import HARMFUL_PASSES, IOS18
+from samesight.conversion.formats.decompositions import core_ml, decompose
 from samesight.conversion.formats.executorch.xnnpack import constants_of, describe, lower
 from samesight.conversion.formats.interface import Lowered, Lowering
 from samesight.conversion.quiet import quiet
@@ -24,7 +25,7 @@ def convert(job: Lowering) -> Lowered:
     Raises:
         SamesightError: Core ML does not take the network as a whole.
     """
-    buffer, share = lower(job.program, job.prepared, constants_of(job), partitioner, TITLE)
+    buffer, share = lower(decompose(job.program, core_ml()), job.prepared, constants_of(job), partitioner, TITLE)
     if share < 1:
         raise SamesightError(
             f"{TITLE} takes only {share:.0%} of {job.spec.name}'s operators, and ExecuTorch on a phone would run the "

@@ -51,9 +51,10 @@ def test_what_follows_its_program_is_accepted(tmp_path):
 # Each was wrong, or no file at all, before it was rewritten or quantized as it is now (operator_sweep.py has them all).
 SOUND = {
     "tflite": ("elu", "maximum", "minimum", "where", "masked_fill", "norm", "rsub", "repeat", "glu", "log_sigmoid"),
-    "pte": ("softmax over a row", "mish", "hardshrink"),
-    "onnx": ("attention", "softmax over a row"),
-    "mlpackage": ("class token", "attention"),
+    "pte": ("softmax over a row", "mish", "hardshrink", "norm"),
+    "onnx": ("attention", "softmax over a row", "depthwise conv_transpose"),
+    "mlpackage": ("class token", "attention", "celu", "rms_norm"),
+    "aimodel": ("elu", "selu"),
 }
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from samesight.contract.spec import parse_spec
-from samesight.conversion.formats import FORMATS
+from samesight.conversion.formats import FORMATS, onnx
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.formats.operator_cases import Between
 from samesight.conversion.formats.operator_sweep import SIZE, SPEC, pictures, ratio
-from samesight.conversion.preparation import arithmetic, prepare
+from samesight.conversion.preparation import activations, arithmetic, prepare
 from samesight.conversion.quantization import quantizer
 from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.runners import runner_of
@@ -64,7 +64,8 @@ def test_executorch_takes_a_row_for_the_channels(decibels):
     assert decibels(lambda x: x.softmax(3), "executorch", "fp32", ["rewrite_softmax"]) < 20
 
 
-def test_executorch_cannot_divide_by_one_channel_in_int8(decibels):
+def test_executorch_cannot_divide_by_one_channel_in_int8(decibels, monkeypatch):
+    monkeypatch.delitem(activations.INT8_FORMULAS, aten.div.Tensor)
     with pytest.raises(Exception, match="0x10"):
         decibels(lambda x: x / (x.abs().mean(1, keepdim=True) + 1), "executorch", "int8")
 
@@ -72,3 +73,13 @@ def test_executorch_cannot_divide_by_one_channel_in_int8(decibels):
 def test_litert_lacks_a_sort(decibels):
     with pytest.raises(Exception, match=r"TFLite's runtime cannot take the operator aten\.sort"):
         decibels(lambda x: x.sort(1).values, "litert", "fp32")
+
+
+def test_onnxruntime_quantizes_float_weights_by_itself(decibels, monkeypatch):
+    convolution = torch.nn.ConvTranspose2d(8, 8, 2, 2, groups=8)
+    torch.nn.init.normal_(convolution.weight, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        convolution.weight.mul_(torch.logspace(-2, 0, 8).reshape(8, 1, 1, 1))
+    assert decibels(convolution, "onnx", "int8") > 30
+    monkeypatch.setattr(onnx, "add_transposed_biases", lambda model: None)
+    assert decibels(convolution, "onnx", "int8") < 25

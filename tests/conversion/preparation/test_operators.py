@@ -61,7 +61,8 @@ def test_operators_are_written_with_others():
 
 def test_in_int8_activations_have_no_branches():
     prepared, before = prepared_sum(ACTIVATIONS)
-    assert before & set(INT8_FORMULAS) == set(INT8_FORMULAS) & targets(prepared.module) == set(INT8_FORMULAS)
+    activations = set(INT8_FORMULAS) - {aten.div.Tensor}
+    assert before & activations == activations & targets(prepared.module) == activations
     module = quantizable(prepared.module)
     assert not targets(module) & (set(INT8_FORMULAS) | {aten.where.self})
     images = pixels_of(pictures()[:1])
