@@ -1,6 +1,6 @@
 """Every operator of `operator_cases.py` alone, in every format: what comes out against the program it was made from.
 
-    python -m samesight.conversion.formats.operator_sweep --out docs/operators.md
+    python -m samesight.conversion.formats.operator_sweep --group android --out docs/operators.md
     python -m samesight.conversion.formats.operator_sweep --only softplus --only where --to tflite
 
 Float artifacts are compared with the prepared network, int8 artifacts with the one quantized program. A cell of the
@@ -34,6 +34,12 @@ SIZE = 24
 IMAGES = 24
 LEAST_DECIBELS = {"fp32": 70.0, "int8": 20.0}
 """Below it an artifact does not compute what its program does: float32 rounds at 100 dB, int8 ties at 25 dB."""
+GROUPS: dict[str, tuple[str, ...]] = {
+    "android": ("litert", "onnx", "executorch"),
+    "apple": ("coreml", "executorch-coreml", "coreai"),
+    "torch": ("torchscript", "torchscript-lite", "exported"),
+}
+"""The tables of the document, and the formats of each."""
 SPEC = f"""{{"schema_version": 1, "name": "operator", "task": "classification",
  "input": {{"width": {SIZE}, "height": {SIZE}, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}},
  "outputs": {{"tensors": ["logits"], "roles": {{"logits": {{"tensor": "logits"}}}}, "activation": "softmax"}},
@@ -155,10 +161,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--only", action="append", metavar="OPERATOR", choices=sorted(CASES), help="may be repeated")
     parser.add_argument("--to", action="append", metavar="FORMAT", default=[], help="may be repeated")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the table between the marks of this document")
+    parser.add_argument("--group", choices=GROUPS, help="the formats of one table of the document")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the group's table between its marks")
     options = parser.parse_args(arguments)
+    if bool(options.out) and not options.group:
+        parser.error("--out needs --group, whose table it writes")
     rows = []
-    for row in sweep(options.only or list(CASES), options.to):
+    for row in sweep(options.only or list(CASES), [*options.to, *GROUPS.get(options.group, ())]):
         rows.append(row)
         shown = ", ".join(
             f"{title} {cell if isinstance(cell, str) else f'{cell:.0f} dB'}" for title, cell in row.cells.items()
@@ -166,14 +175,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{row.operator}: {shown}", file=sys.stderr, flush=True)
     text = table(rows)
     if options.out:
-        before, _, rest = options.out.read_text(encoding="utf-8").partition(BEGIN)
-        write_atomically(options.out, f"{before}{BEGIN}\n\n{text}\n{END}{rest.partition(END)[2]}".encode())
+        begin, end = (f"<!-- {options.group}: {mark} -->" for mark in ("begin", "end"))
+        before, _, rest = options.out.read_text(encoding="utf-8").partition(begin)
+        write_atomically(options.out, f"{before}{begin}\n\n{text}\n{end}{rest.partition(end)[2]}".encode())
     else:
         print(text)
     raise SystemExit(1 if any(row.wrong() for row in rows) else 0)
 
-
-BEGIN, END = "<!-- operators: begin -->", "<!-- operators: end -->"
 
 if __name__ == "__main__":
     main()
