@@ -21,6 +21,7 @@ from typing import Any
 import samesight
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import sha256, unwritable
+from samesight.conversion.cache_folder import TOOLS
 
 ABSENT = "absent"
 NOTE = "entry.json"
@@ -28,13 +29,6 @@ FILES = "files"
 LIMIT = 4 << 30
 ABANDONED_SECONDS = 24 * 3600
 CODE_FOLDERS = ("contract", "datasets", "conversion")
-
-
-def default_root() -> Path:
-    """Where the cache is: `SAMESIGHT_CACHE`, else `samesight` in the person's cache folder."""
-    if configured := os.environ.get("SAMESIGHT_CACHE"):
-        return Path(configured)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "samesight"
 
 
 def make_key(parts: object) -> str:
@@ -119,6 +113,8 @@ class Cache:
         """Drop the least recently used entries above `limit` bytes, and unfinished entries of killed processes."""
         entries = []
         for path in self.root.iterdir():
+            if path.name == TOOLS:
+                continue
             with contextlib.suppress(OSError):
                 used = path.stat().st_mtime
                 if not path.name.startswith("."):
