@@ -3,19 +3,21 @@
 import os
 from pathlib import Path
 
-# Inside of the cache; what stands there is no result, and never dropped to make room.
-TOOLS = "tools"
-
 
 def default_root() -> Path:
     """Where the cache is: `SAMESIGHT_CACHE`, else `samesight` in the person's cache folder."""
-    if configured := os.environ.get("SAMESIGHT_CACHE"):
-        return Path(configured)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "samesight"
+    return _folder("SAMESIGHT_CACHE", "samesight")
 
 
 def tools_root() -> Path:
-    """Where `samesight setup` installs: `SAMESIGHT_TOOLS`, else `tools` in the cache."""
-    if configured := os.environ.get("SAMESIGHT_TOOLS"):
+    """Where `samesight setup` installs: `SAMESIGHT_TOOLS`, else `samesight-tools` in the person's cache folder.
+
+    Not inside of the cache, where what was not used for long is dropped to make room.
+    """
+    return _folder("SAMESIGHT_TOOLS", "samesight-tools")
+
+
+def _folder(variable: str, name: str) -> Path:
+    if configured := os.environ.get(variable):
         return Path(configured)
-    return default_root() / TOOLS
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / name

@@ -21,7 +21,6 @@ from typing import Any
 import samesight
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import sha256, unwritable
-from samesight.conversion.cache_folder import TOOLS
 
 ABSENT = "absent"
 NOTE = "entry.json"
@@ -113,8 +112,6 @@ class Cache:
         """Drop the least recently used entries above `limit` bytes, and unfinished entries of killed processes."""
         entries = []
         for path in self.root.iterdir():
-            if path.name == TOOLS:
-                continue
             with contextlib.suppress(OSError):
                 used = path.stat().st_mtime
                 if not path.name.startswith("."):

@@ -25,7 +25,7 @@ of the folder is touched. What is there already is used as it is, and what was i
     "--into",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Where tools are kept [$SAMESIGHT_TOOLS, or `tools` in the cache]; other commands know the variable.",
+    help="Where tools are kept [$SAMESIGHT_TOOLS or ~/.cache/samesight-tools]; other commands know the variable.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched, and fetch nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samesight.contract.errors import SamesightError
-from samesight.conversion.cache_folder import TOOLS, default_root, tools_root
+from samesight.conversion.cache_folder import default_root, tools_root
 from samesight.conversion.workflow.cache import Cache, code_version, make_key, tool_versions
 
 JSON = st.recursive(
@@ -128,18 +128,9 @@ def test_the_environment_chooses_the_place(monkeypatch, tmp_path):
     monkeypatch.setenv("SAMESIGHT_CACHE", str(tmp_path / "mine"))
     assert default_root() == tmp_path / "mine"
     monkeypatch.delenv("SAMESIGHT_TOOLS", raising=False)
-    assert tools_root() == tmp_path / "mine" / TOOLS
+    assert tools_root() == tmp_path / "samesight-tools"
     monkeypatch.setenv("SAMESIGHT_TOOLS", str(tmp_path / "tools"))
     assert tools_root() == tmp_path / "tools"
-
-
-def test_tools_are_never_dropped_to_make_room(tmp_path, made):
-    tool = tmp_path / "cache" / TOOLS / "swift"
-    tool.mkdir(parents=True)
-    (tool / "large").write_bytes(bytes(1000))
-    cache = Cache(tmp_path / "cache", limit=1)
-    fill(cache, "k", made)
-    assert (tool / "large").is_file() and not (tmp_path / "cache" / "k").exists()
 
 
 def test_keys_know_tools_and_our_own_code():
