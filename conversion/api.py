@@ -10,8 +10,9 @@ from samesight.contract import bundle as bundle_files
 from samesight.contract.bundle import Bundle
 from samesight.contract.errors import SamesightError
 from samesight.contract.verdicts import Verdicts
+from samesight.conversion.cache_folder import default_root
 from samesight.conversion.sources.in_memory import Images, Spec, open_in_memory
-from samesight.conversion.workflow.cache import Cache, default_root
+from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.convert import convert_source
 from samesight.conversion.workflow.plan import choose
 

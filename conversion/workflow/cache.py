@@ -30,13 +30,6 @@ ABANDONED_SECONDS = 24 * 3600
 CODE_FOLDERS = ("contract", "datasets", "conversion")
 
 
-def default_root() -> Path:
-    """Where the cache is: `SAMESIGHT_CACHE`, else `samesight` in the person's cache folder."""
-    if configured := os.environ.get("SAMESIGHT_CACHE"):
-        return Path(configured)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "samesight"
-
-
 def make_key(parts: object) -> str:
     """The SHA-256 of any JSON value (keys of dictionaries sorted)."""
     return sha256(json.dumps(parts, sort_keys=True).encode())

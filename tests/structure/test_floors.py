@@ -21,9 +21,10 @@ CONVERSION = (
     "quantization",
     "preparation",
     "tasks",
+    "setup",
 )
 # Small modules of conversion that all of its folders may use, and that use none of them.
-LEAVES = ("child_process", "environments", "normalisation", "precisions", "qparams", "quiet", "snr")
+LEAVES = ("cache_folder", "child_process", "environments", "normalisation", "precisions", "qparams", "quiet", "snr")
 
 
 def modules():

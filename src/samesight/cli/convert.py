@@ -70,7 +70,8 @@ def convert(
 
     # A wrong request is answered before anything slower is imported.
     choose("model", formats, precisions)
-    from samesight.conversion.workflow.cache import Cache, default_root
+    from samesight.conversion.cache_folder import default_root
+    from samesight.conversion.workflow.cache import Cache
     from samesight.conversion.workflow.convert import convert_source
 
     started = time.perf_counter()

@@ -48,9 +48,10 @@ def report(
     opened = open_bundle(bundle)
 
     from samesight.cli.tables import progress_bar
+    from samesight.conversion.cache_folder import default_root
     from samesight.conversion.report.report import report_bundle
     from samesight.conversion.runners.bench import Latencies
-    from samesight.conversion.workflow.cache import Cache, default_root
+    from samesight.conversion.workflow.cache import Cache
 
     latencies = read_document(Latencies, bench_file) if bench_file else None
     with progress_bar("report", quiet=as_json) as progress:

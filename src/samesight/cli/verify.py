@@ -100,9 +100,10 @@ def verify(
     from samesight.cli.tables import app_table, progress_bar, verdict_table
     from samesight.conversion.apps.android import run_android_app
     from samesight.conversion.apps.device_results import add_devices, read_device_parity
+    from samesight.conversion.cache_folder import default_root
     from samesight.conversion.parity.advice import advise
     from samesight.conversion.parity.verify import verify_bundle
-    from samesight.conversion.workflow.cache import Cache, default_root
+    from samesight.conversion.workflow.cache import Cache
 
     parities = [read_device_parity(device_results, opened)] if device_results else []
     if apps:

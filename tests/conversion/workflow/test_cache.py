@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samesight.contract.errors import SamesightError
-from samesight.conversion.workflow.cache import Cache, code_version, default_root, make_key, tool_versions
+from samesight.conversion.cache_folder import default_root, tools_root
+from samesight.conversion.workflow.cache import Cache, code_version, make_key, tool_versions
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=8
@@ -126,6 +127,10 @@ def test_the_environment_chooses_the_place(monkeypatch, tmp_path):
     assert default_root() == tmp_path / "samesight"
     monkeypatch.setenv("SAMESIGHT_CACHE", str(tmp_path / "mine"))
     assert default_root() == tmp_path / "mine"
+    monkeypatch.delenv("SAMESIGHT_TOOLS", raising=False)
+    assert tools_root() == tmp_path / "samesight-tools"
+    monkeypatch.setenv("SAMESIGHT_TOOLS", str(tmp_path / "tools"))
+    assert tools_root() == tmp_path / "tools"
 
 
 def test_keys_know_tools_and_our_own_code():

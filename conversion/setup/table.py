@@ -1,0 +1,6 @@
+"""What `samesight setup` installs: one table. A row stands in a module of its own."""
+
+from samesight.conversion.setup.interface import Setup
+from samesight.conversion.setup.swift import SWIFT
+
+SETUPS: dict[str, Setup] = {setup.name: setup for setup in (SWIFT,)}
