@@ -20,7 +20,7 @@ struct Host {
             let openers = ["litert": LiteRTOpener(threads: cpuThreads(process.activeProcessorCount))]
             let files = try await prepareAll(bundle, openers)
             let parity = try selfTest(bundle, files, openers, device, units: units) { done, all, next in
-                print(done, all, next)
+                FileHandle.standardOutput.write(Data("\(done) \(all) \(next)\n".utf8))
             }
             try Data(parity.toJson().utf8).write(to: URL(fileURLWithPath: words[1]))
         } catch {
