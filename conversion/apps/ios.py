@@ -20,7 +20,9 @@ from samesight.conversion.apps.host import (
 )
 from samesight.conversion.setup.swift import Toolchain, find_toolchain
 
-PACKAGE = "Packages/LiteRTEngine"
+# All of the app's packages as one; `tests/ios` builds it with the same options, so that both share what was compiled.
+PACKAGE = "Packages"
+BUILD = ("-c", "release", "-Xswiftc", "-enable-testing", "-Xswiftc", "-warnings-as-errors")
 HOST = "Host"
 TOOLS = "`samesight setup swift` installs one"
 
@@ -53,14 +55,18 @@ def build(app: Path) -> Toolchain:
     swift = find_toolchain()
     if swift is None:
         raise SamesightError(f"--apps: no Swift 6 here; {TOOLS}")
-    arguments = ("build", "-c", "release", "--product", HOST, "-Xswiftc", "-warnings-as-errors")
-    command = swift.command(*arguments, "-Xlinker", f"-L{litert_library()}")
+    command = swift.command("build", "--product", HOST, *build_options())
     made = subprocess.run(command, cwd=app / PACKAGE, capture_output=True, encoding="utf-8", check=False)
     if made.returncode:
         lines = [line.strip() for line in (made.stdout + made.stderr).splitlines() if line.strip()]
         problem = next((line for line in lines if "error:" in line), lines[-1] if lines else "no message")
         raise SamesightError(f"{app}: does not compile: {problem}; run `swift build` in {app / PACKAGE} to see all")
     return swift
+
+
+def build_options() -> list[str]:
+    """What `swift build` and `swift test` are given; the warnings of our code are errors."""
+    return [*BUILD, "-Xlinker", f"-L{litert_library()}"]
 
 
 def run_host(

@@ -170,3 +170,13 @@ func temporaryFolder() throws -> String {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     return folder
 }
+
+/// The sentence of what `act` throws; empty where it throws nothing.
+func sentence(_ act: () throws -> Void) -> String {
+    do {
+        try act()
+        return ""
+    } catch {
+        return (error as? SamesightError)?.message ?? "not a sentence: \(error)"
+    }
+}
