@@ -9,6 +9,11 @@ public struct Judgement: Equatable, Sendable {
     /// What is wrong of all runs, a sentence each; empty where they match the server model. A unit that refuses fails
     /// nothing, but an artifact that no unit runs does, as for `samesight verify`.
     public let failures: [String]
+
+    public init(passed: [Bool], failures: [String]) {
+        self.passed = passed
+        self.failures = failures
+    }
 }
 
 /// Judges the runs of a bundle with these cases and artifacts.

@@ -26,7 +26,8 @@ struct ControllerTests {
         #expect(phone.state.artifacts.map(\.passed) == [false, true, nil])
         #expect(phone.ready?.chosen.unit == .gpu)
         #expect(phone.ready?.trials.map(\.unit) == [.npu, .gpu, .cpu])
-        #expect(phone.state.model == .ready(try #require(phone.ready), plan: "planned for the GPU"))
+        let placed = try #require(phone.ready)
+        #expect(phone.state.model == .ready(placed, plan: "planned for the GPU"))
     }
 
     @Test func beginsWithWhatWasChosenLastWhereItIsStillThere() async throws {
@@ -388,7 +389,7 @@ struct ControllerImagesTests {
 
     @Test func aPhotoThatCannotBeReadIsOneSentenceAndTheCameraGoesOn() async throws {
         try await phone.start("sums")
-        phone.photos.read.value = { _ in throw SamesightError("a.jpg: is no image that this device reads") }
+        phone.photos.read.value = { @Sendable _ in throw SamesightError("a.jpg: is no image that this device reads") }
         phone.app.onPhoto(Picked(name: "a.jpg", path: "/a.jpg"))
         await phone.app.settled()
         #expect(phone.state.problem == "a.jpg: is no image that this device reads")
