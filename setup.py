@@ -25,6 +25,7 @@ class BuildWithApps(build_py):
     """Copies the apps beside the package's modules."""
 
     def run(self) -> None:
+        """Build the package, then copy."""
         super().run()
         if self.editable_mode:
             return

@@ -1,4 +1,4 @@
-"""Writes one of the sample apps out of this package: its sources, with a name, an identifier and a bundle of one's own."""
+"""Writes a sample app out of this package: its sources, with a name, an identifier and a bundle of one's own."""
 
 import re
 import shutil

@@ -121,7 +121,9 @@ private final class FrameReceiver: NSObject, AVCaptureVideoDataOutputSampleBuffe
         }
     }
 
-    func captureOutput(_ output: AVCaptureOutput, didOutput buffer: CMSampleBuffer, from connection: AVCaptureConnection) {
+    func captureOutput(
+        _ output: AVCaptureOutput, didOutput buffer: CMSampleBuffer, from connection: AVCaptureConnection
+    ) {
         guard let continuation, let image = CMSampleBufferGetImageBuffer(buffer), let rotation else { return }
         let degrees = Int(rotation.videoRotationAngleForHorizonLevelCapture.rounded()) % 360
         guard let orientation = try? Orientation.fromRotation(degrees) else { return }

@@ -82,7 +82,8 @@ struct LiveView: View {
 extension Pixels {
     /// For the screen.
     var cgImage: CGImage? {
-        guard let provider = CGDataProvider(data: Data(rgb) as CFData), let space = CGColorSpace(name: CGColorSpace.sRGB)
+        guard let provider = CGDataProvider(data: Data(rgb) as CFData),
+            let space = CGColorSpace(name: CGColorSpace.sRGB)
         else { return nil }
         return CGImage(
             width: width, height: height, bitsPerComponent: 8, bitsPerPixel: 24, bytesPerRow: 3 * width, space: space,
@@ -117,7 +118,9 @@ private struct Boxes: View {
 }
 
 /// One colour for each class, far from its neighbours'.
-func hue(_ index: Int) -> Color { Color(hue: (Double(index) * 0.618).truncatingRemainder(dividingBy: 1), saturation: 0.6, brightness: 1) }
+func hue(_ index: Int) -> Color {
+    Color(hue: (Double(index) * 0.618).truncatingRemainder(dividingBy: 1), saturation: 0.6, brightness: 1)
+}
 
 /// What stands in the place of the camera's image, and the way on.
 private struct NoCamera: View {
@@ -179,7 +182,8 @@ private struct MainControls: View {
     var body: some View {
         let state = screen.state
         HStack {
-            PhotosPicker(selection: $photo, matching: .images) { RoundIcon("photo") }.accessibilityLabel("Choose a photo")
+            PhotosPicker(selection: $photo, matching: .images) { RoundIcon("photo") }.accessibilityLabel(
+                "Choose a photo")
             Spacer()
             if state.source == .photo {
                 Large("Back to the camera", "camera") { screen.send(.useCamera) }

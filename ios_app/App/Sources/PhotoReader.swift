@@ -25,7 +25,9 @@ struct PhotoReader: Photos {
 
     /// As stored; a larger one than a phone has memory for is made smaller by the decoder.
     private func decoded(_ source: CGImageSource, _ properties: [CFString: Any]?) -> CGImage? {
-        let sides = [kCGImagePropertyPixelWidth, kCGImagePropertyPixelHeight].map { (properties?[$0] as? NSNumber)?.intValue ?? 0 }
+        let sides = [kCGImagePropertyPixelWidth, kCGImagePropertyPixelHeight].map {
+            (properties?[$0] as? NSNumber)?.intValue ?? 0
+        }
         if max(sides[0], sides[1]) <= longestSide { return CGImageSourceCreateImageAtIndex(source, 0, nil) }
         let options: [CFString: Any] = [
             kCGImageSourceCreateThumbnailFromImageAlways: true, kCGImageSourceThumbnailMaxPixelSize: longestSide,

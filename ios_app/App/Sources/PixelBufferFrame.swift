@@ -40,7 +40,8 @@ struct PixelBufferFrame: FramePixels, @unchecked Sendable {
         switch CVPixelBufferGetPixelFormatType(buffer) {
         case kCVPixelFormatType_420YpCbCr8BiPlanarFullRange: return .full
         case kCVPixelFormatType_420YpCbCr8BiPlanarVideoRange: return .video
-        case let other: throw SamesightError("the camera gives pixels of kind \(other), not 420f; choose a photo instead")
+        case let other:
+            throw SamesightError("the camera gives pixels of kind \(other), not 420f; choose a photo instead")
         }
     }
 

@@ -28,7 +28,9 @@ struct RootView: View {
             }
         }
         .overlay(alignment: .top) { Notices(screen: screen) }
-        .fileImporter(isPresented: Bindable(screen).opensBundle, allowedContentTypes: [.zip, .data]) { screen.picked($0) }
+        .fileImporter(isPresented: Bindable(screen).opensBundle, allowedContentTypes: [.zip, .data]) {
+            screen.picked($0)
+        }
         .sheet(isPresented: Bindable(screen).testing) { SelfTestView(screen: screen) }
     }
 }
@@ -59,7 +61,9 @@ struct Notices: View {
         VStack(spacing: 12) {
             if let problem = screen.state.problem { notice(problem, .red) }
             if let success = screen.state.success { notice(success, .green) }
-            if let waits { ProgressView { Text(waits) }.padding().background(.regularMaterial, in: .rect(cornerRadius: 12)) }
+            if let waits {
+                ProgressView { Text(waits) }.padding().background(.regularMaterial, in: .rect(cornerRadius: 12))
+            }
         }
         .padding()
     }

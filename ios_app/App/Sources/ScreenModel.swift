@@ -151,7 +151,8 @@ final class ScreenModel {
             } catch CameraProblem.failed(let sentence) {
                 controller.cameraIs(.failed(sentence))
             } catch {
-                controller.cameraIs(.failed("the camera failed (\(error.localizedDescription)); close other apps that use it"))
+                controller.cameraIs(
+                    .failed("the camera failed (\(error.localizedDescription)); close other apps that use it"))
             }
         }
     }
@@ -161,7 +162,8 @@ final class ScreenModel {
     func picked(_ result: Result<URL, any Error>) {
         switch result {
         case .success(let url): take(url)
-        case .failure(let error): controller.problem("the file cannot be opened (\(error.localizedDescription)); pick it again")
+        case .failure(let error):
+            controller.problem("the file cannot be opened (\(error.localizedDescription)); pick it again")
         }
     }
 

@@ -52,7 +52,8 @@ struct SelfTestView: View {
                 HStack {
                     Text("\(run.artifact) on the \(run.unit.name)").font(.subheadline)
                     Spacer()
-                    Text(outcome(run, passed)).foregroundStyle(run.refusal != nil ? Color.secondary : passed ? .green : .red)
+                    Text(outcome(run, passed)).foregroundStyle(
+                        run.refusal != nil ? Color.secondary : passed ? .green : .red)
                 }
                 Text(run.refusal ?? figures(run)).font(.caption)
                 if let proof = run.proof { Text(proof.text).font(.caption).foregroundStyle(.secondary) }

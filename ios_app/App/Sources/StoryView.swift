@@ -49,8 +49,13 @@ struct StoryView: View {
             }
             Text(statusLine(state.model)).font(.callout).foregroundStyle(isFailed ? .red : .secondary).lineLimit(3)
             if state.model == .loading { ProgressView().progressViewStyle(.linear) }
-            if state.hot { Label("The phone is hot: times are longer than they could be", systemImage: "thermometer.high").font(.caption) }
-            if state.model == .released { Button("Load again") { screen.send(.loadAgain) }.buttonStyle(.borderedProminent) }
+            if state.hot {
+                Label("The phone is hot: times are longer than they could be", systemImage: "thermometer.high").font(
+                    .caption)
+            }
+            if state.model == .released {
+                Button("Load again") { screen.send(.loadAgain) }.buttonStyle(.borderedProminent)
+            }
         }
     }
 
@@ -66,7 +71,9 @@ struct StoryView: View {
                 HStack {
                     Text("Score of \(percent(least)) or more").font(.headline)
                     Spacer()
-                    if state.threshold != nil { Button("Back to \(percent(own))") { screen.send(.chooseThreshold(nil)) } }
+                    if state.threshold != nil {
+                        Button("Back to \(percent(own))") { screen.send(.chooseThreshold(nil)) }
+                    }
                 }
                 let value = Binding(get: { least }, set: { screen.send(.chooseThreshold($0)) })
                 Slider(value: value, in: leastThreshold...mostThreshold) { Text("Least score") }
@@ -76,7 +83,8 @@ struct StoryView: View {
 
     @ViewBuilder private var choices: some View {
         if state.tasks.count > 1 {
-            let task = Binding(get: { state.chosen?.task }, set: { if let task = $0 { screen.send(.chooseTask(task)) } })
+            let task = Binding(
+                get: { state.chosen?.task }, set: { if let task = $0 { screen.send(.chooseTask(task)) } })
             Picker("Task", selection: task) {
                 ForEach(state.tasks, id: \.self) { Text(name($0)).tag(Optional($0)) }
             }
@@ -84,12 +92,16 @@ struct StoryView: View {
         }
         let bundle = Binding(get: { state.bundle ?? "" }, set: { screen.send(.chooseBundle($0)) })
         Picker("Model", selection: bundle) {
-            ForEach(state.bundles, id: \.name) { Text($0.opened ? "\($0.name), opened from a file" : $0.name).tag($0.name) }
+            ForEach(state.bundles, id: \.name) {
+                Text($0.opened ? "\($0.name), opened from a file" : $0.name).tag($0.name)
+            }
         }
         HStack {
             Button("Open a packed bundle", systemImage: "folder") { screen.opensBundle = true }
             if let chosen = state.chosen, chosen.opened {
-                Button("Remove \(chosen.name)", systemImage: "trash", role: .destructive) { screen.send(.removeBundle(chosen.name)) }
+                Button("Remove \(chosen.name)", systemImage: "trash", role: .destructive) {
+                    screen.send(.removeBundle(chosen.name))
+                }
             }
         }
         if !state.artifacts.isEmpty {
@@ -140,8 +152,10 @@ private struct WhatRan: View {
                 Text(whatRan(placed.chosen)).font(.headline)
                 Text(figures(placed.chosen)).font(.callout)
                 if let latency = screen.state.latencies.last {
-                    Text("\(milliseconds(Double(latency.sum))) an image: input \(milliseconds(Double(latency.preprocess))), network \(milliseconds(Double(latency.network))), answers \(milliseconds(Double(latency.answers)))")
-                        .font(.callout)
+                    Text(
+                        "\(milliseconds(Double(latency.sum))) an image: input \(milliseconds(Double(latency.preprocess))), network \(milliseconds(Double(latency.network))), answers \(milliseconds(Double(latency.answers)))"
+                    )
+                    .font(.callout)
                 }
                 ForEach(placed.trials.filter { $0 != placed.chosen }, id: \.unit) { trial in
                     Text("\(trial.unit.name): \(fate(trial))").font(.caption).foregroundStyle(.secondary)
@@ -152,6 +166,8 @@ private struct WhatRan: View {
     }
 
     private func panel(_ title: String, @ViewBuilder _ content: () -> some View) -> some View {
-        GroupBox(title) { VStack(alignment: .leading, spacing: 6, content: content).frame(maxWidth: .infinity, alignment: .leading) }
+        GroupBox(title) {
+            VStack(alignment: .leading, spacing: 6, content: content).frame(maxWidth: .infinity, alignment: .leading)
+        }
     }
 }

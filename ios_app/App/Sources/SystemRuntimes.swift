@@ -5,10 +5,10 @@ import Screens
 import UIKit
 
 #if canImport(LiteRTEngine)
-import LiteRTEngine
+    import LiteRTEngine
 #endif
 #if canImport(ExecuTorchEngine)
-import ExecuTorchEngine
+    import ExecuTorchEngine
 #endif
 
 /// What runs artifacts on this phone.
@@ -20,27 +20,30 @@ struct SystemRuntimes: Runtimes {
 
     @MainActor
     init() {
-        var openers: [String: any Opener] = ["coreml": CoreMLOpener(cache: URL.cachesDirectory.appending(path: "coreml").path)]
+        var openers: [String: any Opener] = [
+            "coreml": CoreMLOpener(cache: URL.cachesDirectory.appending(path: "coreml").path)
+        ]
         system = UIDevice.current.systemVersion
         var runtimes = ["Core ML": system]
         #if canImport(CoreAI)
-        if #available(iOS 27.0, *) {
-            openers["coreai"] = CoreAIOpener()
-            runtimes["Core AI"] = system
-        }
+            if #available(iOS 27.0, *) {
+                openers["coreai"] = CoreAIOpener()
+                runtimes["Core AI"] = system
+            }
         #endif
         #if canImport(LiteRTEngine)
-        openers["litert"] = LiteRTOpener(threads: cpuThreads(ProcessInfo.processInfo.activeProcessorCount))
-        runtimes["LiteRT"] = "2.3"
+            openers["litert"] = LiteRTOpener(threads: cpuThreads(ProcessInfo.processInfo.activeProcessorCount))
+            runtimes["LiteRT"] = "2.3"
         #endif
         #if canImport(ExecuTorchEngine)
-        openers["executorch"] = ExecuTorchOpener()
-        runtimes["ExecuTorch"] = "1.5.1"
+            openers["executorch"] = ExecuTorchOpener()
+            runtimes["ExecuTorch"] = "1.5.1"
         #endif
         self.openers = openers
         let version = Bundle.main.object(forInfoDictionaryKey: "CFBundleShortVersionString") as? String ?? "0"
         let build = ProcessInfo.processInfo.operatingSystemVersionString
-        device = Device(app: "iOS app \(version)", device: "Apple \(model())", system: "iOS \(system)", runtimes: runtimes)
+        device = Device(
+            app: "iOS app \(version)", device: "Apple \(model())", system: "iOS \(system)", runtimes: runtimes)
         var folder = URL.applicationSupportDirectory.appending(path: "units")
         notes = TrialNotes(folder.path, system: "\(version) \(build)")
         // Another phone has other drivers.

@@ -5,7 +5,8 @@ private let tryingPrefix = "trying-"
 private let endedPrefix = "ended-"
 private let choicePrefix = "choice-"
 private let crashed = "the app ended while it was tried"
-private let skippedUntil = "it is skipped until the app or the system is updated, or the app is deleted and installed again"
+private let skippedUntil =
+    "it is skipped until the app or the system is updated, or the app is deleted and installed again"
 
 /// What is known of units from earlier starts of the app, in files.
 ///
@@ -23,7 +24,9 @@ public struct TrialNotes: Sendable {
     public init(_ folder: String, system: String, isInnocent: () -> Bool = { false }) {
         let name = String(sha256(Array(system.utf8)).prefix(16))
         self.folder = "\(folder)/\(name)"
-        for other in names(folder) where other != name { try? FileManager.default.removeItem(atPath: "\(folder)/\(other)") }
+        for other in names(folder) where other != name {
+            try? FileManager.default.removeItem(atPath: "\(folder)/\(other)")
+        }
         let left = names(self.folder).filter { $0.hasPrefix(tryingPrefix) }
         let innocent = !left.isEmpty && isInnocent()
         for note in left {
@@ -132,7 +135,8 @@ private struct KeptTrial: Codable {
     var trial: Trial? {
         guard let unit = ComputeUnit(rawValue: unit), times == nil || times?.count == 3 else { return nil }
         return Trial(
-            unit, proof: proof.flatMap(Proof.init), times: times.map { Times(load: $0[0], first: $0[1], steady: $0[2]) },
+            unit, proof: proof.flatMap(Proof.init),
+            times: times.map { Times(load: $0[0], first: $0[1], steady: $0[2]) },
             slower: slower, delegates: delegates, refusal: refusal, mode: mode, notes: notes)
     }
 }

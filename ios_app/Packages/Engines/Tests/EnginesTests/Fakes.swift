@@ -82,7 +82,8 @@ final class Record: @unchecked Sendable {
     private let lock = NSLock()
     private var values = (now: 0, asked: [Asked](), opened: [Asked](), inMemory: 0, most: 0)
 
-    private func with<T>(_ act: (inout (now: Int, asked: [Asked], opened: [Asked], inMemory: Int, most: Int)) -> T) -> T {
+    private func with<T>(_ act: (inout (now: Int, asked: [Asked], opened: [Asked], inMemory: Int, most: Int)) -> T) -> T
+    {
         lock.withLock { act(&values) }
     }
 

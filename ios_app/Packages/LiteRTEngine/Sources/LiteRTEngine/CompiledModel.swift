@@ -160,7 +160,8 @@ private func ports(_ model: LiteRtModelHandle, _ key: String) throws -> (Int, [P
                 { LiteRtGetSignatureInputName(signature, place, $0) },
                 { LiteRtGetSignatureInputTensorByIndex(signature, place, $0) })
         }
-        let outputs = try (0..<(try count("its outputs") { LiteRtGetNumSignatureOutputs(signature, $0) })).map { place in
+        let outputs = try (0..<(try count("its outputs") { LiteRtGetNumSignatureOutputs(signature, $0) })).map {
+            place in
             try port(
                 { LiteRtGetSignatureOutputName(signature, place, $0) },
                 { LiteRtGetSignatureOutputTensorByIndex(signature, place, $0) })

@@ -129,7 +129,9 @@ struct FakePixels: FramePixels {
     }
 }
 
-func frame(_ width: Int = 2, _ height: Int = 1, _ orientation: Orientation = .upright, mirror: Bool = false) -> CameraFrame {
+func frame(_ width: Int = 2, _ height: Int = 1, _ orientation: Orientation = .upright, mirror: Bool = false)
+    -> CameraFrame
+{
     CameraFrame(FakePixels(width: width, height: height), orientation, mirror: mirror)
 }
 

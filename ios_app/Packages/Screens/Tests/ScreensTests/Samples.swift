@@ -68,7 +68,9 @@ func writeBundle(_ name: String, _ artifacts: [String: Sample]? = nil) -> String
     let files = (FileManager.default.subpaths(atPath: folder) ?? []).sorted().compactMap { path -> [String: Any]? in
         var isFolder: ObjCBool = false
         _ = FileManager.default.fileExists(atPath: "\(folder)/\(path)", isDirectory: &isFolder)
-        guard !isFolder.boolValue, let data = FileManager.default.contents(atPath: "\(folder)/\(path)") else { return nil }
+        guard !isFolder.boolValue, let data = FileManager.default.contents(atPath: "\(folder)/\(path)") else {
+            return nil
+        }
         let entry: [String: Any] = ["path": path, "bytes": data.count, "sha256": sha256([UInt8](data))]
         return entry
     }
