@@ -1,7 +1,7 @@
 import Foundation
 
 public typealias CFString = String
-public typealias CFDictionary = [String: Any]
+public typealias CFDictionary = [AnyHashable: Any]
 public typealias CFURL = URL
 public typealias OSType = UInt32
 

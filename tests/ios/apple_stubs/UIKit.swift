@@ -6,9 +6,8 @@ public final class UIDevice {
     public var systemVersion: String { "" }
 }
 
-extension URLResourceValues {
-    public var isExcludedFromBackup: Bool? {
-        get { nil }
-        set {}
-    }
+// Apple's Foundation has these, the one for Linux has not.
+extension URL {
+    public static var cachesDirectory: URL { URL(fileURLWithPath: "") }
+    public static var applicationSupportDirectory: URL { URL(fileURLWithPath: "") }
 }
