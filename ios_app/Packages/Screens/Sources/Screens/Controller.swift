@@ -14,21 +14,21 @@ public final class Controller {
         didSet { listener?(moment) }
     }
 
-    private let shelf: any Shelf
-    private let runtimes: any Runtimes
-    private let photos: any Photos
-    private let models: Models
+    let shelf: any Shelf
+    let runtimes: any Runtimes
+    let photos: any Photos
+    let models: Models
     /// Bundles one thing after the other.
     private var shelving: Task<Void, Never>?
-    private var testing: Task<Void, Never>?
-    private var tests = 0
+    var testing: Task<Void, Never>?
+    var tests = 0
     private var tasks: [Int: Task<Void, Never>] = [:]
     private var started = 0
-    private var analyzing = false
-    private var photo: Picked?
-    private var kept: CameraFrame?
-    private var parity: DeviceParity?
-    private var wakes = false
+    var analyzing = false
+    var photo: Picked?
+    var kept: CameraFrame?
+    var parity: DeviceParity?
+    var wakes = false
 
     /// - Parameter clock: nanoseconds.
     public init(
@@ -41,7 +41,7 @@ public final class Controller {
         models = Models(shelf, runtimes, memory, clock)
     }
 
-    private var state: State { moment.state }
+    var state: State { moment.state }
 
     /// `device-parity.json` of the last self-test of the chosen bundle; nil before one.
     public var results: String? { parity?.toJson() }
@@ -131,19 +131,6 @@ public final class Controller {
         if state.hot != hot { change { $0.hot = hot } }
     }
 
-    /// Looks at a photo, now and with every model that is chosen later, until the camera is used.
-    public func onPhoto(_ picked: Picked) {
-        photo = picked
-        kept = nil
-        change(image: nil) { state in
-            state.source = .photo
-            state.paused = false
-            state.still = false
-            state.seen = nil
-        }
-        analyzeAgain()
-    }
-
     /// Takes in a packed bundle and chooses it.
     public func onBundle(_ picked: Picked) {
         onShelf {
@@ -164,23 +151,6 @@ public final class Controller {
         }
     }
 
-    /// Whether a frame would be looked at now.
-    public var watching: Bool { watched(state) && !state.testing && !analyzing }
-
-    /// A paused camera is looked at once more: that frame is the one that is shown.
-    private func watched(_ state: State) -> Bool {
-        if case .failed = state.camera { return false }
-        return state.source == .camera && !state.still
-    }
-
-    /// Looks at a frame of the camera, unless one is being looked at: then it is dropped. Ends when it was looked at.
-    public func onFrame(_ frame: CameraFrame) async {
-        if !watching { return }
-        analyzing = true
-        await analyze(frame) { self.watched($0) }
-        analyzing = false
-    }
-
     /// Ends when nothing is under way any more.
     public func settled() async {
         while let (id, task) = tasks.first {
@@ -189,9 +159,7 @@ public final class Controller {
         }
     }
 
-    // MARK: - Bundles and models
-
-    private func list() async {
+    func list() async {
         let read = await models.list()
         change { state in
             state.bundles = read.bundles
@@ -206,7 +174,7 @@ public final class Controller {
         if let next = read.next { choose(next) }
     }
 
-    private func remove(_ name: String) {
+    func remove(_ name: String) {
         onShelf {
             self.models.cancel()
             await self.models.release()
@@ -220,7 +188,7 @@ public final class Controller {
         }
     }
 
-    private func choose(_ name: String) {
+    func choose(_ name: String) {
         parity = nil
         cancelTest()
         run { try await self.models.ask(nil) }
@@ -231,7 +199,7 @@ public final class Controller {
         }
     }
 
-    private func changeModel(_ choice: (inout State) -> Void) {
+    func changeModel(_ choice: (inout State) -> Void) {
         models.forget()
         // What the model before said is not what this one says.
         change { state in
@@ -242,7 +210,7 @@ public final class Controller {
         load()
     }
 
-    private func load() {
+    func load() {
         wakes = false
         change { $0.model = .loading }
         track(
@@ -252,7 +220,7 @@ public final class Controller {
             })
     }
 
-    private func ask(_ least: Float?) {
+    func ask(_ least: Float?) {
         change { $0.threshold = least }
         run {
             try await self.models.ask(least)
@@ -260,153 +228,16 @@ public final class Controller {
         }
     }
 
-    // MARK: - Images
+    func change(_ act: (inout State) -> Void) { change(image: moment.image, act) }
 
-    /// Back to what the camera sees now.
-    private func moving(_ act: (inout State) -> Void) {
-        photo = nil
-        kept = nil
-        change(image: nil) { state in
-            act(&state)
-            state.source = .camera
-            state.paused = false
-            state.still = false
-            state.seen = nil
-        }
-    }
-
-    private func zoom(_ ratio: Float) {
-        change { $0.zoom = min(max(ratio, $0.lens.leastZoom), $0.lens.mostZoom) }
-    }
-
-    /// What is asked of images changed: a still one is looked at once more, where a camera will give another anyway.
-    private func analyzeAgain() {
-        if let frame = kept { run { await self.analyze(frame) { _ in self.kept != nil } } }
-        guard let picked = photo else { return }
-        run {
-            guard self.photo == picked else { return }
-            let (photos, background) = (self.photos, self.models.background(self.state))
-            do {
-                let picture = try await away { try photos.read(picked, background) }
-                let image = try await away { shown(picture) }
-                let analysis = await self.analysis { try await $0.analyze(picture) }
-                self.show(analysis, image.width, image.height, mirror: false, { image }) { _ in self.photo == picked }
-            } catch {
-                if self.photo == picked { self.moving { _ in } }
-                throw error
-            }
-        }
-    }
-
-    private func analyze(_ frame: CameraFrame, _ isCurrent: (State) -> Bool) async {
-        let analysis = await analysis { try await $0.analyze(frame) }
-        show(
-            analysis, frame.uprightWidth, frame.uprightHeight, mirror: frame.mirror,
-            {
-                self.kept = frame
-                return try? shown(frame)
-            }, isCurrent)
-    }
-
-    /// What the loaded model says of an image; nil where none is loaded, or another came meanwhile.
-    private func analysis(_ act: (ImageAnalyzer) async throws -> Analysis) async -> Analysis? {
-        guard let current = models.analyzer else { return nil }
-        do {
-            let analysis = try await act(current)
-            return models.analyzer === current ? analysis : nil
-        } catch {
-            if models.analyzer === current, let told = sentence(error) {
-                models.forget()
-                change { $0.model = .failed(told) }
-            }
-            return nil
-        }
-    }
-
-    /// Shows what was seen; `still` makes the image for people, where it is to stand still.
-    private func show(
-        _ analysis: Analysis?, _ width: Int, _ height: Int, mirror: Bool, _ still: () -> Pixels?,
-        _ isCurrent: (State) -> Bool
-    ) {
-        if !isCurrent(state) { return }
-        let answers = analysis?.answers ?? []
-        let stands = state.paused || state.source == .photo
-        let image = stands ? moment.image ?? still() : nil
-        change(image: image) { state in
-            state.seen = Seen(answers: mirror ? mirrored(answers, width) : answers, width: width, height: height)
-            state.latencies = Array((state.latencies + [analysis?.latency].compactMap { $0 }).suffix(history))
-            state.still = stands
-        }
-    }
-
-    // MARK: - The self-test
-
-    private func cancelTest() {
-        testing?.cancel()
-    }
-
-    private func test() {
-        guard let bundle = models.find(state.bundle) else { return }
-        cancelTest()
-        tests += 1
-        let mine = tests
-        parity = nil
-        models.cancel()
-        // The model gives its place to those of the test, so that one is in memory at a time.
-        change { state in
-            state.selfTest = .running(done: 0, total: 1, what: "")
-            if state.model.placed != nil { state.model = .none }
-        }
-        let task = Task {
-            var outcome = SelfTest.idle
-            var finished: DeviceParity?
-            do {
-                let parity = try await self.tested(bundle, mine)
-                let cases = try await away { try bundle.goldenCases() }
-                let judgement = try judge(parity.runs, cases, bundle.manifest.artifacts)
-                outcome = .done(TestResult(runs: parity.runs, judgement: judgement))
-                finished = parity
-            } catch {
-                if let told = sentence(error) { outcome = .failed(told) }
-            }
-            guard mine == self.tests, bundle.folder == self.models.find(self.state.bundle)?.folder else { return }
-            self.tests += 1
-            self.parity = finished
-            self.change { $0.selfTest = outcome }
-            self.load()
-        }
-        testing = task
-        track(task)
-    }
-
-    private func tested(_ bundle: ModelBundle, _ mine: Int) async throws -> DeviceParity {
-        let (openers, device, notes, system) = (runtimes.openers, runtimes.device, runtimes.notes, runtimes.system)
-        let files = try await prepareAll(bundle, openers).filter { tooOld($0.artifact, system) == nil }
-        return try await models.holder.instead {
-            try selfTest(bundle, files, openers, device, notes: notes) { done, total, what in
-                Task { @MainActor in self.progress(mine, done, total, what) }
-            }
-        }
-    }
-
-    /// Shows how a test stands, unless it ended, or another test or another bundle took its place.
-    private func progress(_ mine: Int, _ done: Int, _ total: Int, _ what: String) {
-        guard mine == tests, case .running = state.selfTest else { return }
-        change { $0.selfTest = .running(done: done, total: max(total, 1), what: what) }
-    }
-
-    // MARK: - Changes and tasks
-
-    private func change(_ act: (inout State) -> Void) { change(image: moment.image, act) }
-
-    private func change(image: Pixels?, _ act: (inout State) -> Void) {
+    func change(image: Pixels?, _ act: (inout State) -> Void) {
         var state = moment.state
         act(&state)
         moment = Moment(state: state, image: image)
         listener?(moment)
     }
 
-    private func onShelf(_ act: @escaping @MainActor () async throws -> Void) {
+    func onShelf(_ act: @escaping @MainActor () async throws -> Void) {
         let before = shelving
         shelving = run {
             await before?.value
@@ -415,7 +246,7 @@ public final class Controller {
     }
 
     @discardableResult
-    private func run(_ act: @escaping @MainActor () async throws -> Void) -> Task<Void, Never> {
+    func run(_ act: @escaping @MainActor () async throws -> Void) -> Task<Void, Never> {
         let task = Task {
             do {
                 try await act()
@@ -427,7 +258,7 @@ public final class Controller {
         return task
     }
 
-    private func track(_ task: Task<Void, Never>) {
+    func track(_ task: Task<Void, Never>) {
         started += 1
         let id = started
         tasks[id] = task
