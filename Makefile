@@ -11,9 +11,9 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/pytest -n 2
 
-# The inner loop: what takes longer stands in the demo, in Kotlin and in tests marked slow.
+# The inner loop: what takes longer stands in the demo, in Kotlin and Swift and in tests marked slow.
 check: lint
-	$(BIN)/pytest -n 2 -m "not demo and not kotlin and not slow"
+	$(BIN)/pytest -n 2 -m "not demo and not kotlin and not swift and not slow"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check
