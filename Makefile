@@ -19,10 +19,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/python tests/support/swift_format.py
 
 format: $(INSTALLED)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+	$(BIN)/python tests/support/swift_format.py --fix
 
 $(INSTALLED): requirements.lock pyproject.toml
 	if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python $(PYTHON) .venv; \

@@ -3,18 +3,14 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from samesight.conversion.setup.swift import find_toolchain
+from support.swift_packages import BUILD, CONTRACT, run_swift
 
-APP = Path(__file__).parents[2] / "ios_app"
-CONTRACT = APP / "Packages/Contract"
 SETUP = ("setup", "swift")
-# One build for tests and programs: optimized as an app is, a warning is an error.
-BUILD = ("-c", "release", "-Xswiftc", "-enable-testing", "-Xswiftc", "-warnings-as-errors")
 
 
 @pytest.fixture(scope="session")
@@ -38,15 +34,11 @@ def contract_package(swift, tmp_path_factory):
     log = root / "swift_contract.log"
     with FileLock(root / "swift_contract.lock"):
         if not log.exists():
-            made = run_swift(swift, "build", "--build-tests", *BUILD)
+            made = run_swift(swift, CONTRACT, "build", "--build-tests", *BUILD)
             log.write_text(f"{made.returncode}\n{made.stdout}\n{made.stderr}")
     code, text = log.read_text().split("\n", 1)
     assert code == "0", f"swift build in {CONTRACT} failed:\n{text[-5000:]}"
     return CONTRACT / ".build/release"
-
-
-def run_swift(swift, *arguments):
-    return subprocess.run(swift.command(*arguments), cwd=CONTRACT, capture_output=True, encoding="utf-8", check=False)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +48,7 @@ def parity(swift, contract_package):
     def run(command, lines, folder):
         file = folder / f"{command}.jsonl"
         file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        made = run_swift(swift, contract_package / "Parity", command, file)
+        made = run_swift(swift, CONTRACT, contract_package / "Parity", command, file)
         assert made.returncode == 0, made.stderr[-5000:]
         return made.stdout.split("\n")[:-1]
 
