@@ -17,6 +17,13 @@ def test_the_contracts_own_tests_pass(swift, contract_package):
     assert count and int(count[1]) > 40
 
 
+def test_the_benchmark_runs_every_job(swift, contract_package):
+    done = run_swift(swift, CONTRACT, contract_package / "Benchmark", "1")
+    names = [line.partition("\t")[0] for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert len(names) == 9 and names[-1] == "suppression of 3000 boxes (206 stay)"
+
+
 def lint(swift, paths):
     return subprocess.run(command(swift, False, paths), capture_output=True, encoding="utf-8", check=False)
 
