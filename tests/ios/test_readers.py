@@ -118,7 +118,7 @@ def json_texts():
     for word in (
         *WORDS,
         *(f'"{text}"' for text in TEXTS),
-        "[" * 150 + "]" * 150,
+        "[" * 90 + "]" * 90,
         "[" * 100_000,
         "9" * 4300,
         "9" * 4301,
