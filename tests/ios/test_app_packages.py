@@ -1,4 +1,4 @@
-"""The iOS app's Swift on Linux: all packages compile without a warning, their tests pass, all files are formatted."""
+"""The iOS app's Swift on Linux: all packages compile without a warning, and their tests pass."""
 
 import os
 import re
@@ -9,8 +9,6 @@ from samesight.conversion.apps.host import litert_library
 from samesight.conversion.apps.ios import build_options
 
 APP = Path(__file__).parents[2] / "ios_app"
-# The contract's own tests look at its format.
-OURS = sorted(path for path in APP.rglob("*.swift") if not {".build", "Contract"} & set(path.parts))
 
 
 def run(swift, *arguments, folder=APP):
@@ -27,8 +25,3 @@ def test_all_packages_compile_without_a_warning_and_their_tests_pass(swift):
     tests = [path for path in APP.glob("Packages/*/Tests/*/*.swift") if "Contract" not in path.parts]
     written = sum(path.read_text().count("@Test") for path in tests)
     assert int(count) == written > 100
-
-
-def test_every_file_is_formatted(swift):
-    made = run(swift, "format", "lint", "--strict", *OURS)
-    assert made.returncode == 0, made.stderr[-5000:]

@@ -16,7 +16,8 @@ NAME is one of:
   swift    Swift 6 for the tests of ios_app on Linux (2.7 GB)
 
 Where it comes from, under which licences and how large it is stands first; --dry-run says that alone. Nothing outside
-of the folder is touched. What is there already is used as it is, and what was interrupted goes on."""
+of the folder is touched. What is there already is used as it is, and what was interrupted goes on. Debian's packages
+come from the archive of this system's apt, or from $SAMESIGHT_DEBIAN."""
 
 
 @click.command(epilog=EPILOG)
