@@ -123,6 +123,8 @@ final class Models {
     }
 
     private func placed(_ state: State) async throws -> Model {
+        // Another choice may have come before this one's turn.
+        try Task.checkCancellation()
         guard let bundle = find(state.bundle) else { return .none }
         guard let name = state.artifact else { throw nothingToRun(bundle) }
         memory.choices = Choices(bundle: bundle.spec.name, artifact: name, unit: state.unit)
