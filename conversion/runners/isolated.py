@@ -8,6 +8,7 @@ others are loaded again in a new one when they are called next.
 import contextlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import weakref
 from collections.abc import Mapping
@@ -18,24 +19,26 @@ from typing import Any, BinaryIO, cast, get_args
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import Role
-from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason
-from samesight.conversion.environments import ENVIRONMENTS
+from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason, package_root
+from samesight.conversion.environments import ENVIRONMENTS, MAIN, PYTHON
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8, read_qparams, to_steps
 from samesight.conversion.quiet import debugging
 from samesight.conversion.runners.frames import Array, read_frame, write_frame
 from samesight.conversion.runners.interface import Runner, Tensors
 
 SERVE = "samesight.conversion.runners.serve"
+SANDBOX = "samesight.conversion.runners.sandbox"
 
 
 @dataclass
 class RuntimeProcess:
     """One child process that answers requests, started when the first comes and again after it died.
 
-    `starts` counts the processes; a model that was loaded in an earlier one is gone.
+    `environment` is its row of `ENVIRONMENTS`. `starts` counts the processes; a model that was loaded in an earlier one
+    is gone.
     """
 
-    interpreter: str
+    environment: str
     lock: Lock = field(default_factory=Lock)
     starts: int = 0
     models: int = 0
@@ -69,8 +72,13 @@ class RuntimeProcess:
         scratch = Path(tempfile.mkdtemp(prefix="samesight-"))
         errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         environment = {**child_environment(), "TMPDIR": str(scratch)}
+        command = [ENVIRONMENTS[self.environment].interpreter(), "-P", "-m", SERVE, str(scratch)]
+        if self.environment != MAIN:
+            # Its Python may be another system's, which can neither find our packages nor give up rights here.
+            environment |= {PYTHON: sys.executable, "PYTHONPATH": package_root()}
+            command = [sys.executable, "-P", "-m", SANDBOX, str(scratch), *command]
         self.process = subprocess.Popen(
-            [self.interpreter, "-P", "-m", SERVE, str(scratch)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if debugging() else errors,
@@ -178,7 +186,7 @@ class Runtimes:
         """
         key = runner.environment, runner.timed
         if key not in self._children:
-            self._children[key] = RuntimeProcess(ENVIRONMENTS[runner.environment].interpreter())
+            self._children[key] = RuntimeProcess(runner.environment)
         child = self._children[key]
         child.models += 1
         model = IsolatedModel(child, runner.name, path, tensors, child.models)

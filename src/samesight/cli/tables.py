@@ -130,6 +130,34 @@ def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
             )
 
 
+def target_table(verdicts: Verdicts, spec: ModelSpec) -> None:
+    """Print one row per artifact on what plays a phone's processors, if there is any, and why a row did not pass."""
+    if not verdicts.targets:
+        return
+    table = Table(title=f"{cell(spec.name)}: on what plays a phone's processors here", title_justify="left")
+    for column in ("artifact", "where", "unit"):
+        table.add_column(column, overflow="fold")
+    for column in ("SNR dB", "agree", "int8 equal", "within 2 steps"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for verdict in verdicts.targets:
+        table.add_row(
+            cell(verdict.name),
+            cell(verdict.title),
+            verdict.unit.upper(),
+            "exact" if verdict.passed and verdict.snr_db is None else _figure(verdict.snr_db, "{:.1f}"),
+            _figure(verdict.agreement, "{:.1%}"),
+            _figure(verdict.equal, "{:.2%}"),
+            _figure(verdict.near, "{:.2%}"),
+            "[green]pass[/]" if verdict.passed else "[red]fail[/]",
+        )
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console.print(table)
+    for verdict in verdicts.targets:
+        if not verdict.passed:
+            console.print(cell(f"{verdict.name} on {verdict.title}: {verdict.reason}"), highlight=False, soft_wrap=True)
+
+
 def _figure(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
 
