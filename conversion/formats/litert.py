@@ -48,7 +48,7 @@ def convert(job: Lowering) -> Lowered:
     if job.integer:
         from samesight.conversion.formats.strided_pointwise import widen_strided_pointwise
 
-        network = widen_strided_pointwise(job.integer.unfolded)
+        network = widen_strided_pointwise(job.integer.unfolded, job.prepared.example)
         model = lower(network, job.prepared, job.spec.roles, quantized=True)
     elif job.precision == "fp32":
         model = float_model(job.prepared)
@@ -63,7 +63,7 @@ def float_model(prepared: "Prepared", precision: str = "fp32") -> bytes:
     from samesight.conversion.formats.strided_pointwise import has_strided_pointwise, widen_strided_pointwise
 
     if precision == "dynamic-int8" and has_strided_pointwise(prepared.module):
-        network = widen_strided_pointwise(prepared.module)
+        network = widen_strided_pointwise(prepared.module, prepared.example)
         return lower(network, prepared, prepared.spec.roles, quantized=False)
     if prepared not in _float_models:
         _float_models[prepared] = lower(prepared.module, prepared, prepared.spec.roles, quantized=False)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.fx import GraphModule, Node
+from torch.fx.passes.shape_prop import ShapeProp
 
 from samesight.conversion.preparation.graph import argument, aten, nodes_of
 
@@ -23,11 +24,19 @@ def has_strided_pointwise(network: nn.Module) -> bool:
     return isinstance(network, GraphModule) and bool(_found(network))
 
 
-def widen_strided_pointwise(network: nn.Module) -> nn.Module:
-    """A copy of a graph with such convolutions widened; any other module as it is."""
+def widen_strided_pointwise(network: nn.Module, example: torch.Tensor) -> nn.Module:
+    """A copy of a graph with such convolutions widened; any other module as it is.
+
+    Args:
+        network: takes one image.
+        example: such an image, float32 [1, C, H, W].
+    """
     if not isinstance(network, GraphModule) or not _found(network):
         return network
     network = copy.deepcopy(network)
+    # Quantization leaves nodes without their shapes.
+    with torch.no_grad():
+        ShapeProp(network).propagate(example)
     for node, constant in _found(network):
         kernel, padding = EVEN if _is_even(node.all_input_nodes[0]) else ANY
         name = f"{constant.target}_widened_{node.name}".replace(".", "_")
@@ -41,6 +50,8 @@ def widen_strided_pointwise(network: nn.Module) -> nn.Module:
         node.args = (*node.args[:4], [padding, padding], *node.args[5:])
         for user in _between(wide, node):
             user.meta.pop("val", None)
+    for node in network.graph.nodes:
+        node.meta.pop("tensor_meta", None)
     network.graph.eliminate_dead_code()
     network.recompile()
     return network
@@ -88,5 +99,4 @@ def _leads_to(user: Node, node: Node) -> bool:
 
 
 def _is_even(image: Node) -> bool:
-    value = image.meta.get("val")
-    return isinstance(value, torch.Tensor) and all(side % 2 == 0 for side in value.shape[2:])
+    return all(side % 2 == 0 for side in image.meta["tensor_meta"].shape[2:])

@@ -37,10 +37,16 @@ def prepared():
     return prepare(program, parse_spec(SPEC, "spec"), pictures()[:4])
 
 
+def kernels(module):
+    """The sizes of the kernels that were widened, in the order of the graph."""
+    return [tuple(value.shape[2:]) for name, value in module.named_parameters() if "_widened_" in name]
+
+
 def test_it_computes_the_same(prepared):
     assert has_strided_pointwise(prepared.module)
-    wide = widen_strided_pointwise(prepared.module)
+    wide = widen_strided_pointwise(prepared.module, prepared.example)
     assert not has_strided_pointwise(wide) and has_strided_pointwise(prepared.module)
+    assert kernels(wide) == [(2, 2), (3, 3)]
     for image in pictures()[:4]:
         pixels = pixels_of(image[None])
         with torch.no_grad():
@@ -49,8 +55,9 @@ def test_it_computes_the_same(prepared):
 
 def test_integers_stay_the_same(prepared):
     quantized = quantize(prepared, pictures())
-    wide = widen_strided_pointwise(quantized.unfolded)
+    wide = widen_strided_pointwise(quantized.unfolded, prepared.example)
     assert has_strided_pointwise(quantized.unfolded) and not has_strided_pointwise(wide)
+    assert kernels(wide) == [(2, 2), (3, 3)]
     for image in pictures()[:4]:
         pixels = pixels_of(image[None])
         with torch.no_grad():
@@ -72,4 +79,4 @@ def test_a_file_still_computes_what_its_program_does(prepared, precision, tmp_pa
 
 def test_others_are_left_alone(prepared):
     module = nn.Conv2d(3, 3, 1, 2)
-    assert widen_strided_pointwise(module) is module and not has_strided_pointwise(module)
+    assert widen_strided_pointwise(module, torch.zeros(1, 3, 4, 4)) is module and not has_strided_pointwise(module)
