@@ -15,6 +15,7 @@ from samesight.contract.spec import ModelSpec
 from samesight.contract.verdicts import Severity, Verdict, Verdicts
 from samesight.conversion.runners.bench import Latencies
 from samesight.conversion.workflow import interrupts
+from samesight.conversion.workflow.doctor import Check
 
 # Width of tables that are written to a file or another program.
 WIDTH = 160
@@ -156,6 +157,20 @@ def target_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     for verdict in verdicts.targets:
         if not verdict.passed:
             console.print(cell(f"{verdict.name} on {verdict.title}: {verdict.reason}"), highlight=False, soft_wrap=True)
+
+
+def doctor_table(title: str, checks: Sequence[Check]) -> None:
+    """Print one row per format, runner or tool."""
+    table = Table(title=title, title_justify="left")
+    for column in ("", "for", "unit") if any(check.unit for check in checks) else ("", "for"):
+        table.add_column(column, overflow="fold")
+    table.add_column("ready", no_wrap=True)
+    table.add_column("found, or how to get it", overflow="fold")
+    for check in checks:
+        unit = [check.unit.upper()] if check.unit else []
+        ready = "[green]yes[/]" if check.ready else "[yellow]no[/]"
+        table.add_row(cell(check.title), cell(check.serves), *unit, ready, cell(check.found))
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
 def _figure(value: float | None, form: str) -> str:
