@@ -4,6 +4,7 @@ import samesight.contract.Matrix
 import samesight.contract.Orientation
 import samesight.contract.Range
 import samesight.contract.Yuv420
+import samesight.ui.Lens
 
 /**
  * One frame of a camera.
@@ -27,8 +28,8 @@ interface Viewer {
     /** Takes a frame, whose bytes nobody changes afterwards. */
     fun onFrame(frame: CameraFrame)
 
-    /** A camera begins; [both]: the device has one on each side. */
-    fun onCameras(both: Boolean)
+    /** A camera begins, which can do this. */
+    fun onLens(lens: Lens)
 
     /** The device has no camera. */
     fun onNoCamera()
@@ -44,8 +45,12 @@ interface Camera {
      * side, which takes the place of the first.
      *
      * @param front of the camera that looks at the person, where there is a choice.
+     * @param screen is shown the moving image without a detour through this app.
      */
-    fun start(viewer: Viewer, front: Boolean)
+    fun start(viewer: Viewer, front: Boolean, screen: PreviewScreen)
+
+    /** Zooms to [zoom], within [Lens.leastZoom] and [Lens.mostZoom], and lights the torch or puts it out. */
+    fun adjust(zoom: Float, torch: Boolean)
 
     /** Ends it and frees the camera for other apps; a second call does nothing. */
     fun stop()

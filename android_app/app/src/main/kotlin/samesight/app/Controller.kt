@@ -11,6 +11,7 @@ import samesight.engine.selfTest
 import samesight.ui.Camera as CameraState
 import samesight.ui.Event
 import samesight.ui.HISTORY
+import samesight.ui.Lens
 import samesight.ui.Model
 import samesight.ui.Seen
 import samesight.ui.SelfTest
@@ -41,6 +42,7 @@ class Controller(
     private val models = Models(shelf, runtimes, memory, clock, { change(it) }, ::analyzeAgain)
     @Volatile private var wakes = false
     @Volatile private var photo: Picked? = null
+    @Volatile private var kept: CameraFrame? = null
     @Volatile private var testing: Cancellation? = null
     @Volatile private var parity: DeviceParity? = null
 
@@ -99,16 +101,22 @@ class Controller(
             is Event.ChooseArtifact -> changeModel { copy(artifact = event.name) }
             is Event.RemoveBundle -> loader.work { models.remove(event.name)?.let(::choose) }
             is Event.ChooseUnit -> changeModel { copy(unit = event.unit) }
-            Event.UseCamera -> {
-                photo = null
-                change(null) { copy(source = Source.CAMERA, seen = null) }
-            }
+            Event.UseCamera, Event.Resume -> moving { this }
             Event.RetryCamera -> cameraIs(CameraState.On)
             Event.SwitchCamera ->
-                change(null) {
+                moving {
                     val again = if (camera is CameraState.Failed) CameraState.On else camera
-                    copy(front = !front, camera = again, seen = null)
+                    copy(front = !front, camera = again, zoom = 1f, torch = false)
                 }
+            Event.Pause -> change { if (live) copy(paused = true) else this }
+            is Event.ZoomBy -> change { zoomed(zoom * event.factor) }
+            is Event.ZoomTo -> change { zoomed(event.ratio) }
+            is Event.Torch -> change { copy(torch = event.on && lens.torch) }
+            is Event.ChooseThreshold -> {
+                models.threshold = event.least
+                change { copy(threshold = event.least) }
+                analyzeAgain()
+            }
             Event.ShowSelfTest -> change { copy(testing = true) }
             Event.Back -> {
                 testing?.cancel()
@@ -118,9 +126,20 @@ class Controller(
             Event.RunSelfTest -> test()
             Event.CancelSelfTest -> testing?.cancel()
             Event.Dismiss -> change { copy(problem = null, success = null) }
-            Event.OpenBundle, Event.PickPhoto, Event.AllowCamera, Event.SaveResults -> Unit
+            Event.OpenBundle, Event.PickPhoto, Event.AllowCamera -> Unit
+            Event.SaveResults, Event.ShareResults, Event.SavePicture, Event.Share -> Unit
         }
     }
+
+    private fun State.zoomed(ratio: Float) = copy(zoom = ratio.coerceIn(lens.leastZoom, lens.mostZoom))
+
+    /** Back to what the camera sees now. */
+    private fun moving(change: State.() -> State) =
+        synchronized(lock) {
+            photo = null
+            kept = null
+            change(null) { change().copy(source = Source.CAMERA, paused = false, still = false, seen = null) }
+        }
 
     /** Tells what went wrong outside. */
     fun problem(sentence: String) = change { copy(problem = sentence) }
@@ -135,8 +154,11 @@ class Controller(
 
     /** Looks at a photo, now and with every model that is chosen later, until the camera is used. */
     fun onPhoto(picked: Picked) {
-        photo = picked
-        change(null) { copy(source = Source.PHOTO, seen = null) }
+        synchronized(lock) {
+            photo = picked
+            kept = null
+            change(null) { copy(source = Source.PHOTO, paused = false, still = false, seen = null) }
+        }
         analyzeAgain()
     }
 
@@ -162,14 +184,15 @@ class Controller(
     private val watching: Boolean
         get() = state.watched && !state.testing
 
+    /** A paused camera is looked at once more: that frame is the one that is shown. */
     private val State.watched: Boolean
-        get() = source == Source.CAMERA && camera !is CameraState.Failed
+        get() = source == Source.CAMERA && camera !is CameraState.Failed && !still
 
     override fun onFrame(frame: CameraFrame) {
         if (!watching || !analyzing.compareAndSet(false, true)) return
         analyzer.execute {
             try {
-                reportFailures { analyze(shown(frame), { analyze(frame) }, frame.mirror) { watched } }
+                reportFailures { analyze(frame) { watched } }
             } finally {
                 analyzing.set(false)
             }
@@ -178,13 +201,14 @@ class Controller(
 
     override fun onNoCamera() = cameraIs(CameraState.Absent)
 
-    override fun onCameras(both: Boolean) = change { copy(switchable = both) }
+    override fun onLens(lens: Lens) = change { copy(lens = lens).zoomed(zoom) }
 
     /** What was seen last goes, so that nobody takes it for what the camera sees now. */
     override fun onCameraProblem(sentence: String) =
         synchronized(lock) {
             val failed = CameraState.Failed(sentence)
-            if (state.source == Source.CAMERA) change(null) { copy(camera = failed, seen = null) }
+            // A photo, or an image that stands still, stays.
+            if (state.source == Source.CAMERA && !state.still) moving { copy(camera = failed) }
             else change { copy(camera = failed) }
         }
 
@@ -193,7 +217,8 @@ class Controller(
             parity = null
             testing?.cancel()
             testing = null
-            changeModel { models.choice(this, name).copy(selfTest = SelfTest.Idle) }
+            models.threshold = null
+            changeModel { models.choice(this, name).copy(selfTest = SelfTest.Idle, threshold = null) }
         }
 
     private fun changeModel(choice: State.() -> State) {
@@ -210,40 +235,52 @@ class Controller(
         loader.work { models.load(request, state) }
     }
 
-    /** A model came or went: a photo is looked at once more, where a camera will give another frame anyway. */
+    /** What is asked of images changed: a still one is looked at once more, where a camera will give another anyway. */
     private fun analyzeAgain() {
-        val picked = photo ?: return
+        val (picked, frame) = synchronized(lock) { photo to kept }
+        if (frame != null) analyzer.work { analyze(frame) { kept === frame } }
+        if (picked == null) return
         analyzer.work {
             if (photo !== picked) return@work
             val picture = readPhoto(picked)
-            analyze(shown(picture), { analyze(picture) }, mirror = false) { photo === picked }
+            val image = shown(picture)
+            show(models.analyze { analyze(picture) }, image.width, image.height, false, { image }) { photo === picked }
         }
+    }
+
+    private fun analyze(frame: CameraFrame, isCurrent: State.() -> Boolean) {
+        // Else the model would be blamed for a frame that is none.
+        frame.yuv.check()
+        val (width, height) = frame.uprightSides
+        val analysis = models.analyze { analyze(frame) }
+        show(analysis, width, height, frame.mirror, { shown(frame).also { kept = frame } }, isCurrent)
     }
 
     private fun readPhoto(picked: Picked): Picture =
         try {
             photos.read(picked, models.background)
         } catch (unread: SamesightError) {
-            if (photo === picked) {
-                photo = null
-                change(null) { copy(source = Source.CAMERA, seen = null) }
-            }
+            synchronized(lock) { if (photo === picked) moving { this } }
             throw unread
         }
 
-    private fun analyze(
-        image: Pixels,
-        act: ImageAnalyzer.() -> Analysis,
+    /** Shows what was seen; [still] makes the image for people, where it is to stand still. */
+    private fun show(
+        analysis: Analysis?,
+        width: Int,
+        height: Int,
         mirror: Boolean,
+        still: () -> Pixels,
         isCurrent: State.() -> Boolean,
     ) {
-        val analysis = models.analyze(act)
         synchronized(lock) {
             if (!state.isCurrent()) return
             val answers = analysis?.answers.orEmpty()
-            val seen = Seen(if (mirror) mirrored(answers, image.width) else answers, image.width, image.height)
+            val seen = Seen(if (mirror) mirrored(answers, width) else answers, width, height)
             val latencies = (state.latencies + listOfNotNull(analysis?.latency)).takeLast(HISTORY)
-            change(image) { copy(seen = seen, latencies = latencies) }
+            val stands = state.paused || state.source == Source.PHOTO
+            val image = if (stands) moment.image ?: still() else null
+            change(image) { copy(seen = seen, latencies = latencies, still = stands) }
         }
     }
 

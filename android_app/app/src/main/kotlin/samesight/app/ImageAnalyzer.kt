@@ -31,6 +31,15 @@ class ImageAnalyzer(
     private val clock: () -> Long,
 ) {
     private val preprocessor = Preprocessor(spec.input)
+    @Volatile private var asked = spec
+
+    /** The least score that is asked for; null: the spec's own. Of a task without one nothing changes. */
+    var threshold: Float? = null
+        set(value) {
+            field = value
+            val rule = spec.detection ?: return
+            asked = if (value == null) spec else spec.copy(detection = rule.copy(scoreThreshold = value.toDouble()))
+        }
 
     /** @throws SamesightError the frame's planes are too short, or the network fails. */
     fun analyze(frame: CameraFrame): Analysis = timed { run(frame.yuv, frame.matrix, frame.range, frame.orientation) }
@@ -44,11 +53,15 @@ class ImageAnalyzer(
         val prepared = clock()
         val outputs = network(preprocessor.tensor)
         val ran = clock()
-        val answers = answers(outputs, spec, geometry, upright = true)
+        val answers = answers(outputs, asked, geometry, upright = true)
         val done = clock()
         return Analysis(answers, Latency((prepared - start) / NANOS, (ran - prepared) / NANOS, (done - ran) / NANOS))
     }
 }
+
+/** Width and height of the frame as people see it. */
+internal val CameraFrame.uprightSides: Pair<Int, Int>
+    get() = orientation.uprightWidth(yuv.width, yuv.height) to orientation.uprightHeight(yuv.width, yuv.height)
 
 /** The frame as people see it, a mirror's image where they expect one. */
 fun shown(frame: CameraFrame): Pixels {

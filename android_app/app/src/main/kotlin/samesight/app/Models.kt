@@ -41,6 +41,14 @@ internal class Models(
     @Volatile private var analyzer: ImageAnalyzer? = null
     @Volatile private var chosen: Bundle? = null
 
+    /** The least score that is asked for; null: the model's own. */
+    @Volatile
+    var threshold: Float? = null
+        set(value) {
+            field = value
+            analyzer?.threshold = value
+        }
+
     /** RGB of what shows through transparent pixels, as the chosen model was trained. */
     val background: IntArray
         get() = chosen?.spec?.input?.background?.toIntArray() ?: WHITE
@@ -118,7 +126,9 @@ internal class Models(
             if (bundle == null) Model.None
             else catchFailures<Model>({ Model.Failed(it) }) { placed(bundle, state, request) }
         if (request != requests.get() || model == null) return
-        if (model is Model.Ready && bundle != null) analyzer = ImageAnalyzer(bundle.spec, holder::run, clock)
+        if (model is Model.Ready && bundle != null) {
+            analyzer = ImageAnalyzer(bundle.spec, holder::run, clock).also { it.threshold = threshold }
+        }
         change { copy(model = model) }
         ready()
     }
@@ -171,6 +181,6 @@ internal class Models(
                 ArtifactChoice(it.name, it.runtime, it.precision, verdicts[it.name]?.passed)
             }
         val spec = bundle.spec
-        return Entry(bundle, BundleChoice(spec.name, spec.task, spec.labels.size, shelved.opened), artifacts)
+        return Entry(bundle, BundleChoice(spec.name, spec.task, spec.labels.size, shelved.opened, spec.detection?.scoreThreshold?.toFloat()), artifacts)
     }
 }

@@ -3,9 +3,11 @@ package samesight.app
 import android.app.Application
 import android.content.Context
 import android.content.SharedPreferences
+import android.content.pm.ApplicationInfo
 import android.content.res.AssetManager
 import android.hardware.camera2.CameraManager
 import android.hardware.display.DisplayManager
+import android.os.StrictMode
 import android.view.Display
 import java.io.InputStream
 import java.util.concurrent.Executors
@@ -32,6 +34,11 @@ open class SamesightApplication : Application() {
 
     /** The device's camera. */
     val camera: Camera by lazy { camera() }
+
+    override fun onCreate() {
+        super.onCreate()
+        if (applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0) beStrict()
+    }
 
     protected open fun assetFiles(): Assets = PackagedAssets(assets)
 
@@ -61,6 +68,14 @@ open class SamesightApplication : Application() {
     private fun release() {
         if (begun.isInitialized()) controller.release()
     }
+}
+
+/** In debug builds the log says where the main thread waits for files or others, and what was never closed. */
+private fun beStrict() {
+    StrictMode.setThreadPolicy(StrictMode.ThreadPolicy.Builder().detectAll().penaltyLog().build())
+    val objects = StrictMode.VmPolicy.Builder().detectActivityLeaks().detectLeakedClosableObjects()
+    objects.detectLeakedRegistrationObjects().detectFileUriExposure()
+    StrictMode.setVmPolicy(objects.penaltyLog().build())
 }
 
 private class PackagedAssets(private val assets: AssetManager) : Assets {
