@@ -22,11 +22,17 @@ class CameraFrame(
 
 /** Who takes a camera's frames; called on any thread. */
 interface Viewer {
-    /** Whether a frame would be looked at now; where not, it need not be copied. */
-    val free: Boolean
+    /**
+     * A buffer for a frame that would be looked at now, to be filled and given to [onFrame] or [drop]; null where none
+     * would be: then the frame need not be copied.
+     */
+    fun buffer(): FrameBuffer?
 
-    /** Takes a frame, whose bytes nobody changes afterwards. */
-    fun onFrame(frame: CameraFrame)
+    /** Takes a filled buffer; prepares the frame on the calling thread. */
+    fun onFrame(filled: FrameBuffer)
+
+    /** Takes a buffer that could not be filled. */
+    fun drop(unfilled: FrameBuffer)
 
     /** A camera begins, which can do this. */
     fun onLens(lens: Lens)

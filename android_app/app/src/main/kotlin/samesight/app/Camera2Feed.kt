@@ -8,6 +8,7 @@ import android.hardware.camera2.CameraDevice
 import android.hardware.camera2.CameraManager
 import android.hardware.camera2.params.OutputConfiguration
 import android.hardware.camera2.params.SessionConfiguration
+import android.media.Image
 import android.media.ImageReader
 import android.os.Build
 import android.os.Handler
@@ -86,9 +87,17 @@ class Camera2Feed(private val manager: CameraManager, private val display: () ->
 
         private fun take(reader: ImageReader) {
             // The newest; those before it, which the viewer had no time for, are given back.
-            reader.acquireLatestImage()?.use { image ->
-                if (!viewer.free) return
-                viewer.onFrame(lens.frame(copied(image), colours(image), display()))
+            val image = reader.acquireLatestImage() ?: return
+            val buffer = image.use { viewer.buffer()?.also { fill(it, image) } } ?: return
+            viewer.onFrame(buffer)
+        }
+
+        private fun fill(buffer: FrameBuffer, image: Image) {
+            try {
+                buffer.copy(image, colours(image), lens.orientation(display()), lens.front)
+            } catch (problem: Throwable) {
+                viewer.drop(buffer)
+                throw problem
             }
         }
 

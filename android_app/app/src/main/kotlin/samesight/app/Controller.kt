@@ -3,9 +3,11 @@ package samesight.app
 import java.util.concurrent.Executor
 import java.util.concurrent.atomic.AtomicBoolean
 import samesight.contract.DeviceParity
+import samesight.contract.Helpers
 import samesight.contract.Picture
 import samesight.contract.SamesightError
 import samesight.engine.Cancellation
+import samesight.engine.Pipeline
 import samesight.engine.judge
 import samesight.engine.selfTest
 import samesight.ui.Camera as CameraState
@@ -25,6 +27,7 @@ import samesight.ui.State
  *
  * @param loader runs one thing after the other: bundles, models, the self-test.
  * @param analyzer runs one thing after the other, beside the loader: images.
+ * @param helpers take parts of large images.
  * @param clock nanoseconds.
  */
 class Controller(
@@ -34,12 +37,13 @@ class Controller(
     memory: Memory,
     private val loader: Executor,
     private val analyzer: Executor,
+    helpers: Helpers? = null,
     private val clock: () -> Long = System::nanoTime,
 ) : Viewer {
     private val lock = Any()
-    private val analyzing = AtomicBoolean()
+    private val frames = Pipeline(FrameBuffer(0) to FrameBuffer(1), ::prepare, ::finish, analyzer)
     private val released = AtomicBoolean()
-    private val models = Models(shelf, runtimes, memory, clock, { change(it) }, ::analyzeAgain)
+    private val models = Models(shelf, runtimes, memory, clock, helpers, { change(it) }, ::analyzeAgain)
     @Volatile private var wakes = false
     @Volatile private var photo: Picked? = null
     @Volatile private var kept: CameraFrame? = null
@@ -178,8 +182,9 @@ class Controller(
         }
     }
 
-    override val free: Boolean
-        get() = !analyzing.get() && watching
+    override fun buffer(): FrameBuffer? = if (watching) frames.take() else null
+
+    override fun drop(unfilled: FrameBuffer) = frames.giveBack(unfilled)
 
     private val watching: Boolean
         get() = state.watched && !state.testing
@@ -188,15 +193,16 @@ class Controller(
     private val State.watched: Boolean
         get() = source == Source.CAMERA && camera !is CameraState.Failed && !still
 
-    override fun onFrame(frame: CameraFrame) {
-        if (!watching || !analyzing.compareAndSet(false, true)) return
-        analyzer.execute {
-            try {
-                reportFailures { analyze(frame) { watched } }
-            } finally {
-                analyzing.set(false)
-            }
-        }
+    override fun onFrame(filled: FrameBuffer) = reportFailures { frames.put(filled) }
+
+    private fun prepare(filled: FrameBuffer) {
+        filled.frame.yuv.check()
+        filled.preparedBy = models.current?.also { it.prepare(filled.frame, filled.place) }
+    }
+
+    private fun finish(filled: FrameBuffer) = reportFailures {
+        val analysis = filled.preparedBy?.let { by -> models.analyze(by) { finish(filled.place) } }
+        show(filled.frame, analysis) { watched }
     }
 
     override fun onNoCamera() = cameraIs(CameraState.Absent)
@@ -238,7 +244,9 @@ class Controller(
     /** What is asked of images changed: a still one is looked at once more, where a camera will give another anyway. */
     private fun analyzeAgain() {
         val (picked, frame) = synchronized(lock) { photo to kept }
-        if (frame != null) analyzer.work { analyze(frame) { kept === frame } }
+        if (frame != null) {
+            analyzer.work { show(frame, models.analyze { analyze(frame) }) { kept === frame } }
+        }
         if (picked == null) return
         analyzer.work {
             if (photo !== picked) return@work
@@ -248,13 +256,12 @@ class Controller(
         }
     }
 
-    private fun analyze(frame: CameraFrame, isCurrent: State.() -> Boolean) {
-        // Else the model would be blamed for a frame that is none.
-        frame.yuv.check()
+    private fun show(frame: CameraFrame, analysis: Analysis?, isCurrent: State.() -> Boolean) {
         val (width, height) = frame.uprightSides
-        val analysis = models.analyze { analyze(frame) }
-        show(analysis, width, height, frame.mirror, { shown(frame).also { kept = frame } }, isCurrent)
+        show(analysis, width, height, frame.mirror, { shown(keep(frame)) }, isCurrent)
     }
+
+    private fun keep(frame: CameraFrame): CameraFrame = frame.copied().also { kept = it }
 
     private fun readPhoto(picked: Picked): Picture =
         try {

@@ -7,9 +7,7 @@ import android.hardware.camera2.CaptureRequest
 import android.os.Build
 import android.view.SurfaceHolder
 import kotlin.math.roundToInt
-import samesight.contract.Matrix
-import samesight.contract.Range
-import samesight.contract.Yuv420
+import samesight.contract.Orientation
 import samesight.ui.Lens
 
 private const val WIDTH = 640
@@ -37,12 +35,12 @@ internal class SystemLens(
     private val mostZoom: Float = 1f,
     private val whole: Rect? = null,
 ) {
-    fun frame(yuv: Yuv420, colours: Pair<Matrix, Range>, display: Int): CameraFrame =
-        CameraFrame(yuv, colours.first, colours.second, cameraOrientation(sensor, display, front), front)
+    /** What makes its frames upright. */
+    fun orientation(display: Int): Orientation = cameraOrientation(sensor, display, front)
 
     /** For people; [both]: there is one on the other side. */
     fun described(both: Boolean, display: Int): Lens {
-        val upright = cameraOrientation(sensor, display, front)
+        val upright = orientation(display)
         val aspect = upright.uprightWidth(width, height).toFloat() / upright.uprightHeight(width, height)
         return Lens(both, torch, leastZoom, mostZoom, aspect)
     }

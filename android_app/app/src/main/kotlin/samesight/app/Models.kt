@@ -3,6 +3,7 @@ package samesight.app
 import java.util.concurrent.atomic.AtomicInteger
 import samesight.contract.Bundle
 import samesight.contract.ComputeUnit
+import samesight.contract.Helpers
 import samesight.contract.SamesightError
 import samesight.contract.Verdicts
 import samesight.engine.Cancellation
@@ -23,6 +24,7 @@ private class Entry(val bundle: Bundle, val choice: BundleChoice, val artifacts:
 /**
  * The bundles that there are, and the one model in memory.
  *
+ * @param helpers take parts of large images.
  * @param change changes the state that is shown.
  * @param ready is called when a model is in memory.
  */
@@ -31,6 +33,7 @@ internal class Models(
     private val runtimes: Runtimes,
     private val memory: Memory,
     private val clock: () -> Long,
+    private val helpers: Helpers?,
     private val change: (State.() -> State) -> Unit,
     private val ready: () -> Unit,
 ) {
@@ -127,7 +130,7 @@ internal class Models(
             else catchFailures<Model>({ Model.Failed(it) }) { placed(bundle, state, request) }
         if (request != requests.get() || model == null) return
         if (model is Model.Ready && bundle != null) {
-            analyzer = ImageAnalyzer(bundle.spec, holder::run, clock).also { it.threshold = threshold }
+            analyzer = ImageAnalyzer(bundle.spec, holder::run, clock, helpers).also { it.threshold = threshold }
         }
         change { copy(model = model) }
         ready()
@@ -158,18 +161,25 @@ internal class Models(
         change { if (model is Model.Ready) copy(model = now) else this }
     }
 
+    /** Whose model looks at images now; null: none is loaded. */
+    val current: ImageAnalyzer?
+        get() = analyzer
+
     /** What the loaded model says of an image; null where none is loaded, or another came meanwhile. */
-    fun analyze(act: ImageAnalyzer.() -> Analysis): Analysis? {
-        val current = analyzer ?: return null
+    fun analyze(act: ImageAnalyzer.() -> Analysis): Analysis? = current?.let { analyze(it, act) }
+
+    /** The same of a model that was [current]. */
+    fun analyze(asked: ImageAnalyzer, act: ImageAnalyzer.() -> Analysis): Analysis? {
+        if (analyzer !== asked) return null
         val analysis =
             catchFailures<Analysis?>({ sentence ->
-                if (analyzer === current) {
+                if (analyzer === asked) {
                     analyzer = null
                     change { copy(model = Model.Failed(sentence)) }
                 }
                 null
-            }) { current.act() }
-        return analysis.takeIf { analyzer === current }
+            }) { asked.act() }
+        return analysis.takeIf { analyzer === asked }
     }
 
     private fun entry(shelved: Shelved): Entry {

@@ -12,6 +12,7 @@ import android.view.Display
 import java.io.InputStream
 import java.util.concurrent.Executors
 import samesight.contract.ComputeUnit
+import samesight.contract.Helpers
 
 /** Holds what outlives an Activity: models, results, what was chosen. Tests replace parts of the system here. */
 open class SamesightApplication : Application() {
@@ -26,6 +27,7 @@ open class SamesightApplication : Application() {
             Preferences(getSharedPreferences("choices", Context.MODE_PRIVATE)),
             Executors.newSingleThreadExecutor { Thread(it, "loader") },
             Executors.newSingleThreadExecutor { Thread(it, "analyzer") },
+            helpers = Helpers(helperCount(Runtime.getRuntime().availableProcessors())),
         ).also { it.start() }
     }
 
@@ -77,6 +79,9 @@ private fun beStrict() {
     objects.detectLeakedRegistrationObjects().detectFileUriExposure()
     StrictMode.setVmPolicy(objects.penaltyLog().build())
 }
+
+/** A phone's fast cores are half of them at most, and one of those runs the network meanwhile. */
+internal fun helperCount(cores: Int): Int = (cores / 2 - 1).coerceIn(0, 2)
 
 private class PackagedAssets(private val assets: AssetManager) : Assets {
     override fun list(folder: String): List<String> = assets.list(folder).orEmpty().toList()

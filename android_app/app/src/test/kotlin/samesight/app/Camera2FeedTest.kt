@@ -20,17 +20,18 @@ import org.robolectric.annotation.Config
 import org.robolectric.shadows.ShadowCameraCharacteristics
 import org.robolectric.shadows.StreamConfigurationMapBuilder
 import org.robolectric.util.ReflectionHelpers
-import samesight.contract.Matrix
 import samesight.contract.Orientation
-import samesight.contract.Range
 import samesight.ui.Lens
 
 internal class FakeViewer : Viewer {
-    override val free = true
     @Volatile var absent = 0
     val problems = java.util.Collections.synchronizedList(mutableListOf<String>())
 
-    override fun onFrame(frame: CameraFrame) = Unit
+    override fun buffer() = FrameBuffer(0)
+
+    override fun onFrame(filled: FrameBuffer) = Unit
+
+    override fun drop(unfilled: FrameBuffer) = Unit
 
     @Volatile var lens: Lens? = null
 
@@ -152,16 +153,10 @@ class Camera2FeedTest {
     }
 
     @Test
-    fun `frames of a front camera are for the mirror, and turn the other way round`() {
-        val sample = frame()
-        val colours = Matrix.BT709 to Range.VIDEO
-        val front = SystemLens("1", 270, front = true, 640, 480).frame(sample.yuv, colours, 90)
-        val back = SystemLens("0", 90, front = false, 640, 480).frame(sample.yuv, colours, 90)
-        assertEquals(true to Orientation(0), front.mirror to front.orientation)
-        assertEquals(false to Orientation(0), back.mirror to back.orientation)
-        val upside = SystemLens("1", 90, front = true, 640, 480).frame(sample.yuv, colours, 90)
-        assertEquals(Orientation(2), upside.orientation)
-        assertEquals(colours, front.matrix to front.range)
+    fun `frames of a front camera turn the other way round`() {
+        assertEquals(Orientation(0), SystemLens("1", 270, front = true, 640, 480).orientation(90))
+        assertEquals(Orientation(0), SystemLens("0", 90, front = false, 640, 480).orientation(90))
+        assertEquals(Orientation(2), SystemLens("1", 90, front = true, 640, 480).orientation(90))
     }
 
     @Test
