@@ -26,6 +26,10 @@ internal fun rates(works: List<() -> Unit>): Rates {
     val runner = ThreadPoolExecutor(1, 1, 1, TimeUnit.SECONDS, ArrayBlockingQueue(2))
     val pipeline = Pipeline(works[0] to works[1], { it() }, { network(done) }, runner)
     val memory = ManagementFactory.getThreadMXBean() as ThreadMXBean
+    // What is made once is no garbage.
+    for (work in works) repeat(20) { work() }
+    repeat(2) { pipeline.take()?.let(pipeline::put) }
+    Thread.sleep(3 * NETWORK_MILLISECONDS)
     var frames = 0
     val before = memory.currentThreadAllocatedBytes
     val overlapped =
