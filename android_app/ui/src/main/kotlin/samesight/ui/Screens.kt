@@ -125,9 +125,9 @@ private fun LiveScreen(state: State, preview: Preview, insets: WindowInsets, onE
     }
 }
 
-/** On tablets, unfolded phones and phones that lie on their side. */
+/** On tablets, unfolded phones and phones that lie on their side; dark, as are then the system's bars over both panes. */
 @Composable
-private fun TwoPanes(state: State, preview: Preview, insets: WindowInsets, width: Dp, onEvent: (Event) -> Unit) {
+private fun TwoPanes(state: State, preview: Preview, insets: WindowInsets, width: Dp, onEvent: (Event) -> Unit) = DarkTheme {
     Row(Modifier.fillMaxSize()) {
         val left = insets.only(WindowInsetsSides.Start + WindowInsetsSides.Vertical)
         Viewfinder(state, preview, left, Modifier.weight(1f).fillMaxHeight(), onEvent)
