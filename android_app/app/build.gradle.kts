@@ -47,6 +47,11 @@ android {
     }
 }
 
+// The same pixels in C, faster. Where the SDK has no NDK (SDK Manager, "NDK"), the app computes in Kotlin.
+if (androidComponents.sdkComponents.sdkDirectory.get().dir("ndk").asFile.isDirectory) {
+    android.externalNativeBuild.cmake.path = file("../contract/src/main/cpp/CMakeLists.txt")
+}
+
 kotlin {
     jvmToolchain(17)
     compilerOptions {

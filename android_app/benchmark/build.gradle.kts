@@ -12,6 +12,7 @@ kotlin {
 
 dependencies {
     implementation(project(":contract"))
+    implementation(project(":engine"))
     implementation(libs.serialization)
     implementation(libs.opencv)
 }

@@ -49,6 +49,38 @@ def test_the_classes_that_the_system_starts_exist():
     assert activity.find("intent-filter/category").get(f"{ANDROID}name") == "android.intent.category.LAUNCHER"
 
 
+def test_what_is_shared_is_given_to_one_app_at_a_time():
+    (provider,) = APPLICATION.findall("provider")
+    assert provider.get(f"{ANDROID}name") == "samesight.app.SharedFiles"
+    assert provider.get(f"{ANDROID}exported") == "false" and provider.get(f"{ANDROID}grantUriPermissions") == "true"
+    source = (MAIN / "kotlin" / "samesight" / "app" / "SharedFiles.kt").read_text()
+    assert provider.get(f"{ANDROID}authorities") == "${applicationId}.shared"
+    assert 'authority("${context.packageName}.shared")' in source and "\nclass SharedFiles : " in source
+
+
+def test_the_systems_settings_offer_the_languages_that_the_app_speaks():
+    assert APPLICATION.get(f"{ANDROID}localeConfig") == "@xml/locales_config"
+    offered = ElementTree.parse(MAIN / "res" / "xml" / "locales_config.xml").getroot()
+    # Words for people are in the sources, in English.
+    assert [tag.get(f"{ANDROID}name") for tag in offered] == ["en"]
+    assert not [path for path in (MAIN / "res").glob("values-*") if path.name != "values-night"]
+
+
+def test_every_rule_of_the_baseline_profile_is_of_a_class_that_exists():
+    """A rule that names nothing is no error to Gradle."""
+    rules = [line for line in (MAIN / "baseline-prof.txt").read_text().splitlines() if line and line[0] != "#"]
+    assert len(rules) > 10
+    for rule in rules:
+        folder, name = re.fullmatch(r"HSPLsamesight/(\w+)/(\w*)(?:;|\*\*)->\*\*\(\*\*\)\*\*", rule).groups()
+        sources = APP.parent / folder / "src" / "main" / "kotlin" / "samesight" / folder
+        files = [
+            path
+            for path in sources.glob("*.kt")
+            if re.search(rf"\b(class|interface|object) {name}\b", path.read_text())
+        ]
+        assert files or (sources / f"{name.removesuffix('Kt')}.kt").is_file() or (not name and sources.is_dir()), rule
+
+
 def test_the_bars_icons_follow_the_theme():
     """Since Android 15 the app draws below the bars; without this call their icons are white, on white by day."""
     screen = (MAIN / "kotlin" / "samesight" / "app" / "Screen.kt").read_text()

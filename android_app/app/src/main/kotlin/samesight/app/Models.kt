@@ -3,6 +3,7 @@ package samesight.app
 import java.util.concurrent.atomic.AtomicInteger
 import samesight.contract.Bundle
 import samesight.contract.ComputeUnit
+import samesight.contract.Helpers
 import samesight.contract.SamesightError
 import samesight.contract.Verdicts
 import samesight.engine.Cancellation
@@ -23,6 +24,7 @@ private class Entry(val bundle: Bundle, val choice: BundleChoice, val artifacts:
 /**
  * The bundles that there are, and the one model in memory.
  *
+ * @param helpers take parts of large images.
  * @param change changes the state that is shown.
  * @param ready is called when a model is in memory.
  */
@@ -31,6 +33,7 @@ internal class Models(
     private val runtimes: Runtimes,
     private val memory: Memory,
     private val clock: () -> Long,
+    private val helpers: Helpers?,
     private val change: (State.() -> State) -> Unit,
     private val ready: () -> Unit,
 ) {
@@ -40,6 +43,14 @@ internal class Models(
     @Volatile private var loading: Cancellation? = null
     @Volatile private var analyzer: ImageAnalyzer? = null
     @Volatile private var chosen: Bundle? = null
+
+    /** The least score that is asked for; null: the model's own. */
+    @Volatile
+    var threshold: Float? = null
+        set(value) {
+            field = value
+            analyzer?.threshold = value
+        }
 
     /** RGB of what shows through transparent pixels, as the chosen model was trained. */
     val background: IntArray
@@ -118,7 +129,9 @@ internal class Models(
             if (bundle == null) Model.None
             else catchFailures<Model>({ Model.Failed(it) }) { placed(bundle, state, request) }
         if (request != requests.get() || model == null) return
-        if (model is Model.Ready && bundle != null) analyzer = ImageAnalyzer(bundle.spec, holder::run, clock)
+        if (model is Model.Ready && bundle != null) {
+            analyzer = ImageAnalyzer(bundle.spec, holder::run, clock, helpers).also { it.threshold = threshold }
+        }
         change { copy(model = model) }
         ready()
     }
@@ -148,18 +161,25 @@ internal class Models(
         change { if (model is Model.Ready) copy(model = now) else this }
     }
 
+    /** Whose model looks at images now; null: none is loaded. */
+    val current: ImageAnalyzer?
+        get() = analyzer
+
     /** What the loaded model says of an image; null where none is loaded, or another came meanwhile. */
-    fun analyze(act: ImageAnalyzer.() -> Analysis): Analysis? {
-        val current = analyzer ?: return null
+    fun analyze(act: ImageAnalyzer.() -> Analysis): Analysis? = current?.let { analyze(it, act) }
+
+    /** The same of a model that was [current]. */
+    fun analyze(asked: ImageAnalyzer, act: ImageAnalyzer.() -> Analysis): Analysis? {
+        if (analyzer !== asked) return null
         val analysis =
             catchFailures<Analysis?>({ sentence ->
-                if (analyzer === current) {
+                if (analyzer === asked) {
                     analyzer = null
                     change { copy(model = Model.Failed(sentence)) }
                 }
                 null
-            }) { current.act() }
-        return analysis.takeIf { analyzer === current }
+            }) { asked.act() }
+        return analysis.takeIf { analyzer === asked }
     }
 
     private fun entry(shelved: Shelved): Entry {
@@ -171,6 +191,6 @@ internal class Models(
                 ArtifactChoice(it.name, it.runtime, it.precision, verdicts[it.name]?.passed)
             }
         val spec = bundle.spec
-        return Entry(bundle, BundleChoice(spec.name, spec.task, spec.labels.size, shelved.opened), artifacts)
+        return Entry(bundle, BundleChoice(spec.name, spec.task, spec.labels.size, shelved.opened, spec.detection?.scoreThreshold?.toFloat()), artifacts)
     }
 }

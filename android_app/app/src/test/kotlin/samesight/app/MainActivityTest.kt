@@ -34,10 +34,11 @@ internal class MainActivityTest {
     @Test
     fun `turning the device keeps model, answers and image`() {
         phone.launch()
-        phone.app.viewer?.onFrame(frame())
-        until { phone.state.seen != null }
         phone.activity.onEvent(Event.ChooseUnit(ComputeUnit.CPU))
         until { phone.state.model is Model.Ready && phone.state.unit == ComputeUnit.CPU }
+        phone.activity.onEvent(Event.Pause)
+        phone.app.viewer?.onFrame(frame())
+        until { phone.state.still }
         val (before, loads) = phone.app.controller.moment to phone.app.opener.opened.size
         val turned = Configuration(phone.activity.resources.configuration)
         turned.orientation = Configuration.ORIENTATION_LANDSCAPE
@@ -48,7 +49,8 @@ internal class MainActivityTest {
         phone.window.recreate()
         assertSame(before.image, phone.activity.shown.last().image)
         assertEquals(loads, phone.app.opener.opened.size)
-        assertSame(phone.app.controller, phone.app.viewer)
+        phone.activity.onEvent(Event.Resume)
+        until { phone.app.viewer === phone.app.controller }
     }
 
     @Test

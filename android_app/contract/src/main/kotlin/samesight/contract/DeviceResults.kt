@@ -13,7 +13,7 @@ private val WRITER = Json { prettyPrint = true }
 
 /** How sure it is that the unit asked for is the unit that ran. */
 enum class Proof(val text: String) {
-    CERTAIN("no other unit can run it so"),
+    CERTAIN("certain"),
     TIMING("faster than the CPU can be"),
     REQUESTED("requested, not proven"),
 }

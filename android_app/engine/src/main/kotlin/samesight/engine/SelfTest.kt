@@ -19,6 +19,7 @@ import samesight.contract.UnitRun
 import samesight.contract.Yuv
 import samesight.contract.answers
 import samesight.contract.label
+import samesight.contract.nativeLoaded
 import samesight.contract.sha256
 import samesight.contract.yuv420FromBytes
 
@@ -106,10 +107,18 @@ private fun Preprocessor.run(yuv: Yuv, case: GoldenCase): Geometry {
 /** From an image to answers, the one way that an app takes. */
 private class Path(private val engine: Engine, private val spec: ModelSpec) {
     private val preprocessor = Preprocessor(spec.input)
+    private val reference = if (nativeLoaded) Preprocessor(spec.input, native = false) else null
     var outputs: Map<Role, Tensor> = emptyMap()
 
     fun run(case: GoldenCase, image: String, prepare: Preprocessor.() -> Geometry): CaseRun {
         val geometry = preprocessor.prepare()
+        reference?.prepare()
+        if (reference != null && !reference.tensor.contentEquals(preprocessor.tensor)) {
+            throw SamesightError(
+                "case ${case.id} ($image): the library samesight_resize gives other pixels than Kotlin; build the app " +
+                    "without an NDK, and report it",
+            )
+        }
         outputs = engine.run(preprocessor.tensor)
         val answers: List<Answer> = answers(outputs, spec, geometry)
         return CaseRun(case.id, image, sha256(preprocessor.tensor), answers)
