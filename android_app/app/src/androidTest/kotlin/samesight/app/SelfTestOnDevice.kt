@@ -27,8 +27,10 @@ class SelfTestOnDevice {
         assertTrue("no bundle is installed: samesight install BUNDLE android_app", shelved.isNotEmpty())
         val folder = checkNotNull(app.getExternalFilesDir(null)) { "the phone's shared storage is not there" }
         val wrong = shelved.flatMap { bundle ->
+            val runtimes = app.runtimes
+            val (notes, soc) = runtimes.notes to runtimes.soc
             val parity =
-                selfTest(bundle.bundle, app.runtimes.openers, app.runtimes.device) { done, all, next ->
+                selfTest(bundle.bundle, runtimes.openers, runtimes.device, notes = notes, soc = soc) { done, all, next ->
                     Log.i("samesight", "${bundle.bundle.spec.name}: $done of $all, $next")
                 }
             File(folder, "device-parity-${bundle.bundle.spec.name}.json").writeText(parity.toJson())

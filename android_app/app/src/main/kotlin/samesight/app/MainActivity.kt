@@ -148,7 +148,7 @@ open class MainActivity : ComponentActivity() {
     private fun picked(chosen: Uri): Picked {
         // This Activity may be gone when they are asked for.
         val context = applicationContext
-        return Picked({ displayName(context, chosen) }) {
+        return Picked({ displayName(context, chosen) }, { declaredBytes(context, chosen) }) {
             context.contentResolver.openInputStream(chosen) ?: throw IOException("its provider gives nothing")
         }
     }

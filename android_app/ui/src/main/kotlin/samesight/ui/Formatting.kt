@@ -16,12 +16,15 @@ internal fun milliseconds(value: Double): String =
 
 internal fun name(unit: ComputeUnit?): String = unit?.name ?: "Best that works"
 
-internal fun name(artifact: ArtifactChoice): String = "${artifact.precision} · ${artifact.runtime}"
+internal fun name(artifact: ArtifactChoice): String {
+    val unit = artifact.unit.name.takeIf { artifact.unit != ComputeUnit.CPU }
+    return listOfNotNull(artifact.precision, artifact.runtime, unit).joinToString(" · ")
+}
 
 /** Such as `NPU · requested, not proven`. */
 internal fun whatRan(trial: Trial): String = listOfNotNull(trial.unit.name, trial.proof?.text).joinToString(" · ")
 
-internal fun figures(trial: Trial): String = (times(trial.times) + trial.delegates).joinToString(" · ")
+internal fun figures(trial: Trial): String = (times(trial.times) + trial.notes + trial.delegates).joinToString(" · ")
 
 internal fun figures(run: UnitRun): String {
     val ratio = run.snrDb.values.filterNotNull().minOrNull()
