@@ -75,8 +75,8 @@ class TensorInfo(Strict):
 class Artifact(Strict):
     """One file (or, for Core ML, one folder) of one format at one precision for one unit; `platforms` load it.
 
-    `unit` is what it was made for: "npu" of what was compiled ahead of time, "gpu" of a program for Vulkan, "cpu" of all
-    that runs anywhere. `soc` are the chips that can run it; None or empty where that is not known to be limited.
+    `unit` is what it was made for: "npu" of what was compiled ahead of time, "gpu" of a program for Vulkan, "cpu" of
+    all that runs anywhere. `soc` are the chips that can run it; None or empty where that is not known to be limited.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
