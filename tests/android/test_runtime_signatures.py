@@ -153,14 +153,15 @@ def test_the_stubs_declare_all_and_nothing_else():
     }
 
 
-def test_the_layer_over_litert_declares_all():
+@pytest.mark.parametrize("folder", ["host/src/main/kotlin/com", "engine/src/test/kotlin/com"])
+def test_the_layer_over_litert_and_the_tests_litert_declare_all(folder):
     here = {
         name: kept
         for name, lines in LITERT.items()
         if (kept := [line for line in lines if not any(word in line or word in name for word in ON_ANDROID)])
     }
     assert len(here) > 10
-    assert missing(here, read("host/src/main/kotlin/com")) == {}
+    assert missing(here, read(folder)) == {}
 
 
 def test_the_tests_executorch_declares_all():

@@ -10,7 +10,7 @@ import samesight.engine.judge
 import samesight.engine.selfTest
 
 /**
- * The self-test of every bundle of the app, without a hand on the phone: `gradlew connectedAndroidTest`.
+ * The self-test of every bundle of the app, without a hand on the phone: `gradlew connectedPlainDebugAndroidTest`.
  *
  * Writes `device-parity-MODEL.json` for `adb pull` (`docs/on-a-phone.md`). A test on a computer runs it with a
  * made-up runtime; on a phone it has not run yet.
