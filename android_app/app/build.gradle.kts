@@ -74,6 +74,13 @@ android {
         // Artifacts are copied out once; packed bytes of weights gain little.
         noCompress += listOf("tflite", "pte")
     }
+    lint {
+        warningsAsErrors = providers.gradleProperty("strict").isPresent
+        // The sources know nothing of androidx.core: Maven compiles them without it.
+        disable += "UseKtx"
+        // Whether there are newer ones is asked for where versions are raised.
+        disable += listOf("AndroidGradlePluginVersion", "GradleDependency", "NewerVersionAvailable")
+    }
     sourceSets {
         // Run by Maven (pom.xml), on Robolectric's framework.
         getByName("test").kotlin.setSrcDirs(emptyList<String>())

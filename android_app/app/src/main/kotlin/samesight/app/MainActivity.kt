@@ -114,9 +114,8 @@ open class MainActivity : ComponentActivity() {
     }
 
     private fun photoRequest(): Intent {
-        val picker = Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU
-        if (picker) return Intent(MediaStore.ACTION_PICK_IMAGES).setType("image/*")
-        return document(Intent.ACTION_OPEN_DOCUMENT, "image/*")
+        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.TIRAMISU) return document(Intent.ACTION_OPEN_DOCUMENT, "image/*")
+        return Intent(MediaStore.ACTION_PICK_IMAGES).setType("image/*")
     }
 
     private fun document(action: String, type: String) =

@@ -1,5 +1,9 @@
+// The system's own reads the orientation since Android 7; androidx's would be another library for it.
+@file:SuppressLint("ExifInterface")
+
 package samesight.app
 
+import android.annotation.SuppressLint
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory
 import android.graphics.ColorSpace

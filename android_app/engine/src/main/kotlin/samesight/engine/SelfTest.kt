@@ -95,6 +95,7 @@ private fun run(
             unit = trial.unit,
             proof = trial.proof,
             delegates = trial.delegates,
+            notes = trial.notes,
             times = trial.times,
             slower = trial.slower,
             snrDb = ratios,
