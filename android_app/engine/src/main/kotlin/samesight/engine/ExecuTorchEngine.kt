@@ -39,6 +39,10 @@ class ExecuTorchOpener(private val threads: Int = 0) : Opener {
         if (artifact.inputLayout != TensorLayout.FLOAT32_NCHW) {
             throw SamesightError("artifact ${artifact.name}: ExecuTorch programs take float32 NCHW here")
         }
+        // Not even loaded: that is when a driver may crash, and another unit would be blamed for it.
+        if (artifact.unit != unit) {
+            throw SamesightError("artifact ${artifact.name}: was exported for the ${artifact.unit}, not for the $unit")
+        }
         return translateErrors(path) {
             // Pages of the file, and not a copy of it in memory.
             val module = Module.load(path.path, Module.LOAD_MODE_MMAP, threads)
@@ -63,7 +67,7 @@ private fun checkUnit(artifact: Artifact, delegates: List<String>, unit: Compute
     if (units != setOf(unit)) {
         val names = delegates.ifEmpty { listOf("none") }.joinToString()
         throw SamesightError(
-            "artifact ${artifact.name}: was exported for ${units.joinToString()} (delegates: $names), not for $unit",
+            "artifact ${artifact.name}: was exported for ${units.joinToString()} (delegates: $names), not for the $unit",
         )
     }
 }

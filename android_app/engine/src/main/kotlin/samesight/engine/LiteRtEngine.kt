@@ -45,7 +45,8 @@ class LiteRtOpener(
     override fun open(file: ArtifactFile, unit: ComputeUnit, mode: Mode): Engine {
         checkFormat(file, FORMAT)
         val graph = readGraph(file.path)
-        if (graph.isDispatch && unit != ComputeUnit.NPU) {
+        val forNpu = graph.isDispatch || file.artifact.unit == ComputeUnit.NPU
+        if (forNpu && unit != ComputeUnit.NPU) {
             throw SamesightError("artifact ${file.artifact.name}: was compiled for an NPU, and the $unit cannot run it")
         }
         return translateErrors(file.path) {

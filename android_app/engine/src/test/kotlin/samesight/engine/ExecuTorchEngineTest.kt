@@ -73,12 +73,16 @@ class ExecuTorchEngineTest {
     @Test
     fun `is placed on the unit of its delegate, which the result names`() {
         Fake.backends = listOf("VulkanBackend")
-        val request = Request(ArtifactFile(made, file, "0"), spec, cases)
+        var loads = 0
+        Fake.load = { _, _ -> loads++ }
+        val request = Request(ArtifactFile(made.copy(unit = GPU), file, "0"), spec, cases)
         val placement = place(request, ExecuTorchOpener())
         assertEquals(GPU to Proof.CERTAIN, placement.chosen.unit to placement.chosen.proof)
         assertEquals(listOf("VulkanBackend"), placement.chosen.delegates)
         assertContains(placement.chosen.toString(), "VulkanBackend")
-        assertContains(placement.trials.last().refusal.orEmpty(), "exported for GPU (delegates: VulkanBackend), not for CPU")
+        assertContains(placement.trials.last().refusal.orEmpty(), "exported for the GPU, not for the CPU")
+        // For other units it is not loaded: its driver's crash would be theirs.
+        assertEquals(1, loads)
         placement.engine.close()
         assertEquals(emptyList(), Fake.inMemory)
     }
@@ -92,11 +96,13 @@ class ExecuTorchEngineTest {
 
     @Test
     fun `is never taken for another unit than its delegates`() {
-        assertContains(refusal(unit = NPU), "exported for CPU (delegates: XnnpackBackend), not for NPU")
+        assertContains(refusal(unit = NPU), "exported for the CPU, not for the NPU")
+        val forNpu = artifact("executorch", NPU)
+        assertContains(refusal(forNpu, NPU), "exported for CPU (delegates: XnnpackBackend), not for the NPU")
         Fake.backends = listOf("XnnpackBackend", "QnnBackend")
-        assertContains(refusal(unit = NPU), "XnnpackBackend, QnnBackend")
+        assertContains(refusal(forNpu, NPU), "XnnpackBackend, QnnBackend")
         Fake.backends = emptyList()
-        assertContains(refusal(artifact("executorch", NPU), NPU), "delegates: none")
+        assertContains(refusal(forNpu, NPU), "delegates: none")
     }
 
     @Test

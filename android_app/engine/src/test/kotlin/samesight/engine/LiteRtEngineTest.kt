@@ -102,6 +102,9 @@ class LiteRtEngineTest {
         FakeLiteRt.options.clear()
         for (unit in listOf(CPU, GPU)) {
             assertContains(refusal(unit, file = file(isDispatch = true)), "was compiled for an NPU, and the $unit cannot run it")
+            // In part: its graph has other operations too, and the manifest says what it is for.
+            val partly = ArtifactFile(made.copy(unit = NPU), file().path, "0")
+            assertContains(refusal(unit, file = partly), "was compiled for an NPU, and the $unit cannot run it")
         }
         assertEquals(emptyList(), FakeLiteRt.options)
     }
