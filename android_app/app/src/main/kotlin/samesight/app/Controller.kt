@@ -261,10 +261,10 @@ class Controller(
             var finished: DeviceParity? = null
             val outcome = catchFailures<SelfTest>({ SelfTest.Failed(it) }) {
                 val (openers, device) = runtimes.openers to runtimes.device
+                val show = { done: Int, all: Int, next: String -> tested(mine) { SelfTest.Running(done, all, next) } }
                 val (notes, soc) = runtimes.notes to runtimes.soc
-                val deviceParity = selfTest(bundle, openers, device, cancellation = mine, notes = notes, soc = soc) { done, all, next ->
-                    tested(mine) { SelfTest.Running(done, all, next) }
-                }
+                val deviceParity =
+                    selfTest(bundle, openers, device, cancellation = mine, notes = notes, soc = soc, progress = show)
                 finished = deviceParity
                 val judgement = judge(deviceParity.runs, bundle.goldenCases(), bundle.manifest.artifacts)
                 SelfTest.Done(deviceParity.runs, judgement.passed, judgement.failures)

@@ -15,7 +15,8 @@ internal fun declaredBytes(context: Context, uri: Uri): Long? =
 
 private fun <T> asked(context: Context, uri: Uri, column: String, read: Cursor.() -> T?): T? =
     try {
-        context.contentResolver.query(uri, arrayOf(column), null, null, null)?.use { if (it.moveToFirst()) it.read() else null }
+        val found = context.contentResolver.query(uri, arrayOf(column), null, null, null)
+        found?.use { if (it.moveToFirst()) it.read() else null }
     } catch (_: Exception) {
         // Providers are other people's programs; the file itself may be readable all the same.
         null

@@ -211,8 +211,8 @@ internal class Models(
         val bundle = shelved.bundle
         val read = catchFailures<Verdicts?>({ null }) { bundle.verdicts() }
         val verdicts = read?.artifacts.orEmpty().associateBy { it.name }
-        val (others, offered) =
-            bundle.manifest.artifacts.filter { it.format in runtimes.openers }.partition { otherChip(it, runtimes.soc) != null }
+        val taken = bundle.manifest.artifacts.filter { it.format in runtimes.openers }
+        val (others, offered) = taken.partition { otherChip(it, runtimes.soc) != null }
         val artifacts = offered.map { ArtifactChoice(it.name, it.runtime, it.precision, verdicts[it.name]?.passed, it.unit) }
         val spec = bundle.spec
         val choice = BundleChoice(spec.name, spec.task, spec.labels.size, shelved.opened)

@@ -80,7 +80,8 @@ class LiteRtOpener(
     private fun gpuOptions(file: ArtifactFile, float32: Boolean): CompiledModel.GpuOptions {
         val precision =
             if (float32) CompiledModel.GpuOptions.Precision.FP32 else CompiledModel.GpuOptions.Precision.DEFAULT
-        val cache = gpuCache?.takeIf { it.isDirectory || it.mkdirs() } ?: return CompiledModel.GpuOptions(precision = precision)
+        val cache = gpuCache?.takeIf { it.isDirectory || it.mkdirs() }
+        if (cache == null) return CompiledModel.GpuOptions(precision = precision)
         return CompiledModel.GpuOptions(
             precision = precision,
             serializationDir = cache.path,
@@ -104,7 +105,7 @@ class LiteRtOpener(
     override fun close() = environment.close()
 }
 
-/** A status that LiteRT's Kotlin does not know is an IllegalArgumentException there, and a closed handle is an IllegalStateException. */
+/** Not only of [LiteRtException]: a status that LiteRT's Kotlin does not know is an IllegalArgumentException there. */
 private fun <T> translateErrors(file: File, act: () -> T): T =
     try {
         act()
