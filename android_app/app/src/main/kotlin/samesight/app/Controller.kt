@@ -102,7 +102,7 @@ class Controller(
         when (event) {
             is Event.ChooseTask -> state.bundles.find { it.task == event.task }?.let { choose(it.name) }
             is Event.ChooseBundle -> choose(event.name)
-            is Event.ChooseArtifact -> changeModel { copy(artifact = event.name) }
+            is Event.ChooseArtifact -> changeModel { models.pick(this, event.name) }
             is Event.RemoveBundle -> loader.work { models.remove(event.name)?.let(::choose) }
             is Event.ChooseUnit -> changeModel { copy(unit = event.unit) }
             Event.UseCamera, Event.Resume -> moving { this }
@@ -305,9 +305,10 @@ class Controller(
             var finished: DeviceParity? = null
             val outcome = catchFailures<SelfTest>({ SelfTest.Failed(it) }) {
                 val (openers, device) = runtimes.openers to runtimes.device
-                val deviceParity = selfTest(bundle, openers, device, cancellation = mine) { done, all, next ->
-                    tested(mine) { SelfTest.Running(done, all, next) }
-                }
+                val show = { done: Int, all: Int, next: String -> tested(mine) { SelfTest.Running(done, all, next) } }
+                val (notes, soc) = runtimes.notes to runtimes.soc
+                val deviceParity =
+                    selfTest(bundle, openers, device, cancellation = mine, notes = notes, soc = soc, progress = show)
                 finished = deviceParity
                 val judgement = judge(deviceParity.runs, bundle.goldenCases(), bundle.manifest.artifacts)
                 SelfTest.Done(deviceParity.runs, judgement.passed, judgement.failures)

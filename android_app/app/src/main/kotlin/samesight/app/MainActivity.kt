@@ -140,9 +140,8 @@ open class MainActivity : ComponentActivity() {
     }
 
     private fun photoRequest(): Intent {
-        val picker = Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU
-        if (picker) return Intent(MediaStore.ACTION_PICK_IMAGES).setType("image/*")
-        return document(Intent.ACTION_OPEN_DOCUMENT, "image/*")
+        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.TIRAMISU) return document(Intent.ACTION_OPEN_DOCUMENT, "image/*")
+        return Intent(MediaStore.ACTION_PICK_IMAGES).setType("image/*")
     }
 
     private fun document(action: String, type: String) =
@@ -175,7 +174,7 @@ open class MainActivity : ComponentActivity() {
     private fun picked(chosen: Uri): Picked {
         // This Activity may be gone when they are asked for.
         val context = applicationContext
-        return Picked({ displayName(context, chosen) }) {
+        return Picked({ displayName(context, chosen) }, { declaredBytes(context, chosen) }) {
             context.contentResolver.openInputStream(chosen) ?: throw IOException("its provider gives nothing")
         }
     }

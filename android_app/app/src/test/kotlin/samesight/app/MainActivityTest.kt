@@ -21,6 +21,7 @@ import org.robolectric.annotation.GraphicsMode
 import samesight.contract.ComputeUnit
 import samesight.contract.SamesightError
 import samesight.contract.openBundle
+import samesight.engine.artifactFile
 import samesight.ui.Event
 import samesight.ui.Model
 
@@ -102,7 +103,7 @@ internal class MainActivityTest {
         val bundle = openBundle(File(phone.app.root, "bundles/sums"))
         val artifact = bundle.find("sums.fp32")
         val refused = runCatching {
-            runtimes.openers.getValue("litert").open(artifact, bundle.path(artifact), ComputeUnit.CPU)
+            runtimes.openers.getValue("litert").open(artifactFile(bundle, artifact), ComputeUnit.CPU)
         }.exceptionOrNull()
         assertContains(assertIs<SamesightError>(refused).message, "LiteRT could not be loaded")
     }

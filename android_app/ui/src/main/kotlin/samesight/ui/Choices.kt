@@ -84,6 +84,7 @@ internal fun Choices(state: State, onEvent: (Event) -> Unit) {
                 }
             }
         }
+        for (sentence in state.notOffered) Text(sentence, style = MaterialTheme.typography.bodySmall)
         Chosen("Unit") {
             for (unit in UNITS) Chip(name(unit), unit == state.unit) { onEvent(Event.ChooseUnit(unit)) }
         }

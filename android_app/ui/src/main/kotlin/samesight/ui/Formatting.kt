@@ -16,7 +16,10 @@ internal fun milliseconds(value: Double): String =
 
 internal fun name(unit: ComputeUnit?): String = unit?.name ?: "Best that works"
 
-internal fun name(artifact: ArtifactChoice): String = "${artifact.precision} · ${artifact.runtime}"
+internal fun name(artifact: ArtifactChoice): String {
+    val unit = artifact.unit.name.takeIf { artifact.unit != ComputeUnit.CPU }
+    return listOfNotNull(artifact.precision, artifact.runtime, unit).joinToString(" · ")
+}
 
 /** Such as `NPU · requested, not proven`. */
 internal fun whatRan(trial: Trial): String = listOfNotNull(trial.unit.name, trial.proof?.text).joinToString(" · ")
@@ -37,7 +40,7 @@ internal fun statusLine(model: Model): String =
 /** Such as `1.0×`. */
 internal fun ratio(zoom: Float): String = "%.1f×".format(Locale.ROOT, zoom)
 
-internal fun figures(trial: Trial): String = (times(trial.times) + trial.delegates).joinToString(" · ")
+internal fun figures(trial: Trial): String = (times(trial.times) + trial.notes + trial.delegates).joinToString(" · ")
 
 internal fun figures(run: UnitRun): String {
     val ratio = run.snrDb.values.filterNotNull().minOrNull()

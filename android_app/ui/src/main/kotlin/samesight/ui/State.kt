@@ -24,8 +24,15 @@ data class BundleChoice(
  * An artifact that can be chosen.
  *
  * @property passed the verdict of the server's checks; null where it has none.
+ * @property unit what it was made for; the CPU where it runs anywhere.
  */
-data class ArtifactChoice(val name: String, val runtime: String, val precision: String, val passed: Boolean?)
+data class ArtifactChoice(
+    val name: String,
+    val runtime: String,
+    val precision: String,
+    val passed: Boolean?,
+    val unit: ComputeUnit = ComputeUnit.CPU,
+)
 
 /** Where images come from now. */
 enum class Source { CAMERA, PHOTO }
@@ -111,6 +118,7 @@ data class Seen(val answers: List<Answer>, val width: Int, val height: Int)
 /**
  * All that the screens show.
  *
+ * @property notOffered sentences about artifacts of the bundle that this device cannot use.
  * @property unit that is asked for; null: the best one that works.
  * @property front the camera that looks at the person is asked for.
  * @property paused the camera's image stands still.
@@ -126,6 +134,7 @@ data class State(
     val bundle: String? = null,
     val artifacts: List<ArtifactChoice> = emptyList(),
     val artifact: String? = null,
+    val notOffered: List<String> = emptyList(),
     val unit: ComputeUnit? = null,
     val source: Source = Source.CAMERA,
     val camera: Camera = Camera.On,
