@@ -41,7 +41,7 @@ LEAST_IN_HALVES = 5.0
 GROUPS: dict[str, tuple[str, ...]] = {
     "android": ("litert", "onnx", "executorch"),
     "apple": ("coreml", "executorch-coreml", "coreai"),
-    "torch": ("torchscript", "torchscript-lite", "exported"),
+    "torch": ("torchscript", "lite", "exported"),
 }
 """The tables of the document, and the formats of each."""
 SPEC = f"""{{"schema_version": 1, "name": "operator", "task": "classification",
