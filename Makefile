@@ -11,18 +11,20 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/pytest -n 2
 
-# The inner loop: what takes longer stands in the demo, in Kotlin and in tests marked slow.
+# The inner loop: what takes longer stands in the demo, in Kotlin and Swift and in tests marked slow.
 check: lint
-	$(BIN)/pytest -n 2 -m "not demo and not kotlin and not slow"
+	$(BIN)/pytest -n 2 -m "not demo and not kotlin and not swift and not slow"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/python tests/support/swift_format.py
 
 format: $(INSTALLED)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+	$(BIN)/python tests/support/swift_format.py --fix
 
 $(INSTALLED): requirements.lock pyproject.toml
 	if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python $(PYTHON) .venv; \

@@ -1,6 +1,7 @@
-"""How large files may be before anything is read of them: one table for Python and the apps (`Limits.kt`).
+"""How large files may be before anything is read of them: one table for Python and the apps.
 
-The limits stand far above what a phone's model needs, and far below what fills a computer's memory.
+The limits stand far above what a phone's model needs, and far below what fills a computer's memory. The apps have
+them in `Limits.kt` and `Limits.swift`.
 """
 
 MIB = 1 << 20

@@ -12,15 +12,20 @@ import pytest
 from filelock import FileLock
 
 from samesight.cli.main import main
+from samesight.conversion.cache_folder import tools_root
 
+pytest.register_assert_rewrite("support.twins")
 pytest_plugins = ["support.fixtures"]
+
+# Where tools are does not depend on tests that choose another home.
+os.environ.setdefault("SAMESIGHT_TOOLS", str(tools_root()))
 
 # A shell that starts the tests in the background has them ignore interrupts, and what they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what needs the demo or the app's Kotlin; the demo is made at once, and what else needs it comes last.
+    """Mark what needs the demo or an app's Kotlin or Swift; the demo is made at once, what else needs it comes last.
 
     Until it is there the other processes have work: what takes longest of that comes first.
     """
@@ -30,17 +35,21 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.demo)
         if "reactor" in names:
             item.add_marker(pytest.mark.kotlin)
+        if "swift" in names:
+            item.add_marker(pytest.mark.swift)
         # Tests of one file share what its fixtures make, so they run in one process; apart, those that need the demo.
         group = item.path.relative_to(Path(__file__).parent).as_posix() + ("+demo" if "demo" in names else "")
         if "reactor" in names:
             group = "kotlin"
+        if "swift" in names:
+            group = "swift"
         item.add_marker(pytest.mark.xdist_group(group))
     first = next((item for item in items if item.path.name == "test_demo.py"), None)
     items.sort(
         key=lambda item: (
             item is not first,
             item.get_closest_marker("demo") is not None,
-            item.get_closest_marker("kotlin") is None,
+            item.get_closest_marker("kotlin") is None and item.get_closest_marker("swift") is None,
             item.get_closest_marker("slow") is None,
         )
     )

@@ -32,6 +32,22 @@ def shared_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def kept_lines(shared_folder):
+    """A function (name, make): the list of texts that `make()` gives, made once for all processes."""
+
+    def write(folder, make):
+        folder.mkdir()
+        (folder / "lines.json").write_text(json.dumps(make()))
+
+    def kept(name, make):
+        return json.loads(
+            (shared_folder(f"lines_{name}", lambda folder: write(folder, make)) / "lines.json").read_text()
+        )
+
+    return kept
+
+
+@pytest.fixture(scope="session")
 def digits_spec():
     return ModelSpec(
         name="digits",

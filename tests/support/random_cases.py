@@ -18,6 +18,10 @@ from samesight.contract.yuv import Plane, Yuv420, chroma_size, rgb_to_yuv420, yu
 
 CASES_OF_ONE_IMAGE = 4
 LAYOUTS = ("i420", "nv12", "nv21")
+# How a picture reaches the contract: RGB bytes, planes with strides of their own, or a frame in one buffer.
+KINDS = ("rgb", "rgb", "planes", *LAYOUTS)
+# And from a camera of iOS: four bytes a pixel, or two planes, with padding after the rows.
+BUFFER_KINDS = ("bgra", "rgba", "biplanar")
 TENSOR_LAYOUTS = ("int8_nhwc", "float32_nhwc", "float32_nchw", "bgra8_nhwc")
 LETTERS = "abcdefgh"
 
@@ -33,21 +37,21 @@ def flip(generator):
 # ---- pixels ----
 
 
-def pixel_cases(count, seed):
+def pixel_cases(count, seed, kinds=KINDS):
     """Consecutive cases share a stored image, because drawing it takes longer than all that is done to it."""
     generator = Generator(seed)
     cases = []
     while len(cases) < count:
-        stored = stored_image(generator)
+        stored = stored_image(generator, kinds)
         cases += [stored | pixel_case(generator) for _ in range(CASES_OF_ONE_IMAGE)]
     return cases[:count]
 
 
-def stored_image(generator):
+def stored_image(generator, kinds):
     width, height = random_side(generator, 4000), random_side(generator, 3000)
     if flip(generator):
         width, height = min(height, 4000), min(width, 3000)
-    kind = pick(generator, ("rgb", "rgb", "planes", *LAYOUTS))
+    kind = pick(generator, kinds)
     columns = (width, *[chroma_size(width, height)[0]] * 2)
     strides = []
     for samples in columns:
@@ -122,8 +126,11 @@ def stored_pixels(case):
     width, height, kind = case["width"], case["height"], case["kind"]
     generator = Generator(int(case["seed"]))
     image = random_image(generator, width, height)
-    if kind == "rgb":
+    if kind in ("rgb", "bgra", "rgba"):
         return image, None
+    if kind == "biplanar":
+        data = rgb_to_yuv420(image, "nv12", case["matrix"], case["range"])
+        return yuv420_to_rgb(yuv420_from_bytes(data, width, height, "nv12"), case["matrix"], case["range"]), None
     if kind != "planes":
         data = rgb_to_yuv420(image, kind, case["matrix"], case["range"])
         return yuv420_to_rgb(yuv420_from_bytes(data, width, height, kind), case["matrix"], case["range"]), data

@@ -18,7 +18,8 @@ NAME is one of:
   gpu      Vulkan in software, for verify --runner gpu (0.2 GB)
 
 Where it comes from, under which licences and how large it is stands first; --dry-run says that alone. Nothing outside
-of the folder is touched. What is there already is used as it is, and what was interrupted goes on."""
+of the folder is touched. What is there already is used as it is, and what was interrupted goes on. Debian's packages
+come from the archive of this system's apt, or from $SAMESIGHT_DEBIAN."""
 
 
 @click.command(epilog=EPILOG)

@@ -26,9 +26,9 @@ def fast_time(frame: Image.Image, case: list[int], rounds: int, place: int) -> f
     box, size, turns = case[:4], (case[4], case[5]), case[6]
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = time.thread_time()
         work(frame, box, size, turns)
-        times.append((time.perf_counter() - start) * 1000)
+        times.append((time.thread_time() - start) * 1000)
     return sorted(times)[place - 1]
 
 

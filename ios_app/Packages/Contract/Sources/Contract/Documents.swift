@@ -13,15 +13,16 @@ func parseDocument<T>(_ name: String, _ text: [UInt8], _ source: String, _ parse
         throw SamesightError("\(source): not a JSON document (\(problem.reason)); make it anew")
     }
     let known = schemaVersions[name] ?? 1
-    if case .object(let object) = data, case .word(let word) = object["schema_version"], let version = Int(word) {
+    if case .object(let object) = data, case .word(let word) = object["schema_version"], isInteger(word) {
+        // A number of more bits than ours is newer than all.
+        let version = Int(word) ?? (word.utf8.first == UInt8(ascii: "-") ? .min : .max)
         if version > known {
             throw SamesightError(
-                "\(source): written by a newer samesight (schema \(version), this one reads \(known)); update samesight"
-            )
+                "\(source): written by a newer samesight (schema \(word), this one reads \(known)); update samesight")
         }
         if version >= 1 && version < known {
             throw SamesightError(
-                "\(source): written by an older samesight (schema \(version), this one reads \(known)); make it anew")
+                "\(source): written by an older samesight (schema \(word), this one reads \(known)); make it anew")
         }
     }
     do {

@@ -7,7 +7,7 @@
     /// - Parameters:
     ///   - point: the public key's x and y, 32 bytes each, the greatest first.
     ///   - signature: in DER form.
-    func holds(point: [UInt8], signature: [UInt8], message: [UInt8]) -> Bool {
+    package func holds(point: [UInt8], signature: [UInt8], message: [UInt8]) -> Bool {
         guard let key = try? P256.Signing.PublicKey(rawRepresentation: point),
             let signature = try? P256.Signing.ECDSASignature(derRepresentation: signature)
         else { return false }
@@ -20,7 +20,7 @@
     /// - Parameters:
     ///   - point: the public key's x and y, 32 bytes each, the greatest first.
     ///   - signature: in DER form.
-    func holds(point: [UInt8], signature: [UInt8], message: [UInt8]) -> Bool {
+    package func holds(point: [UInt8], signature: [UInt8], message: [UInt8]) -> Bool {
         guard point.count == 64, let (r, s) = derPair(signature) else { return false }
         let (x, y) = (Number(point[..<32]), Number(point[32...]))
         guard x < prime.modulus, y < prime.modulus else { return false }

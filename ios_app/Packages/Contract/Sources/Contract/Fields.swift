@@ -80,12 +80,11 @@ struct Value {
     func whole(_ least: Int = .min, _ most: Int = .max) throws -> Int {
         let word = try unquoted("Input should be a valid integer", "unable to parse string as an integer")
         guard let real = Double(word) else { throw wrong("Input should be a valid integer") }
-        let isNegative = word.utf8.first == UInt8(ascii: "-")
         let tooSmall = wrong("Input should be greater than or equal to \(least)")
         let tooGreat = wrong("Input should be less than or equal to \(most)")
         let whole: Int
-        if word.utf8.dropFirst(isNegative ? 1 : 0).allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains) {
-            guard let fitting = Int(word) else { throw isNegative ? tooSmall : tooGreat }
+        if isInteger(word) {
+            guard let fitting = Int(word) else { throw real < 0 ? tooSmall : tooGreat }
             whole = fitting
         } else {
             if !real.isFinite { throw wrong("Input should be a finite number") }
@@ -109,7 +108,7 @@ struct Value {
     func number() throws -> Double {
         let word = try unquoted("Input should be a valid number", "unable to parse string as a number")
         guard let real = Double(word) else { throw wrong("Input should be a valid number") }
-        if !real.isFinite { throw wrong("Input should be a finite number") }
+        if !real.isFinite { throw wrong("Input should be a \(isInteger(word) ? "valid" : "finite") number") }
         return real
     }
 
@@ -241,6 +240,12 @@ final class Fields {
     }
 
     private func inside(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+}
+
+/// Whether a number's word has neither point nor exponent.
+func isInteger(_ word: String) -> Bool {
+    let digits = word.utf8.drop { $0 == UInt8(ascii: "-") }
+    return !digits.isEmpty && digits.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains)
 }
 
 private func counted(_ number: Int, _ thing: String) -> String { number == 1 ? "1 \(thing)" : "\(number) \(thing)s" }

@@ -1,8 +1,8 @@
 import Foundation
 
 /// Why a file cannot be read or written, in the system's words.
-struct FileProblem: Error {
-    let reason: String
+package struct FileProblem: Error {
+    package let reason: String
 }
 
 /// What the system said last.
@@ -40,12 +40,12 @@ func hexadecimal(_ bytes: [UInt8]) -> String {
 }
 
 /// A file that is read from any place.
-final class FileReader {
-    let length: Int
+package final class FileReader {
+    package let length: Int
     private let handle: Int32
 
     /// - Throws: ``FileProblem``.
-    init(_ file: String) throws {
+    package init(_ file: String) throws {
         handle = open(file, O_RDONLY | O_CLOEXEC)
         if handle < 0 { throw lastProblem() }
         var info = stat()

@@ -7,7 +7,7 @@ private let longestCode = 15
 /// Gives what was packed to `take`, piece by piece; what follows the end of the packed stream is left alone.
 ///
 /// - Throws: ``FileProblem`` damaged or cut off; and what `take` throws.
-func inflate(_ packed: PackedPieces, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
+package func inflate(_ packed: PackedPieces, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
     let bits = Bits(packed)
     let window = Buffer<UInt8>(repeating: 0, count: 2 * windowBytes)
     var output = Output(window: window)

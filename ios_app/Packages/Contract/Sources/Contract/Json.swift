@@ -39,8 +39,8 @@ package func readJson(_ text: [UInt8]) throws -> Json {
     }
 }
 
-/// As deep as Python's reader goes, about.
-private let deepest = 900
+/// Much deeper than any document of ours, and not too deep for the stack of a phone's threads.
+private let deepest = 100
 /// As many digits as Python makes an integer of.
 private let longestInteger = 4300
 /// In place of half a surrogate pair, which `String` cannot hold: a control character, as refused as the half would be.

@@ -28,7 +28,7 @@ public func pack(_ tensor: [UInt8], _ channels: Int, _ layout: TensorLayout, int
     }
 }
 
-/// As ``pack(_:_:_:into:)-(_,_,_,[UInt8])`` of `bgra8Nhwc`, into rows with padding, as a `CVPixelBuffer` has.
+/// As `pack` of `bgra8Nhwc`, into rows with padding, as a `CVPixelBuffer` has.
 ///
 /// - Parameters:
 ///   - width: W of the tensor.

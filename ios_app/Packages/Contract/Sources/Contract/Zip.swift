@@ -49,20 +49,20 @@ struct ZipEntry {
 }
 
 /// Some bytes of a file, one piece after the other.
-final class PackedPieces {
+package final class PackedPieces {
     private let file: FileReader
     private var at: Int
     private var left: Int
     private let piece = Buffer<UInt8>(repeating: 0, count: pieceBytes)
 
-    init(_ file: FileReader, _ at: Int, _ count: Int) {
+    package init(_ file: FileReader, _ at: Int, _ count: Int) {
         self.file = file
         self.at = at
         left = count
     }
 
     /// The next piece, which lasts until the next call; nil at the end.
-    func next() throws -> UnsafeRawBufferPointer? {
+    package func next() throws -> UnsafeRawBufferPointer? {
         if left == 0 { return nil }
         let room = UnsafeMutableRawBufferPointer(start: piece.start, count: min(left, pieceBytes))
         let count = try file.read(at, into: room)

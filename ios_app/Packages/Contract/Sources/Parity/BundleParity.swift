@@ -33,11 +33,6 @@ func signatureParity(_ one: Case) throws -> String {
     return "\(statement.model) \(statement.version) \(statement.paritySha256 ?? "null")"
 }
 
-private func digits(_ text: String) -> [UInt8] {
-    let digits = text.compactMap { $0.hexDigitValue.map { UInt8($0) } }
-    return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
-}
-
 private func signed(_ one: Case, _ archive: String, _ into: String, _ key: PublicKey?) throws -> Statement {
     let folder = one.text(into)
     try unpackBundle(one.text(archive), folder)

@@ -4,7 +4,7 @@ import Foundation
 // What tests/ios runs: prints what this implementation makes of cases that Python drew, one line per case; Python
 // compares the lines with its own.
 
-/// `pixels`, `answers`, `documents`, `bundles`, `signatures` or `gates`, then a file that has one JSON object per line.
+/// A command of the table below, then a file that has one JSON object per line.
 @main
 struct Parity {
     static func main() async throws {
@@ -19,6 +19,9 @@ struct Parity {
             case "bundles": try cases.map { one in try sentenceOr { try bundleParity(one) } }
             case "signatures": try cases.map { one in try sentenceOr { try signatureParity(one) } }
             case "gates": try gateParity(cases)
+            case "json": cases.map(jsonParity)
+            case "deflate": try cases.map(deflateParity)
+            case "ecdsa": cases.map(ecdsaParity)
             default: throw SamesightError("no command \(command)")
             }
         FileHandle.standardOutput.write(Data(answers.map { $0 + "\n" }.joined().utf8))

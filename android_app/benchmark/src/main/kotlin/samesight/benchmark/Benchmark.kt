@@ -2,6 +2,7 @@ package samesight.benchmark
 
 import java.io.File
 import java.io.IOException
+import java.lang.management.ManagementFactory
 import java.util.Locale
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
@@ -14,6 +15,7 @@ import kotlinx.serialization.json.jsonPrimitive
 import samesight.contract.Helpers
 import samesight.contract.nativeLoaded
 
+private val THREADS = ManagementFactory.getThreadMXBean()
 private const val WARM_UP = 300
 private const val ROUNDS = 200
 private const val FASTEST = 10
@@ -71,10 +73,11 @@ private fun times(works: List<() -> Unit>): List<Double> {
     return samples.map { it.sorted()[FASTEST - 1] }
 }
 
+/** Of this thread's time: other programs do not count. */
 private fun milliseconds(work: () -> Unit): Double {
-    val start = System.nanoTime()
+    val start = THREADS.currentThreadCpuTime
     work()
-    return (System.nanoTime() - start) / 1e6
+    return (THREADS.currentThreadCpuTime - start) / 1e6
 }
 
 /** Pillow's milliseconds per job; null where this Python has no Pillow. */

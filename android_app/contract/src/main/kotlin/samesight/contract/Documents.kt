@@ -23,17 +23,21 @@ private val LITERAL = Regex("true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][
 internal fun <T> parseDocument(name: String, text: ByteArray, source: String, parse: (Fields) -> T): T {
     val data = parseJson(text, source)
     val field = (data as? JsonObject)?.get("schema_version") as? JsonPrimitive
-    val version = field?.takeUnless { it.isString }?.content?.toLongOrNull()
+    val word = field?.takeUnless { it.isString }?.content?.takeIf(INTEGER::matches)
     val known = SCHEMA_VERSIONS[name] ?: 1
-    if (version != null && version > known) {
-        throw SamesightError(
-            "$source: written by a newer samesight (schema $version, this one reads $known); update samesight",
-        )
-    }
-    if (version != null && version in 1 until known) {
-        throw SamesightError(
-            "$source: written by an older samesight (schema $version, this one reads $known); make it anew",
-        )
+    if (word != null) {
+        // A number of more bits than ours is newer than all.
+        val version = word.toLongOrNull() ?: if (word.startsWith("-")) Long.MIN_VALUE else Long.MAX_VALUE
+        if (version > known) {
+            throw SamesightError(
+                "$source: written by a newer samesight (schema $word, this one reads $known); update samesight",
+            )
+        }
+        if (version in 1 until known) {
+            throw SamesightError(
+                "$source: written by an older samesight (schema $word, this one reads $known); make it anew",
+            )
+        }
     }
     try {
         return Value(data, "").fields(name) {

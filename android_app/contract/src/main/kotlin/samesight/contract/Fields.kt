@@ -10,6 +10,11 @@ import kotlinx.serialization.json.JsonPrimitive
 /** What is wrong with one field, as `field: what is wrong`; the words are pydantic's, so that Python says the same. */
 internal class FieldProblem(override val message: String) : Exception(message)
 
+/** A number's word that has neither point nor exponent. */
+internal val INTEGER = Regex("-?[0-9]+")
+private const val LEAST = "Input should be greater than or equal to"
+private const val MOST = "Input should be less than or equal to"
+
 /** A field's or a file's name for a value of an enumeration. */
 val Enum<*>.label: String
     get() = name.lowercase()
@@ -48,11 +53,23 @@ internal class Value(val json: JsonElement, val path: String) {
     fun whole(least: Long = Long.MIN_VALUE, most: Long = Long.MAX_VALUE): Long {
         val content = unquoted("Input should be a valid integer", "unable to parse string as an integer")
         val real = content.toDoubleOrNull() ?: wrong("Input should be a valid integer")
+        val whole = if (INTEGER.matches(content)) content.toLongOrNull() else whole(real)
+        // An integer of more bits than ours is beyond whatever is the limit.
+        if (whole == null) wrong(if (real < 0) "$LEAST $least" else "$MOST $most")
+        if (whole < least) wrong("$LEAST $least")
+        if (whole > most) wrong("$MOST $most")
+        return whole
+    }
+
+    private fun whole(real: Double): Long {
         if (!real.isFinite()) wrong("Input should be a finite number")
-        val whole = content.toLongOrNull() ?: real.toLong()
-        if (whole.toDouble() != real) wrong("Input should be a valid integer, got a number with a fractional part")
-        if (whole < least) wrong("Input should be greater than or equal to $least")
-        if (whole > most) wrong("Input should be less than or equal to $most")
+        if (real != kotlin.math.truncate(real)) {
+            wrong("Input should be a valid integer, got a number with a fractional part")
+        }
+        val whole = real.toLong()
+        if (whole.toDouble() != real || whole == Long.MAX_VALUE) {
+            wrong("Unable to parse input string as an integer, exceeded maximum size")
+        }
         return whole
     }
 
@@ -63,7 +80,8 @@ internal class Value(val json: JsonElement, val path: String) {
     fun number(): Double {
         val content = unquoted("Input should be a valid number", "unable to parse string as a number")
         val real = content.toDoubleOrNull() ?: wrong("Input should be a valid number")
-        return if (real.isFinite()) real else wrong("Input should be a finite number")
+        if (!real.isFinite()) wrong("Input should be a ${if (INTEGER.matches(content)) "valid" else "finite"} number")
+        return real
     }
 
     /** A literal's text; Python also reads numbers in quotes, which nothing of ours writes. */

@@ -1,0 +1,3 @@
+"""Mutated packed bundles in Swift (support/twins/mutated_bundles.py)."""
+
+from support.twins.mutated_bundles import *  # noqa: F403
