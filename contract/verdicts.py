@@ -123,8 +123,9 @@ class AppVerdict(Strict):
 class TargetVerdict(Strict):
     """One artifact on what plays a phone's CPU, GPU or NPU on this computer, on the golden cases.
 
-    `target` is what was asked for, `runner` what played it, `title` the same for people. `equal` is the share of an
-    int8 artifact's output values that are this computer's own, `near` of those within two steps of it.
+    `target` is what was asked for, `runner` what played it, `title` the same for people. `note` is what the runner says
+    of it: the GPU's name, or how much of the network an NPU took. `equal` is the share of an int8 artifact's output
+    values that are this computer's own, `near` of those within two steps of it.
     """
 
     target: str
@@ -139,6 +140,7 @@ class TargetVerdict(Strict):
     agreement: float | None = None
     equal: float | None = None
     near: float | None = None
+    note: str = ""
 
 
 def failures(

@@ -20,11 +20,15 @@ STAMP = "installed"
 
 @dataclass(frozen=True)
 class Environment:
-    """One row: `interpreter` returns the Python executable; `missing` a sentence where it is not installed."""
+    """One row: `interpreter` returns the Python executable; `missing` a sentence where it is not installed.
+
+    `executes`: its runners start programs of their own (a vendor's compiler), which have no more rights than they.
+    """
 
     name: str
     interpreter: Callable[[], str]
     missing: Callable[[], str | None]
+    executes: bool = False
 
 
 def launcher(tool: str, file: str) -> Path:
@@ -32,14 +36,14 @@ def launcher(tool: str, file: str) -> Path:
     return tools_root().absolute() / tool / file
 
 
-def _of_tool(name: str, tool: str, file: str) -> Environment:
+def _of_tool(name: str, tool: str, file: str, executes: bool = False) -> Environment:
     def missing() -> str | None:
         path = launcher(tool, file)
         if os.access(path, os.X_OK) and (path.parent / STAMP).is_file():
             return None
         return f"{path.parent}: is not installed; samesight setup {tool}"
 
-    return Environment(name, lambda: str(launcher(tool, file)), missing)
+    return Environment(name, lambda: str(launcher(tool, file)), missing, executes)
 
 
 ENVIRONMENTS: dict[str, Environment] = {
@@ -49,5 +53,6 @@ ENVIRONMENTS: dict[str, Environment] = {
         _of_tool("arm64-a76", "arm64", "python-cortex-a76"),
         _of_tool("arm64-a710", "arm64", "python-cortex-a710"),
         _of_tool("gpu", "gpu", "python"),
+        _of_tool("snapdragon", "snapdragon", "python", executes=True),
     )
 }

@@ -95,6 +95,7 @@ def _verify(
     )
     try:
         model = runtimes.load(runner, bundle.path(artifact), artifact)
+        verdict = verdict.model_copy(update={"note": model.note})
         record = _run(bundle, model, cases)
     except SamesightError as error:
         return verdict.model_copy(update={"reason": f"it does not run: {first_line(error)}"})

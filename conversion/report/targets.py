@@ -15,6 +15,7 @@ class TargetRow:
 
     name: str
     title: str
+    note: str
     unit: str
     state: State
     word: str
@@ -36,6 +37,7 @@ def _row(verdict: TargetVerdict) -> TargetRow:
     return TargetRow(
         name=verdict.name,
         title=verdict.title,
+        note=verdict.note,
         unit=verdict.unit.upper(),
         state=state,
         word=STATE_TITLES[state],

@@ -62,6 +62,20 @@ RUNNERS: dict[str, Runner] = {
             )
             for name, precision, function in (("gpu", "fp16", "load"), ("gpu-fp32", "fp32", "load_whole"))
         ),
+        *(
+            Runner(
+                f"snapdragon-{soc.lower()}",
+                f"the NPU of Snapdragon {soc}, simulated",
+                ("litert",),
+                f"{HERE}.snapdragon:load_{soc.lower()}",
+                "npu",
+                ("ai-edge-litert", "onnxruntime", "onnx"),
+                timed=False,
+                environment="snapdragon",
+                target="snapdragon",
+            )
+            for soc in ("SM8650", "SM8750")
+        ),
     )
 }
 TARGETS = tuple(dict.fromkeys(row.target for row in RUNNERS.values() if row.target))

@@ -31,6 +31,7 @@ class GpuModel:
     input_layout: TensorLayout
     outputs: Sequence[TensorInfo]
     qparams: Mapping[Role, QuantParams]
+    note: str
 
     def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
         """Raw outputs of an input tensor uint8 [H, W, C], dequantized."""
@@ -71,7 +72,8 @@ def _load(path: Path, tensors: Tensors, whole: bool) -> GpuModel:
     from ai_edge_litert.hardware_accelerator import HardwareAccelerator
     from ai_edge_litert.options import Options
 
-    if not adapters():
+    gpus = adapters()
+    if not gpus:
         raise SamesightError("Vulkan finds no GPU and no driver here; samesight setup gpu")
     options = Options(
         hardware_accelerators=HardwareAccelerator.GPU,
@@ -97,4 +99,5 @@ def _load(path: Path, tensors: Tensors, whole: bool) -> GpuModel:
         tensors.input_layout,
         tensors.outputs,
         qparams,
+        gpus[0],
     )

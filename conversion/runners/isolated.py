@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast, get_args
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import Role
+from samesight.contract.text import printable
 from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason, package_root
 from samesight.conversion.environments import ENVIRONMENTS, MAIN, PYTHON
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8, read_qparams, to_steps
@@ -26,6 +27,7 @@ from samesight.conversion.quiet import debugging
 from samesight.conversion.runners.frames import Array, read_frame, write_frame
 from samesight.conversion.runners.interface import Runner, Tensors
 
+NOTE_LENGTH = 200
 SERVE = "samesight.conversion.runners.serve"
 SANDBOX = "samesight.conversion.runners.sandbox"
 
@@ -72,7 +74,8 @@ class RuntimeProcess:
         scratch = Path(tempfile.mkdtemp(prefix="samesight-"))
         errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         environment = {**child_environment(), "TMPDIR": str(scratch)}
-        command = [ENVIRONMENTS[self.environment].interpreter(), "-P", "-m", SERVE, str(scratch)]
+        row = ENVIRONMENTS[self.environment]
+        command = [row.interpreter(), "-P", "-m", SERVE, str(scratch), *(["executing"] if row.executes else [])]
         if self.environment != MAIN:
             # Its Python may be another system's, which can neither find our packages nor give up rights here.
             environment |= {PYTHON: sys.executable, "PYTHONPATH": package_root()}
@@ -112,7 +115,10 @@ def _end(process: "subprocess.Popen[bytes]", errors: BinaryIO, scratch: Path) ->
 
 @dataclass
 class IsolatedModel:
-    """An artifact that is loaded in a child process (see `interface.LoadedModel`)."""
+    """An artifact that is loaded in a child process (see `interface.LoadedModel`).
+
+    `note` is what its runner says of the place where it runs: the GPU's name, or what an NPU took.
+    """
 
     child: RuntimeProcess
     runner: str
@@ -121,6 +127,7 @@ class IsolatedModel:
     number: int
     qparams: Mapping[Role, QuantParams] = field(default_factory=dict)
     loaded_in: int = 0
+    note: str = ""
 
     def load(self) -> None:
         """Load the file in the process that runs now.
@@ -168,6 +175,7 @@ class IsolatedModel:
         }
         message, _ = self.child.ask(request)
         self.qparams = read_qparams(str(message["qparams"]))
+        self.note = printable(str(message.get("note", "")))[:NOTE_LENGTH]
         self.loaded_in = self.child.starts
 
 

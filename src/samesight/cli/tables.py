@@ -144,7 +144,7 @@ def target_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     for verdict in verdicts.targets:
         table.add_row(
             cell(verdict.name),
-            cell(verdict.title),
+            cell(f"{verdict.title} ({verdict.note})" if verdict.note else verdict.title),
             verdict.unit.upper(),
             "exact" if verdict.passed and verdict.snr_db is None else _figure(verdict.snr_db, "{:.1f}"),
             _figure(verdict.agreement, "{:.1%}"),

@@ -51,8 +51,8 @@ docs/parity.md explains the figures and the gates, docs/known-faults.md the faul
     "runners",
     multiple=True,
     metavar="DEVICE",
-    help="Run the golden cases on what plays a phone's processor here too: arm64 (CPU, emulated) or gpu (software "
-    "Vulkan); several by commas or repeated. `samesight setup` installs them.",
+    help="Run the golden cases on what plays a phone's processor here too: arm64 (CPU, emulated), gpu (software "
+    "Vulkan) or snapdragon (NPU, simulated); several by commas or repeated. `samesight setup` installs them.",
 )
 @click.option(
     "--key",

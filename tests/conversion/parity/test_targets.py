@@ -21,12 +21,17 @@ from samesight.conversion.runners import RUNNERS, runner_of, runners_of, runners
 from samesight.conversion.setup.install import find, install
 from samesight.conversion.setup.table import SETUPS
 
-# Measured on the demo's models: 129 dB and 99.3 % on ARM; 49 and 56 dB in halves on the GPU, 37 and 28 dB in int8.
-LEAST = {"arm64": {"fp32": 115.0, "fp16": 60.0, "int8": 25.0}, "gpu": {"fp32": 45.0, "fp16": 45.0, "int8": 25.0}}
+# Measured on the demo's models: 129 dB and 99.3 % on ARM; in halves 47 and 56 dB on the GPU, 50 and 63 dB on the NPU.
+LEAST = {
+    "arm64": {"fp32": 115.0, "fp16": 60.0, "int8": 25.0},
+    "gpu": {"fp32": 45.0, "int8": 25.0},
+    "snapdragon": {"fp32": 45.0, "int8": 25.0},
+}
+NOTES = {"arm64": "", "gpu": "llvmpipe", "snapdragon": "ops offloaded to 1 partitions"}
 
 
 def test_a_target_is_nobodys_default():
-    assert {row.target for row in RUNNERS.values()} == {None, "arm64", "gpu"}
+    assert {row.target for row in RUNNERS.values()} == {None, *LEAST}
     for name in ("litert", "onnx", "executorch"):
         assert runner_of(name).target is None and all(row.target is None for row in runners_of(name))
     assert {row.name for row in runners_of_target("arm64")} == {"arm64-a76", "arm64-a710"}
@@ -128,13 +133,12 @@ def tool():
 @pytest.mark.demo
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits", "scenes"])
-@pytest.mark.parametrize("target", ["arm64", "gpu"])
+@pytest.mark.parametrize("target", LEAST)
 def test_the_demos_models_run_there(tool, demo, tmp_path, samesight, target, name):
     tool(target)
     shutil.copytree(demo / name, tmp_path / name)
-    precisions = ("fp32", "int8") if target == "gpu" else ("fp32", "fp16", "int8")
-    suffixes = ("tflite",) if target == "gpu" else ("tflite", "pte", "onnx")
-    names = [f"{name}.{precision}.{suffix}" for precision in precisions for suffix in suffixes]
+    suffixes = ("tflite", "pte", "onnx") if target == "arm64" else ("tflite",)
+    names = [f"{name}.{precision}.{suffix}" for precision in LEAST[target] for suffix in suffixes]
     names = [each for each in names if each in {a.name for a in open_bundle(demo / name).manifest.artifacts}]
     options = [word for each in names for word in ("--artifact", each)]
     done = samesight("verify", tmp_path / name, "--runner", target, *options, "--json")
@@ -143,9 +147,9 @@ def test_the_demos_models_run_there(tool, demo, tmp_path, samesight, target, nam
     assert len(verdicts) == len(names) * len(runners_of_target(target))
     for verdict in verdicts:
         precision = verdict["name"].split(".")[1]
-        assert verdict["passed"] and verdict["images"] == 32
+        assert verdict["passed"] and verdict["images"] == 32 and NOTES[target] in verdict["note"]
         assert verdict["snr_db"] > LEAST[target][precision], verdict
         if precision == "int8":
-            assert verdict["near"] >= 0.99 and (target == "gpu" or verdict["equal"] >= 0.97), verdict
+            assert verdict["near"] >= 0.99 and (target != "arm64" or verdict["equal"] >= 0.97), verdict
     kept = open_bundle(tmp_path / name).verdicts()
     assert [verdict.name for verdict in kept.targets] == [verdict["name"] for verdict in verdicts]

@@ -111,6 +111,8 @@ public struct TargetVerdict: Sendable {
     public let equal: Double?
     /// The same of those within two steps of it.
     public let near: Double?
+    /// The GPU's name, or how much of the network an NPU took.
+    public let note: String
 }
 
 /// All verdicts on the bundle whose manifest has this hash; for another manifest they mean nothing.
@@ -146,7 +148,8 @@ private func targetVerdict(_ fields: Fields) throws -> TargetVerdict {
         snrDb: figure(fields, "snr_db"),
         agreement: figure(fields, "agreement"),
         equal: figure(fields, "equal"),
-        near: figure(fields, "near"))
+        near: figure(fields, "near"),
+        note: fields.optional("note", "", text))
 }
 
 private func appVerdict(_ fields: Fields) throws -> AppVerdict {

@@ -114,6 +114,7 @@ data class AppVerdict(
  * @property runner what played [target]; [title] the same for people.
  * @property equal the share of an int8 artifact's output values that are the computer's own.
  * @property near the same of those within two steps of it.
+ * @property note the GPU's name, or how much of the network an NPU took.
  */
 data class TargetVerdict(
     val target: String,
@@ -128,6 +129,7 @@ data class TargetVerdict(
     val agreement: Double?,
     val equal: Double?,
     val near: Double?,
+    val note: String,
 )
 
 /**
@@ -167,6 +169,7 @@ private fun targetVerdict(fields: Fields) =
         agreement = fields.figure("agreement"),
         equal = fields.figure("equal"),
         near = fields.figure("near"),
+        note = fields.optional("note", "") { text() },
     )
 
 private fun appVerdict(fields: Fields) =
