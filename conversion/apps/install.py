@@ -13,11 +13,14 @@ from samesight.contract.files import beside, locked, unwritable, write_atomicall
 from samesight.contract.signature import PublicKey
 from samesight.conversion.formats import formats_for
 
-# By platform: a file that marks an app's folder, and the folder of its bundles, which the app lists when it starts.
-APPS = {"android": ("settings.gradle.kts", "app/src/main/assets/bundles")}
+# By platform: what marks an app's folder, and the folder of its bundles, which the app lists when it starts.
+APPS = {
+    "android": (("settings.gradle.kts", "app"), "app/src/main/assets/bundles"),
+    "ios": (("project.yml", "App"), "App/Resources/bundles"),
+}
 # In the app's folder, outside of its assets: the bundles that the last installations replaced.
 REPLACED = "bundles.replaced"
-# Beside the folder of bundles: the DER form of the key that signs packs; Bundles.kt reads it.
+# Beside the folder of bundles: the DER form of the key that signs packs; Bundles.kt and Bundles.swift read it.
 APP_KEY = "pack-key.der"
 
 
@@ -35,11 +38,11 @@ def find_platform(app: Path) -> str:
     Raises:
         UsageError: it is no app of ours.
     """
-    for platform, (marker, _) in APPS.items():
-        if (app / marker).is_file() and (app / "app").is_dir():
+    for platform, (markers, _) in APPS.items():
+        if all((app / marker).exists() for marker in markers):
             return platform
-    markers = " or ".join(marker for marker, _ in APPS.values())
-    raise UsageError(f"{app}: is no folder of an app (it has no {markers} beside a folder app); give android_app")
+    wanted = " or ".join(f"{file} beside a folder {folder}" for (file, folder), _ in APPS.values())
+    raise UsageError(f"{app}: is no folder of an app (it has no {wanted}); give android_app or ios_app")
 
 
 def install(bundle: Bundle, app: Path, force: bool = False, key: PublicKey | None = None) -> Installed:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from samesight.contract.device_results import Proof
 from samesight.contract.verdicts import AppVerdict
-from samesight.conversion.apps.android import THIS_COMPUTER
+from samesight.conversion.apps.host import THIS_COMPUTER
 from samesight.conversion.report.text import State, format_decibels, milliseconds, percent, state_of
 
 STATE_TITLES: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not used"}

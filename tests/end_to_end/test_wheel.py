@@ -1,6 +1,7 @@
 """The wheel: `samesight` and nothing else, and it converts outside of the checkout."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("contract", "datasets", "training", "conversion", "src")
-FILES = ("pyproject.toml", "README.md", "LICENSE")
+FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+APPS = ("android_app", "ios_app")
+# What builds leave in an app's folder; some of it is large, and none of it is for others.
+LEFT_OUT = re.compile(r"/(target|build|\.build|\.gradle|bundles)/")
 BUILD = "import sys, setuptools.build_meta as backend; print(backend.build_wheel(sys.argv[1]))"
 
 
@@ -26,6 +30,12 @@ def wheel(tmp_path_factory):
     for name in FOLDERS:
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(ROOT / name, sources / name, symlinks=True, ignore=ignored)
+    # As they are after tests ran, with what these left there.
+    for name in APPS:
+        ignored = shutil.ignore_patterns("target", ".build")
+        shutil.copytree(ROOT / name, sources / name, ignore=ignored)
+        (sources / name / "target").mkdir()
+        (sources / name / "target" / "left.txt").write_text("by a build")
     for name in FILES:
         shutil.copy(ROOT / name, sources)
     done = subprocess.run(
@@ -43,6 +53,15 @@ def test_it_has_samesight_and_nothing_else(wheel):
     for folder in FOLDERS[:-1]:
         modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")}
         assert modules == {name for name in inside if name.startswith(f"{folder}/") and name.endswith(".py")}
+
+
+def test_it_has_both_apps_without_what_builds_left(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    for name in APPS:
+        inside = {one.removeprefix("samesight/sample_apps/") for one in names if f"/sample_apps/{name}/" in one}
+        tracked = subprocess.run(["git", "ls-files", name], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert set(tracked.stdout.splitlines()) <= inside
+        assert not [one for one in inside if LEFT_OUT.search(one)]
 
 
 def test_installed_beside_the_locked_packages_it_converts(wheel, demo, tmp_path):
@@ -66,6 +85,13 @@ def test_installed_beside_the_locked_packages_it_converts(wheel, demo, tmp_path)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert outcome["passed"] and len(outcome["artifacts"]) == 3
+    for platform, marker in (("android", "settings.gradle.kts"), ("ios", "project.yml")):
+        command = [tmp_path / "env/bin/samesight", "app", platform, f"my_{platform}", "--id", "com.example.digits"]
+        done = subprocess.run(
+            [*command, "--bundle", demo / "digits"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / f"my_{platform}" / marker).is_file()
     where = subprocess.run(
         [python, "-c", "import samesight.conversion.workflow.worker as w; print(w.__file__)"],
         cwd=tmp_path,

@@ -8,6 +8,7 @@ import click
 EPILOG = """\b
 Examples:
   samesight install demo/digits android_app
+  samesight install demo/digits ios_app
   samesight install demo/digits android_app --key keys/samesight-key.pub.pem
   samesight install demo/digits android_app --undo
 

@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "pack": ("samesight.cli.pack", "Make one file of a bundle for a phone to open, or unpack it."),
     "keys": ("samesight.cli.keys", "Make keys to sign packs with."),
     "install": ("samesight.cli.install", "Copy a bundle into an app's sources, or take it out again."),
+    "app": ("samesight.cli.app", "Write a sample app as the beginning of your own."),
     "setup": ("samesight.cli.setup", "Install a tool that no Python package brings, in a folder of its own."),
     "doctor": ("samesight.cli.doctor", "Show what is ready on this machine, and how to get what is not."),
     "demo": ("samesight.cli.demo", "Train, convert and verify a classifier and a detector."),

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ docs/parity.md explains the figures and the gates, docs/known-faults.md the faul
     help="Compare your own server code: a function from an image path to answers, or to (answers, input tensor): "
     "uint8 for the pixels before normalisation, float for what goes into the network.",
 )
-@click.option("--apps", is_flag=True, help="Run the Android app's own Kotlin code on this computer too.")
+@click.option("--apps", is_flag=True, help="Run the apps' own Kotlin and Swift code on this computer too.")
 @click.option(
     "--device-results",
     "device_results",
@@ -112,8 +113,8 @@ def verify(
         raise SystemExit(0 if comparison.passed else 1)
 
     from samesight.cli.tables import app_table, progress_bar, target_table, verdict_table
-    from samesight.conversion.apps.android import run_android_app
     from samesight.conversion.apps.device_results import add_devices, read_device_parity
+    from samesight.conversion.apps.run import run_apps
     from samesight.conversion.cache_folder import default_root
     from samesight.conversion.parity.advice import advise
     from samesight.conversion.parity.targets import merge_targets, verify_on_targets, work_of
@@ -124,8 +125,7 @@ def verify(
     work = work_of(opened, targets, names) if targets else []
     parities = [read_device_parity(device_results, opened)] if device_results else []
     if apps:
-        with progress_bar("running the Android app's code", quiet=as_json) as progress:
-            parities.append(run_android_app(opened, progress))
+        parities += run_apps(opened, partial(progress_bar, quiet=as_json), partial(click.echo, err=True))
     verdicts = opened.verdicts() if parities or work else None
     if verdicts is None:
         with progress_bar("verifying", quiet=as_json) as progress:

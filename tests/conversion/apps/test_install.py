@@ -13,7 +13,7 @@ from samesight.cli.install import install as command
 from samesight.contract.bundle import open_bundle, replacing_bundle, seal
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.golden import write_cases
-from samesight.contract.signature import new_key
+from samesight.contract.signature import new_key, read_public_key
 from samesight.contract.verdicts import Verdict, Verdicts
 from samesight.conversion.apps.install import find_platform, install, undo
 from support.bundles import SPEC, artifact, case
@@ -249,3 +249,29 @@ def test_a_key_comes_with_the_bundle_and_stays(make, app, tmp_path):
         command, [str(bundle.folder), str(app), "--key", str(tmp_path / "keys/samesight-key.pem")]
     )
     assert isinstance(private.exception, SamesightError) and "is no public key" in str(private.exception)
+
+
+@pytest.fixture
+def ios_app(tmp_path):
+    folder = tmp_path / "ios_app"
+    (folder / "App").mkdir(parents=True)
+    (folder / "project.yml").write_text("")
+    return folder
+
+
+def test_exactly_ioss_artifacts_arrive_and_go_again(make, ios_app, tmp_path):
+    key = read_public_key(new_key(tmp_path / "keys")[1])
+    done = install(make(), ios_app, key=key)
+    assert done.folder == ios_app / "App/Resources/bundles/tiny"
+    # LiteRT's is Android's alone.
+    assert done.artifacts == ("tiny.fp32.pte",) and open_bundle(done.folder).verdicts().passed
+    assert (ios_app / "App/Resources/pack-key.der").read_bytes() == bytes.fromhex(key.text)
+    undo("tiny", ios_app)
+    assert not done.folder.exists()
+
+
+def test_the_ios_app_too_takes_force_without_a_passing_verdict(make, ios_app):
+    with pytest.raises(SamesightError, match="failed: tiny"):
+        install(make(passed=False), ios_app)
+    assert not (ios_app / "App/Resources").exists()
+    assert install(make(passed=False), ios_app, force=True).artifacts == ("tiny.fp32.pte",)

@@ -197,3 +197,13 @@ public func parseSpec(_ text: [UInt8], _ source: String) throws -> ModelSpec {
 ///
 /// - Throws: ``SamesightError`` as ``parseSpec(_:_:)``, or the file cannot be read.
 public func readSpec(_ file: String) throws -> ModelSpec { try readDocument("ModelSpec", file, modelSpec) }
+
+extension ModelSpec {
+    /// The same model with another least score of what it finds; of a task without one nothing changes.
+    public func asking(scoreThreshold: Double) throws -> ModelSpec {
+        guard var rule = detection else { return self }
+        rule.scoreThreshold = scoreThreshold
+        return try ModelSpec(
+            name: name, task: task, input: input, outputs: outputs, detection: rule, labels: labels, topK: topK)
+    }
+}
