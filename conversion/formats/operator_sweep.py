@@ -177,7 +177,12 @@ def _cell(cell: float | str, wrong: bool, reasons: dict[str, int]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, SamesightError) else f"{type(error).__name__}: {first_line(error)}"
+    # A person is told what to do; here nothing of it helps.
+    return (
+        str(error).removesuffix("; convert again")
+        if isinstance(error, SamesightError)
+        else f"{type(error).__name__}: {first_line(error)}"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
