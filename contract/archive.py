@@ -65,7 +65,7 @@ def manifest_hashes(bundle: Bundle) -> set[str]:
 
 
 def require_verdicts(bundle: Bundle, chosen: tuple[Artifact, ...]) -> None:
-    """Refuse artifacts that failed, here or in an app, and a bundle without verdicts.
+    """Refuse artifacts that failed, here, in an app or on a target, and a bundle without verdicts.
 
     Raises:
         SamesightError: names them and says why.
@@ -75,7 +75,7 @@ def require_verdicts(bundle: Bundle, chosen: tuple[Artifact, ...]) -> None:
         raise SamesightError(
             f"{bundle.folder}: has no verdicts; run `samesight verify {bundle.folder}`, or give --force"
         )
-    failed = failures(verdicts.artifacts, verdicts.apps)
+    failed = failures(verdicts.artifacts, verdicts.apps, verdicts.targets)
     refused = [f"{artifact.name} ({failed[artifact.name]})" for artifact in chosen if artifact.name in failed]
     if refused:
         raise SamesightError(
@@ -96,12 +96,14 @@ def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
         names = {artifact.name for artifact in chosen}
         artifact_verdicts = tuple(verdict for verdict in verdicts.artifacts if verdict.name in names)
         app_verdicts = tuple(verdict for verdict in verdicts.apps if verdict.name in names)
+        target_verdicts = tuple(verdict for verdict in verdicts.targets if verdict.name in names)
         fitting = verdicts.model_copy(
             update={
                 "manifest_sha256": sha256(files[MANIFEST]),
                 "artifacts": artifact_verdicts,
                 "apps": app_verdicts,
-                "passed": not failures(artifact_verdicts, app_verdicts),
+                "targets": target_verdicts,
+                "passed": not failures(artifact_verdicts, app_verdicts, target_verdicts),
             }
         )
         files[VERDICTS] = fitting.to_json().encode()

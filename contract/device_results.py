@@ -44,6 +44,7 @@ class UnitRun(Strict):
 
     `refusal` says why the app does not use this unit; then there are no figures. `slower`: than the CPU. `snr_db`: per
     role, over all RGB images, against the server model; None for an exact copy. `delegates`: of an ExecuTorch program.
+    `notes`: how the unit was asked for where that is not the usual way, such as a GPU in float32, and why.
     """
 
     artifact: str
@@ -51,6 +52,7 @@ class UnitRun(Strict):
     proof: Proof | None
     refusal: str | None
     delegates: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     times: Times | None
     slower: bool
     snr_db: dict[Role, float | None]

@@ -13,6 +13,8 @@ from samesight.contract.text import is_unprintable
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Unit = Literal["cpu", "gpu", "npu"]
 Platform = Literal["android", "ios"]
+# A chip as Android's Build.SOC_MODEL names it, such as SM8650 or Tensor G3.
+Soc = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}$")]
 
 
 def check_relative(path: str) -> str:
@@ -71,7 +73,11 @@ class TensorInfo(Strict):
 
 
 class Artifact(Strict):
-    """One file (or, for Core ML, one folder) of one format at one precision for one unit; `platforms` load it."""
+    """One file (or, for Core ML, one folder) of one format at one precision for one unit; `platforms` load it.
+
+    `unit` is what it was made for: "npu" of what was compiled ahead of time, "gpu" of a program for Vulkan, "cpu" of
+    all that runs anywhere. `soc` are the chips that can run it; None or empty where that is not known to be limited.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
     file: BundlePath
@@ -82,7 +88,7 @@ class Artifact(Strict):
     runtime: str
     runtime_version: str
     os_minimum: dict[str, str] = Field(default_factory=dict)
-    soc: str | None = None
+    soc: tuple[Soc, ...] | None = None
     input_layout: TensorLayout
     input: TensorInfo
     outputs: tuple[TensorInfo, ...]

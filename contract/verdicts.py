@@ -120,16 +120,43 @@ class AppVerdict(Strict):
     delegates: tuple[str, ...] = ()
 
 
-def failures(artifacts: Iterable[Verdict], apps: Iterable[AppVerdict] = ()) -> dict[str, str]:
-    """Name to reason of the artifacts that failed here or in an app; the bundle has passed if there are none."""
+class TargetVerdict(Strict):
+    """One artifact on what plays a phone's CPU, GPU or NPU on this computer, on the golden cases.
+
+    `target` is what was asked for, `runner` what played it, `title` the same for people. `note` is what the runner says
+    of it: the GPU's name, or how much of the network an NPU took. `equal` is the share of an int8 artifact's output
+    values that are this computer's own, `near` of those within two steps of it.
+    """
+
+    target: str
+    runner: str
+    title: str
+    name: str
+    unit: Unit
+    passed: bool
+    reason: str
+    images: Int32 = 0
+    snr_db: float | None = None
+    agreement: float | None = None
+    equal: float | None = None
+    near: float | None = None
+    note: str = ""
+
+
+def failures(
+    artifacts: Iterable[Verdict], apps: Iterable[AppVerdict] = (), targets: Iterable[TargetVerdict] = ()
+) -> dict[str, str]:
+    """Name to reason of the artifacts that failed here, in an app or on a target; the bundle has passed without any."""
     failed = {verdict.name: verdict.reason for verdict in artifacts if verdict.passed is False}
-    return failed | {verdict.name: f"in an app, {verdict.reason}" for verdict in apps if verdict.passed is False}
+    failed |= {verdict.name: f"in an app, {verdict.reason}" for verdict in apps if verdict.passed is False}
+    return failed | {verdict.name: f"on {verdict.title}, {verdict.reason}" for verdict in targets if not verdict.passed}
 
 
 class Verdicts(Document):
     """All verdicts on the bundle whose manifest has this hash; for another manifest they mean nothing.
 
-    `apps` has the verdicts on apps' own code, on this computer or on phones.
+    `apps` has the verdicts on apps' own code, on this computer or on phones; `targets` those on what plays a phone's
+    processors here.
     """
 
     schema_version: Literal[2] = 2
@@ -137,3 +164,4 @@ class Verdicts(Document):
     passed: bool
     artifacts: tuple[Verdict, ...]
     apps: tuple[AppVerdict, ...] = ()
+    targets: tuple[TargetVerdict, ...] = ()

@@ -17,10 +17,15 @@ def child_environment() -> dict[str, str]:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         environment[name] = "1"
     environment["PYTHONHASHSEED"] = "0"
-    root = str(Path(samesight.__file__).parent.parent)
+    root = package_root()
     if root not in (*site.getsitepackages(), site.getusersitepackages()):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     return environment
+
+
+def package_root() -> str:
+    """The folder that has to be on the path of a Python that imports us."""
+    return str(Path(samesight.__file__).parent.parent)
 
 
 def death_reason(code: int, stderr_tail: bytes) -> str:

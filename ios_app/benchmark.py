@@ -37,7 +37,7 @@ def swift_times(swift: Toolchain, build: Path, rounds: int) -> dict[str, float]:
 def pillow_times(rounds: int) -> list[float]:
     """Milliseconds of the jobs in Pillow."""
     sizes = [str(number) for job in JOBS for number in job]
-    command = [sys.executable, str(PILLOW), str(WIDTH), str(HEIGHT), str(rounds), *sizes]
+    command = [sys.executable, str(PILLOW), str(WIDTH), str(HEIGHT), str(rounds), str(rounds // 2 + 1), *sizes]
     times: list[float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return times
 

@@ -1,10 +1,19 @@
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
 plugins {
     alias(libs.plugins.kotlin.jvm)
 }
 
+java {
+    sourceCompatibility = JavaVersion.VERSION_17
+    targetCompatibility = JavaVersion.VERSION_17
+}
+
 kotlin {
-    jvmToolchain(17)
     compilerOptions {
+        jvmTarget = JvmTarget.JVM_17
+        // Whatever JDK runs Gradle: its own newer classes are not on a phone.
+        freeCompilerArgs.add("-Xjdk-release=17")
         allWarningsAsErrors = true
     }
 }

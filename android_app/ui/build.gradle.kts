@@ -1,3 +1,5 @@
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
 plugins {
     alias(libs.plugins.android.library)
     alias(libs.plugins.kotlin.compose)
@@ -9,6 +11,10 @@ android {
     defaultConfig {
         minSdk = libs.versions.sdk.min.get().toInt()
     }
+    compileOptions {
+        sourceCompatibility = JavaVersion.VERSION_17
+        targetCompatibility = JavaVersion.VERSION_17
+    }
     buildFeatures {
         compose = true
     }
@@ -19,8 +25,8 @@ android {
 }
 
 kotlin {
-    jvmToolchain(17)
     compilerOptions {
+        jvmTarget = JvmTarget.JVM_17
         // Maven compiles with another Compose: what a newer one only deprecates must not stop a first build.
         allWarningsAsErrors = providers.gradleProperty("strict").isPresent
     }

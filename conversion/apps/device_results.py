@@ -89,7 +89,7 @@ def _judge_run(bundle: Bundle, parity: DeviceParity, run: UnitRun, cases: list[G
         update={
             "proof": run.proof,
             "passed": not missed,
-            "reason": "; ".join(missed) or f"{len(case_runs)} images of {len(cases)} golden cases",
+            "reason": "; ".join(missed or [f"{len(case_runs)} images of {len(cases)} golden cases", *run.notes]),
             "images": len(case_runs),
             "snr_db": lowest[0] if lowest else None,
             "agreement": agreement.share,

@@ -9,11 +9,17 @@ if TYPE_CHECKING:
 
 
 def core_ml() -> dict[Any, Callable[..., Any]]:
-    """What coremltools 9.0 does not know."""
+    """What coremltools 9.0 does not know, and what Core ML computes otherwise."""
     import torch
 
     aten = torch.ops.aten
-    return {aten.rms_norm.default: rms_norm, aten.celu.default: celu}
+    return {
+        aten.rms_norm.default: rms_norm,
+        aten.celu.default: celu,
+        aten.log_sigmoid.default: log_sigmoid,
+        aten.reciprocal.default: reciprocal,
+        aten.max_pool2d.default: dilated_max_pool,
+    }
 
 
 def core_ai() -> dict[Any, Callable[..., Any]]:
@@ -21,7 +27,13 @@ def core_ai() -> dict[Any, Callable[..., Any]]:
     import torch
 
     aten = torch.ops.aten
-    return {aten.elu.default: elu, aten.selu.default: selu, aten.celu.default: celu}
+    return {
+        aten.elu.default: elu,
+        aten.selu.default: selu,
+        aten.celu.default: celu,
+        aten.var.correction: variance,
+        aten.std.correction: deviation,
+    }
 
 
 def decompose(program: "ExportedProgram", table: dict[Any, Callable[..., Any]]) -> "ExportedProgram":
@@ -60,3 +72,67 @@ def selu(x: "Tensor") -> "Tensor":
 def celu(x: "Tensor", alpha: float = 1.0) -> "Tensor":
     """As torch.nn.functional.celu."""
     return elu(x, alpha, 1.0, 1.0 / alpha)
+
+
+def log_sigmoid(x: "Tensor") -> "Tensor":
+    """As torch.nn.functional.logsigmoid."""
+    import torch
+
+    return -torch.nn.functional.softplus(-x)
+
+
+def reciprocal(x: "Tensor") -> "Tensor":
+    """One divided by x: Core ML's `inverse` adds 0.0001 to x first (coremltools' documents of the operator)."""
+    import torch
+
+    return torch.div(torch.ones_like(x), x)
+
+
+def variance(
+    x: "Tensor", dim: Sequence[int] | None = None, *, correction: float | None = None, keepdim: bool = False
+) -> "Tensor":
+    """As torch.var."""
+    axes = list(range(x.ndim)) if dim is None else list(dim)
+    count = 1
+    for axis in axes:
+        count *= x.shape[axis]
+    centred = x - x.mean(axes, keepdim=True)
+    total = (centred * centred).sum(axes, keepdim=keepdim)
+    return total * (1.0 / max(1e-30, count - (1.0 if correction is None else correction)))
+
+
+def deviation(
+    x: "Tensor", dim: Sequence[int] | None = None, *, correction: float | None = None, keepdim: bool = False
+) -> "Tensor":
+    """As torch.std."""
+    return variance(x, dim, correction=correction, keepdim=keepdim).sqrt()
+
+
+def dilated_max_pool(
+    x: "Tensor",
+    kernel_size: Sequence[int],
+    stride: Sequence[int] = (),
+    padding: Sequence[int] = (0, 0),
+    dilation: Sequence[int] = (1, 1),
+    ceil_mode: bool = False,
+) -> Any:
+    """As torch.nn.functional.max_pool2d: the largest of the map's shifted copies. A pool without dilation stays."""
+    import torch
+
+    kernel, steps, apart, border = (
+        list(pair) * (3 - len(pair)) for pair in (kernel_size, stride or kernel_size, dilation, padding)
+    )
+    if apart == [1, 1] or ceil_mode:
+        return NotImplemented
+    if any(border):
+        x = torch.nn.functional.pad(x, (border[1], border[1], border[0], border[0]), value=-3.4e38)
+    spans = [x.shape[2 + axis] - apart[axis] * (kernel[axis] - 1) for axis in (0, 1)]
+    copies = [
+        x[:, :, row : row + spans[0] : steps[0], column : column + spans[1] : steps[1]]
+        for row in range(0, apart[0] * kernel[0], apart[0])
+        for column in range(0, apart[1] * kernel[1], apart[1])
+    ]
+    largest = copies[0]
+    for each in copies[1:]:
+        largest = torch.maximum(largest, each)
+    return largest

@@ -46,17 +46,25 @@ _float_models: "WeakKeyDictionary[Prepared, bytes]" = WeakKeyDictionary()
 def convert(job: Lowering) -> Lowered:
     """Write `job.output` (see the table above)."""
     if job.integer:
-        model = lower(job.integer.unfolded, job.prepared, job.spec.roles, quantized=True)
+        from samesight.conversion.formats.strided_pointwise import widen_strided_pointwise
+
+        network = widen_strided_pointwise(job.integer.unfolded, job.prepared.example)
+        model = lower(network, job.prepared, job.spec.roles, quantized=True)
     elif job.precision == "fp32":
         model = float_model(job.prepared)
     else:
-        model = recast(float_model(job.prepared), job.precision)
+        model = recast(float_model(job.prepared, job.precision), job.precision)
     job.output.write_bytes(model + archive(job.spec))
     return describe(job, model)
 
 
-def float_model(prepared: "Prepared") -> bytes:
-    """The fp32 model; made once for the three precisions that start from it."""
+def float_model(prepared: "Prepared", precision: str = "fp32") -> bytes:
+    """The fp32 model; made once for the three precisions that start from it, but for weights that become int8 alone."""
+    from samesight.conversion.formats.strided_pointwise import has_strided_pointwise, widen_strided_pointwise
+
+    if precision == "dynamic-int8" and has_strided_pointwise(prepared.module):
+        network = widen_strided_pointwise(prepared.module, prepared.example)
+        return lower(network, prepared, prepared.spec.roles, quantized=False)
     if prepared not in _float_models:
         _float_models[prepared] = lower(prepared.module, prepared, prepared.spec.roles, quantized=False)
     return _float_models[prepared]

@@ -57,6 +57,12 @@ ROUTED_AROUND: dict[str, RoutedAround] = {
         "its float weights are quantized when the file is loaded, with one scale for all channels (18 dB)",
         "the bias is added by an operator of its own, which keeps the weights",
     ),
+    "coremltools-reciprocal": RoutedAround(
+        "coremltools 9.0",
+        "`reciprocal`",
+        "Core ML's `inverse` adds 0.0001 to its input first (53 dB in fp32, worse near zero)",
+        "one divided by it",
+    ),
     "coremltools-int-canonicalization": RoutedAround(
         "coremltools 9.0",
         "int8 weights and activations",

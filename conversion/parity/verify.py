@@ -14,6 +14,7 @@ from samesight.conversion.known_faults.check import warnings_of
 from samesight.conversion.parity.judge import Judgement, beside_others, judge
 from samesight.conversion.parity.results import Results, run_artifacts, save_results
 from samesight.conversion.parity.run import Progress
+from samesight.conversion.parity.targets import merge_targets
 from samesight.conversion.runners import runner_of
 from samesight.conversion.workflow.cache import Cache
 
@@ -48,7 +49,8 @@ def verify_bundle(
 ) -> Verdicts:
     """Run and judge the artifacts of a bundle (all, or those of `names`), and write `parity.json` when all were judged.
 
-    Verdicts on apps that are there already are kept. The results of all artifacts are stored in `cache`, for `report`.
+    Verdicts on apps and on targets that are there already are kept. The results of all artifacts are stored in `cache`,
+    for `report`.
 
     Raises:
         SamesightError: the bundle's golden cases or test data contradict it.
@@ -59,7 +61,8 @@ def verify_bundle(
         if cache:
             save_results(bundle, results, cache)
         earlier = bundle.verdicts()
-        verdicts = merge_apps(verdicts, earlier.apps) if earlier else verdicts
+        if earlier:
+            verdicts = merge_targets(merge_apps(verdicts, earlier.apps), earlier.targets)
         bundle.write_verdicts(verdicts)
     return verdicts
 
@@ -70,7 +73,9 @@ def merge_apps(verdicts: Verdicts, new: Iterable[AppVerdict]) -> Verdicts:
     devices = {(verdict.app, verdict.device, verdict.system) for verdict in new}
     unaffected = tuple(old for old in verdicts.apps if (old.app, old.device, old.system) not in devices)
     apps = (*unaffected, *new)
-    return verdicts.model_copy(update={"apps": apps, "passed": not failures(verdicts.artifacts, apps)})
+    return verdicts.model_copy(
+        update={"apps": apps, "passed": not failures(verdicts.artifacts, apps, verdicts.targets)}
+    )
 
 
 def _verdict(

@@ -10,7 +10,7 @@ from samesight.conversion.report.text import State, format_decibels, millisecond
 
 STATE_TITLES: dict[State, str] = {"pass": "Passed", "fail": "Failed", "not-run": "Not used"}
 PROOF_TITLES: dict[Proof, str] = {
-    "certain": "no other unit can run it so",
+    "certain": "certain",
     "timing": "faster than the CPU can be",
     "requested": "requested, not proven",
 }

@@ -14,6 +14,7 @@ from samesight.conversion.report.gallery import Shot, golden_shots
 from samesight.conversion.report.panels import Shown
 from samesight.conversion.report.summary import Banner, make_banner, make_tiles
 from samesight.conversion.report.table import Row, make_rows
+from samesight.conversion.report.targets import TargetRow, make_target_rows
 from samesight.conversion.report.tasks import DRAWINGS
 from samesight.conversion.report.tasks.interface import TaskDrawing
 from samesight.conversion.report.test_split import SplitFigures, split_figures
@@ -51,6 +52,7 @@ class Page:
     tiles: list[Fact]
     rows: list[Row]
     apps: list[AppRow]
+    targets: list[TargetRow]
     phones: list[str]
     metric: str | None
     latencies: Latencies | None
@@ -77,6 +79,7 @@ def make_page(
     """Compute everything that the page shows."""
     spec, split, drawing = bundle.spec, results.split, DRAWINGS[bundle.spec.task]
     rows, apps = make_rows(bundle, verdicts, latencies), make_app_rows(verdicts.apps)
+    targets = make_target_rows(verdicts.targets)
     metric = next((verdict.metric for verdict in verdicts.artifacts if verdict.metric), None)
     shown = [_shown(number, verdict, results) for number, verdict in enumerate(verdicts.artifacts)]
     focus = _focus(verdicts.artifacts, shown)
@@ -84,10 +87,11 @@ def make_page(
         spec=spec,
         input=input_text(spec.input),
         machine=machine,
-        banner=make_banner(rows, apps),
+        banner=make_banner(rows, apps, targets),
         tiles=make_tiles(verdicts, latencies),
         rows=rows,
         apps=apps,
+        targets=targets,
         phones=phones(verdicts.apps),
         metric=metric_title(metric.name) if metric else None,
         latencies=latencies,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from samesight.contract.verdicts import Verdicts
 from samesight.conversion.report.apps import AppRow
 from samesight.conversion.report.table import Row
+from samesight.conversion.report.targets import TargetRow
 from samesight.conversion.report.text import Fact, State, metric_title, milliseconds, percent, plural, size
 from samesight.conversion.runners.bench import Latencies
 
@@ -21,14 +22,19 @@ class Banner:
     doubtful: tuple[Row, ...]
     absent: tuple[Row, ...]
     apps: tuple[AppRow, ...]
+    targets: tuple[TargetRow, ...] = ()
 
 
-def make_banner(rows: Sequence[Row], apps: Sequence[AppRow] = ()) -> Banner:
-    """The headline; a bundle of which nothing ran is not called passed. `apps` of the result are those that failed."""
+def make_banner(rows: Sequence[Row], apps: Sequence[AppRow] = (), targets: Sequence[TargetRow] = ()) -> Banner:
+    """The headline; a bundle of which nothing ran is not called passed.
+
+    `apps` and `targets` of the result are those that failed.
+    """
     ran = [row for row in rows if row.state != "not-run"]
     failed = tuple(row for row in rows if row.state == "fail")
     failed_apps = tuple(row for row in apps if row.state == "fail")
-    state: State = "fail" if failed or failed_apps else "pass" if ran else "not-run"
+    failed_targets = tuple(row for row in targets if row.state == "fail")
+    state: State = "fail" if failed or failed_apps or failed_targets else "pass" if ran else "not-run"
     if not ran:
         sentence = "No artifact of this bundle can be run here, so nothing is known about any of them."
     elif failed:
@@ -43,6 +49,9 @@ def make_banner(rows: Sequence[Row], apps: Sequence[AppRow] = ()) -> Banner:
         sentence += f" For {len(doubtful)} of {len(ran)}, too few test images stand for the metric to prove its gate."
     if failed_apps:
         sentence += f" In an app's own code, {plural(len(failed_apps), 'run')} of {len(apps)} failed."
+    if failed_targets:
+        runs = plural(len(failed_targets), "run")
+        sentence += f" On a phone's processors, emulated, {runs} of {len(targets)} failed."
     return Banner(
         state=state,
         word={"pass": "Passed", "fail": "Failed", "not-run": "Not verified"}[state],
@@ -51,6 +60,7 @@ def make_banner(rows: Sequence[Row], apps: Sequence[AppRow] = ()) -> Banner:
         doubtful=doubtful,
         absent=tuple(row for row in rows if row.state == "not-run"),
         apps=failed_apps,
+        targets=failed_targets,
     )
 
 

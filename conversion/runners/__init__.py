@@ -1,8 +1,13 @@
 """The runtimes that run artifacts on this machine: one table. If several rows run a format, the first is the default.
 
+Rows with a `target` play another device: the CPU, GPU or NPU of a phone, emulated or simulated.
+
 Each row names a module that is imported only when it is needed; `interface.py` has its protocol.
 """
 
+import difflib
+
+from samesight.contract.errors import UsageError
 from samesight.conversion.runners.interface import Runner
 
 HERE = "samesight.conversion.runners"
@@ -29,13 +34,70 @@ RUNNERS: dict[str, Runner] = {
         Runner(
             "coreai", "Core AI", ("coreai",), f"{HERE}.coreai", "cpu", ("coreai-core",), timed=False, extra="coreai"
         ),
+        *(
+            Runner(
+                f"arm64-{short}",
+                f"ARM {processor}, emulated",
+                ("litert", "onnx", "executorch"),
+                f"{HERE}.arm64",
+                "cpu",
+                (),
+                timed=False,
+                environment=f"arm64-{short}",
+                target="arm64",
+            )
+            for short, processor in (("a76", "Cortex-A76"), ("a710", "Cortex-A710"))
+        ),
+        *(
+            Runner(
+                name,
+                f"LiteRT's GPU kernels in {precision}, on software Vulkan",
+                ("litert",),
+                f"{HERE}.gpu:{function}",
+                "gpu",
+                ("ai-edge-litert",),
+                timed=False,
+                environment="gpu",
+                target="gpu",
+            )
+            for name, precision, function in (("gpu", "fp16", "load"), ("gpu-fp32", "fp32", "load_whole"))
+        ),
+        *(
+            Runner(
+                f"snapdragon-{soc.lower()}",
+                f"the NPU of Snapdragon {soc}, simulated",
+                ("litert",),
+                f"{HERE}.snapdragon:load_{soc.lower()}",
+                "npu",
+                ("ai-edge-litert", "onnxruntime", "onnx"),
+                timed=False,
+                environment="snapdragon",
+                target="snapdragon",
+            )
+            for soc in ("SM8650", "SM8750")
+        ),
     )
 }
+TARGETS = tuple(dict.fromkeys(row.target for row in RUNNERS.values() if row.target))
+"""What `--runner` takes."""
 
 
 def runners_of(format_name: str) -> list[Runner]:
-    """The rows that run a format, in the table's order."""
-    return [row for row in RUNNERS.values() if format_name in row.formats]
+    """The rows that run a format as this computer, in the table's order."""
+    return [row for row in RUNNERS.values() if format_name in row.formats and not row.target]
+
+
+def runners_of_target(target: str) -> list[Runner]:
+    """The rows that play a device.
+
+    Raises:
+        UsageError: no such target; the message has the nearest names.
+    """
+    if target not in TARGETS:
+        near = difflib.get_close_matches(target, TARGETS, 1)
+        hint = f"; did you mean {near[0]}?" if near else f"; choose among {', '.join(TARGETS)}"
+        raise UsageError(f"--runner: no device {target!r}{hint}")
+    return [row for row in RUNNERS.values() if row.target == target]
 
 
 def runner_of(format_name: str) -> Runner:

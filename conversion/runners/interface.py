@@ -54,10 +54,10 @@ class LoadedModel(Protocol):
         ...
 
 
-class RunnerModule(Protocol):
-    """The protocol of a runner's module."""
+class Load(Protocol):
+    """The function of a runner's module."""
 
-    def load(self, path: Path, tensors: Tensors) -> LoadedModel:
+    def __call__(self, path: Path, tensors: Tensors) -> LoadedModel:
         """Load a file of one of the runner's formats.
 
         Raises:
@@ -74,12 +74,14 @@ class Runner:
         name: in options and files.
         title: its name for people, as in verdicts: "LiteRT".
         formats: names of the formats that it runs.
-        module: imported when it is needed; has `load`.
+        module: imported when it is needed; has `load`, or the function after a colon.
         unit: the unit that computes on this machine.
         packages: distributions that `load` needs.
         timed: whether its times mean anything; an emulator's or interpreter's do not.
         extra: the distribution's extra that installs the packages.
         environment: the row of `ENVIRONMENTS` whose interpreter it runs in.
+        target: for a runner that plays another device than this computer: what `--runner` calls it. Such a row is
+            nobody's default.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Runner:
     timed: bool = True
     extra: str | None = None
     environment: str = MAIN
+    target: str | None = None
 
     @property
     def words(self) -> str:
@@ -117,5 +120,7 @@ class Runner:
         return None
 
     def load(self, path: Path, tensors: Tensors) -> LoadedModel:
-        """Import the module and load a file (see `RunnerModule`)."""
-        return cast("RunnerModule", importlib.import_module(self.module)).load(path, tensors)
+        """Import the module and load a file (see `Load`)."""
+        module, _, function = self.module.partition(":")
+        load = cast("Load", getattr(importlib.import_module(module), function or "load"))
+        return load(path, tensors)

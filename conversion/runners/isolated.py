@@ -8,6 +8,7 @@ others are loaded again in a new one when they are called next.
 import contextlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import weakref
 from collections.abc import Mapping
@@ -18,24 +19,28 @@ from typing import Any, BinaryIO, cast, get_args
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import Role
-from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason
-from samesight.conversion.environments import ENVIRONMENTS
+from samesight.contract.text import printable
+from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason, package_root
+from samesight.conversion.environments import ENVIRONMENTS, MAIN, PYTHON
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8, read_qparams, to_steps
 from samesight.conversion.quiet import debugging
 from samesight.conversion.runners.frames import Array, read_frame, write_frame
 from samesight.conversion.runners.interface import Runner, Tensors
 
+NOTE_LENGTH = 200
 SERVE = "samesight.conversion.runners.serve"
+SANDBOX = "samesight.conversion.runners.sandbox"
 
 
 @dataclass
 class RuntimeProcess:
     """One child process that answers requests, started when the first comes and again after it died.
 
-    `starts` counts the processes; a model that was loaded in an earlier one is gone.
+    `environment` is its row of `ENVIRONMENTS`. `starts` counts the processes; a model that was loaded in an earlier one
+    is gone.
     """
 
-    interpreter: str
+    environment: str
     lock: Lock = field(default_factory=Lock)
     starts: int = 0
     models: int = 0
@@ -69,8 +74,14 @@ class RuntimeProcess:
         scratch = Path(tempfile.mkdtemp(prefix="samesight-"))
         errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         environment = {**child_environment(), "TMPDIR": str(scratch)}
+        row = ENVIRONMENTS[self.environment]
+        command = [row.interpreter(), "-P", "-m", SERVE, str(scratch), *(["executing"] if row.executes else [])]
+        if self.environment != MAIN:
+            # Its Python may be another system's, which can neither find our packages nor give up rights here.
+            environment |= {PYTHON: sys.executable, "PYTHONPATH": package_root()}
+            command = [sys.executable, "-P", "-m", SANDBOX, str(scratch), *command]
         self.process = subprocess.Popen(
-            [self.interpreter, "-P", "-m", SERVE, str(scratch)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if debugging() else errors,
@@ -104,7 +115,10 @@ def _end(process: "subprocess.Popen[bytes]", errors: BinaryIO, scratch: Path) ->
 
 @dataclass
 class IsolatedModel:
-    """An artifact that is loaded in a child process (see `interface.LoadedModel`)."""
+    """An artifact that is loaded in a child process (see `interface.LoadedModel`).
+
+    `note` is what its runner says of the place where it runs: the GPU's name, or what an NPU took.
+    """
 
     child: RuntimeProcess
     runner: str
@@ -113,6 +127,7 @@ class IsolatedModel:
     number: int
     qparams: Mapping[Role, QuantParams] = field(default_factory=dict)
     loaded_in: int = 0
+    note: str = ""
 
     def load(self) -> None:
         """Load the file in the process that runs now.
@@ -160,6 +175,7 @@ class IsolatedModel:
         }
         message, _ = self.child.ask(request)
         self.qparams = read_qparams(str(message["qparams"]))
+        self.note = printable(str(message.get("note", "")))[:NOTE_LENGTH]
         self.loaded_in = self.child.starts
 
 
@@ -178,7 +194,7 @@ class Runtimes:
         """
         key = runner.environment, runner.timed
         if key not in self._children:
-            self._children[key] = RuntimeProcess(ENVIRONMENTS[runner.environment].interpreter())
+            self._children[key] = RuntimeProcess(runner.environment)
         child = self._children[key]
         child.models += 1
         model = IsolatedModel(child, runner.name, path, tensors, child.models)

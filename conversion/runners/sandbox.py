@@ -35,8 +35,10 @@ FORBIDDEN_CALLS = {
 SECCOMP_ALLOW, SECCOMP_ERRNO_EACCES = 0x7FFF0000, 0x00050000 | 13
 
 
-def give_up_rights(scratch: Path) -> bool:
+def give_up_rights(scratch: Path, executing: bool = False) -> bool:
     """Restrict this process and all that it starts; only `scratch` and /dev/null can be written from now on.
+
+    `executing` leaves the right to execute programs.
 
     Returns:
         whether the system could take the rights away; False on systems other than Linux, and on kernels before 5.13.
@@ -46,18 +48,18 @@ def give_up_rights(scratch: Path) -> bool:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return False
-    files = _restrict_files(libc, scratch)
+    files = _restrict_files(libc, scratch, executing)
     return _forbid_calls(libc) and files
 
 
-def _restrict_files(libc: ctypes.CDLL, scratch: Path) -> bool:
+def _restrict_files(libc: ctypes.CDLL, scratch: Path, executing: bool) -> bool:
     version = libc.syscall(LANDLOCK_CREATE_RULESET, None, 0, 1)
     if version < 1:
         return False
     writing = WRITE_FILE | REMOVE_AND_MAKE | sum(right for right, since in SINCE.items() if version >= since)
     attributes = struct.pack(
         "<QQQ",
-        EXECUTE | writing,
+        writing | (0 if executing else EXECUTE),
         BIND_AND_CONNECT_TCP if version >= NETWORK_SINCE else 0,
         SCOPE_UNIX_SOCKETS_AND_SIGNALS if version >= SCOPE_SINCE else 0,
     )
@@ -101,3 +103,9 @@ def _forbid_calls(libc: ctypes.CDLL) -> bool:
     program = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *instruction) for instruction in instructions))
     header = ctypes.create_string_buffer(struct.pack("@HP", len(instructions), ctypes.addressof(program)))
     return bool(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(header), 0, 0) == 0)
+
+
+if __name__ == "__main__":
+    # SCRATCH COMMAND...: a runtime's process that cannot restrict itself, because it is emulated.
+    give_up_rights(Path(sys.argv[1]), executing=True)
+    os.execv(sys.argv[2], sys.argv[2:])

@@ -1,4 +1,4 @@
-"""A child process that runs artifacts: `python -m samesight.conversion.runners.serve SCRATCH`.
+"""A child process that runs artifacts: `python -m samesight.conversion.runners.serve SCRATCH [executing]`.
 
 It reads requests from standard input and writes replies to standard output (`frames.py`): load a file, run it, time
 it. Before the first file is opened it gives up the rights that running a model does not need (`sandbox.py`).
@@ -60,7 +60,8 @@ def _answer(
                 tuple(TensorInfo.model_validate(output) for output in request["outputs"]),
             )
             models[number] = RUNNERS[request["runner"]].load(Path(request["path"]), tensors)
-            return {"qparams": write_qparams(models[number].qparams)}, {}
+            note = str(getattr(models[number], "note", ""))
+            return {"qparams": write_qparams(models[number].qparams), "note": note}, {}
         case "run":
             return {}, {str(role): array for role, array in models[number](arrays["tensor"]).items()}
         case _:
@@ -71,16 +72,19 @@ def _answer(
             return {"seconds": (time.perf_counter() - started) / int(request["calls"])}, {}
 
 
-def main(scratch: str) -> None:
-    """Serve standard input; what runtimes print goes to standard error."""
+def main(scratch: str, executing: str = "") -> None:
+    """Serve standard input; what runtimes print goes to standard error.
+
+    With a second argument the right to start programs is kept.
+    """
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the command ends this process
-    give_up_rights(Path(scratch))
+    give_up_rights(Path(scratch), executing=bool(executing))
     serve(requests, replies)
     # An orderly shutdown of the runtimes would cost a second, and some of them crash in it.
     os._exit(0)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

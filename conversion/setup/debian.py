@@ -18,8 +18,9 @@ APT = Path("/etc/apt")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Names under which an archive has Debian's releases; a third party's archive has others.
 RELEASES = {"stable", "oldstable", "testing", "unstable", "sid", "bullseye", "bookworm", "trixie", "forky"}
-# Besides apt's own: what unpacks, and what makes the folder a root (util-linux, coreutils).
-COMMANDS = ("apt-get", "apt-config", "dpkg-deb", "unshare", "mount", "chroot")
+UNPACKING = ("apt-get", "apt-config", "dpkg-deb")
+# What makes a folder a root (util-linux, coreutils).
+ENTERING = ("unshare", "mount", "chroot")
 
 
 def archive_address(apt: Path = APT) -> str:
@@ -53,13 +54,23 @@ def _sources(apt: Path) -> Iterator[tuple[str, list[str]]]:
                     yield found[1], [found[2]]
 
 
-def obstacle() -> str | None:
-    """Why packages cannot be unpacked and used here, with what to do; None where they can."""
-    missing = [command for command in COMMANDS if shutil.which(command) is None]
+def obstacle_to_unpacking() -> str | None:
+    """Why packages cannot be fetched and unpacked here, with what to do; None where they can."""
+    missing = [command for command in UNPACKING if shutil.which(command) is None]
     if missing:
         return f"no {' and no '.join(missing)} here, and this needs a Linux with apt (Debian, Ubuntu)"
     if not KEYRING.is_file():
         return f"{KEYRING}: missing, and Debian's packages are checked with it; install debian-archive-keyring"
+    return None
+
+
+def obstacle() -> str | None:
+    """Why packages cannot be unpacked and used as a root here, with what to do; None where they can."""
+    if cause := obstacle_to_unpacking():
+        return cause
+    missing = [command for command in ENTERING if shutil.which(command) is None]
+    if missing:
+        return f"no {' and no '.join(missing)} here; install util-linux and coreutils"
     tried = subprocess.run(["unshare", *_as_root(), "--mount", "true"], capture_output=True, check=False)
     if tried.returncode:
         return "this user may not mount and change the root (unshare, chroot); run it as root"
@@ -70,10 +81,28 @@ def _as_root() -> tuple[str, ...]:
     return () if os.geteuid() == 0 else ("--map-root-user",)
 
 
-def unpack_packages(folder: Path, release: str, packages: Sequence[str], say: Say) -> list[str]:
+def unpack_packages(
+    folder: Path,
+    release: str,
+    packages: Sequence[str],
+    say: Say,
+    *,
+    also: Sequence[str] = (),
+    architecture: str | None = None,
+    without: Sequence[str] = (),
+) -> list[str]:
     """Fetch packages with all that they depend on into `folder/apt`, and unpack them into `folder/root`.
 
     What an interrupted call has fetched is used again; `root` is made anew.
+
+    Args:
+        folder: where both are made.
+        release: the suite whose packages are preferred.
+        packages: their names.
+        say: takes lines of progress.
+        also: further suites, for what `release` lacks.
+        architecture: Debian's name of another processor than this one ("arm64").
+        without: names of packages that are not unpacked, because this system's are used.
 
     Returns:
         The packages' file names.
@@ -82,7 +111,7 @@ def unpack_packages(folder: Path, release: str, packages: Sequence[str], say: Sa
         SamesightError: the archive is not reached, a signature or hash is wrong, or the disk is full.
     """
     apt, root = folder / "apt", folder / "root"
-    settings = _settings(apt, release)
+    settings = _settings(apt, [release, *also], architecture)
     _apt(settings, "update")
     files = _listed(settings, apt, packages)
     total = sum(files.values())
@@ -91,20 +120,22 @@ def unpack_packages(folder: Path, release: str, packages: Sequence[str], say: Sa
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
     # base-files has the links from /bin and /lib into /usr, on which the others rely.
-    for number, name in enumerate(sorted(files, key=lambda name: (not name.startswith("base-files_"), name))):
+    wanted = [name for name in files if name.partition("_")[0] not in without]
+    for number, name in enumerate(sorted(wanted, key=lambda name: (not name.startswith("base-files_"), name))):
         if number % 40 == 0:
-            say(f"unpacking {number + 1} of {len(files)}")
+            say(f"unpacking {number + 1} of {len(wanted)}")
         _run(["dpkg-deb", "--extract", apt / "archives" / name, root], None)
     shutil.rmtree(apt, ignore_errors=True)
-    return sorted(files)
+    return sorted(wanted)
 
 
-def _settings(apt: Path, release: str) -> Path:
+def _settings(apt: Path, releases: Sequence[str], architecture: str | None) -> Path:
     """Settings of an apt with a state of its own; how the system reaches archives (proxies, passwords) is kept."""
     for place in ("lists/partial", "archives/partial", "none/partial"):
         (apt / place).mkdir(parents=True, exist_ok=True)
     (apt / "status").touch()
-    (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {archive_address()} {release} main\n")
+    lines = [f"deb [signed-by={KEYRING}] {archive_address()} {release} main\n" for release in releases]
+    (apt / "sources.list").write_text("".join(lines))
     # Not which lists: other programs have theirs fetched as well.
     acquire = re.findall(r"^Acquire::(?!IndexTargets).+", _run(["apt-config", "dump"], None), re.MULTILINE)
     own = {
@@ -122,7 +153,10 @@ def _settings(apt: Path, release: str) -> Path:
         "Acquire::Languages": "none",
         "APT::Install-Recommends": "false",
         "APT::Sandbox::User": "root",
+        "APT::Default-Release": releases[0],
     }
+    if architecture:
+        own |= {"APT::Architecture": architecture, "APT::Architectures::": architecture}
     settings = apt / "apt.conf"
     settings.write_text("\n".join([*acquire, *(f'{name} "{value}";' for name, value in own.items()), ""]))
     return settings

@@ -5,10 +5,8 @@ from pathlib import Path
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import locked, unwritable, write_atomically
 from samesight.conversion.cache_folder import tools_root
+from samesight.conversion.environments import STAMP
 from samesight.conversion.setup.interface import Found, Say, Setup
-
-# Written last: without it a folder is unfinished.
-STAMP = "installed"
 
 
 def folder_of(setup: Setup, root: Path | None = None) -> Path:

@@ -42,15 +42,20 @@ def reactor(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def parity(reactor):
-    """Runs a command of the Kotlin contract's parity program on lines of text; gives the lines that it prints."""
+    """Runs a command of the Kotlin contract's parity program on lines of text; gives the lines that it prints.
+
+    More words are options of Java, such as where the library in C is; without them all is computed in Kotlin.
+    """
     target = reactor / "contract" / "target"
     classes = [str(target / "classes"), str(target / "test-classes"), (target / "classpath").read_text()]
-    java = ["java", "-cp", os.pathsep.join(classes), "samesight.contract.ParityKt"]
+    program = ["-cp", os.pathsep.join(classes), "samesight.contract.ParityKt"]
 
-    def run(command, lines, folder):
+    def run(command, lines, folder, *options):
         file = folder / f"{command}.jsonl"
         file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        made = subprocess.run([*java, command, file], capture_output=True, encoding="utf-8", check=False)
+        made = subprocess.run(
+            ["java", *options, *program, command, file], capture_output=True, encoding="utf-8", check=False
+        )
         assert made.returncode == 0, made.stderr[-5000:]
         return made.stdout.split("\n")[:-1]
 

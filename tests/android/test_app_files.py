@@ -35,6 +35,20 @@ def test_it_installs_on_devices_without_a_camera():
 
 def test_images_and_choices_leave_with_no_backup():
     assert APPLICATION.get(f"{ANDROID}allowBackup") == "false"
+    # Since Android 12 that does not hold for a move from device to device.
+    name = APPLICATION.get(f"{ANDROID}dataExtractionRules").removeprefix("@xml/")
+    rules = ElementTree.parse(MAIN / "res" / "xml" / f"{name}.xml").getroot()
+    assert [part.tag for part in rules] == ["cloud-backup", "device-transfer"]
+    for part in rules:
+        kept_back = {rule.get("domain") for rule in part if rule.tag == "exclude" and rule.get("path") == "."}
+        assert {"root", "file", "database", "sharedpref", "external"} <= kept_back
+        assert kept_back == {rule.get("domain") for rule in part}
+
+
+def test_no_library_brings_its_own_tests_instrumentation():
+    (removed,) = MANIFEST.findall("instrumentation")
+    assert removed.get(f"{ANDROID}name") == "androidx.test.runner.AndroidJUnitRunner"
+    assert removed.get(f"{TOOLS}node") == "remove"
 
 
 def test_the_classes_that_the_system_starts_exist():
@@ -47,6 +61,38 @@ def test_the_classes_that_the_system_starts_exist():
     (activity,) = APPLICATION.findall("activity")
     assert activity.get(f"{ANDROID}exported") == "true"
     assert activity.find("intent-filter/category").get(f"{ANDROID}name") == "android.intent.category.LAUNCHER"
+
+
+def test_what_is_shared_is_given_to_one_app_at_a_time():
+    (provider,) = APPLICATION.findall("provider")
+    assert provider.get(f"{ANDROID}name") == "samesight.app.SharedFiles"
+    assert provider.get(f"{ANDROID}exported") == "false" and provider.get(f"{ANDROID}grantUriPermissions") == "true"
+    source = (MAIN / "kotlin" / "samesight" / "app" / "SharedFiles.kt").read_text()
+    assert provider.get(f"{ANDROID}authorities") == "${applicationId}.shared"
+    assert 'authority("${context.packageName}.shared")' in source and "\nclass SharedFiles : " in source
+
+
+def test_the_systems_settings_offer_the_languages_that_the_app_speaks():
+    assert APPLICATION.get(f"{ANDROID}localeConfig") == "@xml/locales_config"
+    offered = ElementTree.parse(MAIN / "res" / "xml" / "locales_config.xml").getroot()
+    # Words for people are in the sources, in English.
+    assert [tag.get(f"{ANDROID}name") for tag in offered] == ["en"]
+    assert not [path for path in (MAIN / "res").glob("values-*") if path.name != "values-night"]
+
+
+def test_every_rule_of_the_baseline_profile_is_of_a_class_that_exists():
+    """A rule that names nothing is no error to Gradle."""
+    rules = [line for line in (MAIN / "baseline-prof.txt").read_text().splitlines() if line and line[0] != "#"]
+    assert len(rules) > 10
+    for rule in rules:
+        folder, name = re.fullmatch(r"HSPLsamesight/(\w+)/(\w*)(?:;|\*\*)->\*\*\(\*\*\)\*\*", rule).groups()
+        sources = APP.parent / folder / "src" / "main" / "kotlin" / "samesight" / folder
+        files = [
+            path
+            for path in sources.glob("*.kt")
+            if re.search(rf"\b(class|interface|object) {name}\b", path.read_text())
+        ]
+        assert files or (sources / f"{name.removesuffix('Kt')}.kt").is_file() or (not name and sources.is_dir()), rule
 
 
 def test_the_bars_icons_follow_the_theme():
@@ -75,12 +121,31 @@ def test_the_self_test_runs_on_a_phone():
     assert not re.search(r"fun `", test.read_text())
 
 
+# What LiteRT's JNI makes or throws by name (litert/kotlin/src/main/jni, FindClass).
+MADE_BY_JNI = ("LiteRtException", "TensorType", "TensorType$*", "TensorBufferRequirements")
+
+
 def test_the_release_is_shrunk_and_native_code_keeps_its_names():
     assert "isMinifyEnabled = true" in GRADLE and '"proguard-rules.pro"' in GRADLE
     rules = re.sub(r"#.*", "", (APP / "proguard-rules.pro").read_text())
-    for package in ("com.google.ai.edge.litert", "org.pytorch.executorch", "com.facebook.jni"):
-        assert f"-keep class {package}.** {{ *; }}" in rules
+    for name in (
+        *(f"com.google.ai.edge.litert.{made}" for made in MADE_BY_JNI),
+        "org.pytorch.executorch.*",
+        "com.facebook.jni.**",
+    ):
+        assert f"-keep class {name} {{ *; }}" in rules
+    assert re.search(
+        r"-keepclasseswithmembernames,includedescriptorclasses class \* \{\s+native <methods>;\s+\}", rules
+    )
     assert rules.count("{") == rules.count("}") and "-dontobfuscate" not in rules
+
+
+def test_the_release_does_not_keep_what_leads_to_google_play():
+    """LiteRT's provider of AI packs names classes of Play, Guava and others that this app has not."""
+    rules = re.sub(r"#.*", "", (APP / "proguard-rules.pro").read_text())
+    assert "-keep class com.google.ai.edge.litert.**" not in rules
+    for package in ("com.google.ai.edge.litert.deployment", "com.google.android.play.core", "com.google.common.util"):
+        assert f"-dontwarn {package}" in rules
 
 
 @pytest.mark.parametrize("path", RESOURCES, ids=lambda path: path.name)

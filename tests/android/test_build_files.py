@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 APP = Path(__file__).parents[2] / "android_app"
 CATALOG = tomllib.loads((APP / "gradle" / "libs.versions.toml").read_text())
@@ -27,6 +28,8 @@ STANDS_FOR = {
         "${compose.desktop.version}",
     ),
     "com.google.ai.edge.litert:litert": ("samesight:stubs", "${project.version}", "provided"),
+    # Native code alone.
+    "com.google.ai.edge.litert:litert-gpu": None,
     "org.pytorch:executorch-android": ("samesight:stubs", "${project.version}", "provided"),
 }
 # Modules that Gradle builds for Android: their tests on a computer are Maven's.
@@ -147,4 +150,49 @@ def test_both_take_warnings_for_errors_and_the_same_java(module):
     strict = 'providers.gradleProperty("strict").isPresent' if module in FOR_ANDROID else "true"
     assert f"allWarningsAsErrors = {strict}" in gradle
     assert texts(pom(APP), ".//configuration/args/arg") == ["-Werror"]
-    assert f"jvmToolchain({properties()['kotlin.compiler.jvmTarget']})" in gradle
+    java = properties()["kotlin.compiler.jvmTarget"]
+    assert f"jvmTarget = JvmTarget.JVM_{java}\n" in gradle
+    for compatibility in ("source", "target"):
+        assert f"{compatibility}Compatibility = JavaVersion.VERSION_{java}\n" in gradle
+    # Whoever has another JDK alone, as Android Studio does, builds with it; but not with its newer classes.
+    assert "jvmToolchain" not in gradle
+    assert module in FOR_ANDROID or f'freeCompilerArgs.add("-Xjdk-release={java}")' in gradle
+
+
+def test_the_wrapper_is_the_gradle_that_the_android_plugin_asks_for():
+    """AGP 9.2.0 asks for Gradle 9.4.1 and JDK 17, and knows API 36.1 at most (agp-9-2-0-release-notes)."""
+    text = (APP / "gradle" / "wrapper" / "gradle-wrapper.properties").read_text()
+    wrapper = re.fullmatch(r".*/gradle-([\d.]+)-bin\.zip", re.search(r"^distributionUrl=(.+)$", text, re.MULTILINE)[1])[
+        1
+    ]
+    plugin = Version(CATALOG["versions"]["agp"])
+    assert (plugin.major, plugin.minor) == (9, 2) and Version(wrapper) >= Version("9.4.1")
+    assert int(CATALOG["versions"]["sdk-compile"]) <= 36
+    page = (APP.parent / "docs" / "on-a-phone.md").read_text()
+    assert f"gradle wrapper --gradle-version {wrapper}" in page
+    # The script and its binary are made by that command.
+    assert {"gradlew", "gradlew.bat", "gradle/wrapper/gradle-wrapper.jar"} <= set(
+        (APP / ".gitignore").read_text().split("\n")
+    )
+    assert not list((APP / "gradle").rglob("*.jar"))
+
+
+def test_each_maker_has_its_flavour_and_its_npu_libraries_of_litert_s_version():
+    gradle = (APP / "app" / "build.gradle.kts").read_text()
+    flavours = re.findall(r'"(\w+)"', re.search(r"in listOf\((.*)\)\) \{\n +create\(maker\)", gradle)[1])
+    assert flavours == ["qualcomm", "mediatek", "tensor"]
+    libraries = {name: entry for name, entry in CATALOG["libraries"].items() if name.startswith("litert-npu-")}
+    assert {name.removeprefix("litert-npu-") for name in libraries} == set(flavours)
+    for maker in flavours:
+        assert f'"{maker}Implementation"(libs.litert.npu.{maker})\n' in gradle
+    for entry in (*libraries.values(), CATALOG["libraries"]["litert-gpu"]):
+        assert entry["module"].startswith("com.google.ai.edge.litert:litert-") and entry["version"] == {"ref": "litert"}
+    assert "implementation(libs.litert.gpu)\n" in gradle
+    assert 'create("plain") {\n            dimension = "npu"\n            isDefault = true' in gradle
+
+
+def test_packs_for_google_play_are_modules_where_somebody_puts_some():
+    settings, gradle = ((APP / path).read_text() for path in ("settings.gradle.kts", "app/build.gradle.kts"))
+    assert 'include(":ai_packs:${it.name}")' in settings
+    assert 'assetPacks += packs.map { ":ai_packs:${it.name}" }' in gradle
+    assert "ai_packs/" in (APP / ".gitignore").read_text().split("\n")

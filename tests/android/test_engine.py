@@ -12,7 +12,16 @@ from samesight.contract.spec import Stretch
 from samesight.conversion.apps.android import run_host
 from samesight.conversion.apps.device_results import judge_device, read_device_parity
 from samesight.conversion.runners import runner_of
-from support.faulty import input_changed, labels_turned, only, rescaled, reseal, shifted_zero_point, stored_as
+from support.faulty import (
+    input_changed,
+    labels_turned,
+    only,
+    outputs_as_floats,
+    rescaled,
+    reseal,
+    shifted_zero_point,
+    stored_as,
+)
 
 TASKS = ("digits", "scenes")
 PRECISIONS = ("fp32", "fp16", "int8", "dynamic-int8")
@@ -79,14 +88,25 @@ def test_no_unit_is_called_what_it_is_not(host, demo):
     assert len(fates) == 12
     for (_, unit), run in fates.items():
         assert (run.refusal is None) == (unit == "cpu") == (run.proof is not None) == bool(run.cases)
-    assert "not among the accelerators" in fates["digits.fp32.tflite", "npu"].refusal
+    assert "libraries (libLiteRtDispatch_*.so) are not in this app" in fates["digits.fp32.tflite", "npu"].refusal
     assert "LiteRT refuses" in fates["digits.fp32.tflite", "gpu"].refusal
 
 
 FAULTS = {
     "scale of the outputs wrong": (only("scenes.int8.tflite", rescaled), None, "int8", "dB"),
     "zero point of the outputs shifted": (only("scenes.int8.tflite", shifted_zero_point(40)), None, "int8", "dB"),
-    "bytes packed as floats": (only("scenes.int8.tflite", stored_as("float32_nhwc")), None, "int8", ""),
+    "bytes packed as floats": (
+        only("scenes.int8.tflite", stored_as("float32_nhwc")),
+        None,
+        "int8",
+        "in the file, and FLOAT",
+    ),
+    "bytes of an output read as floats": (
+        only("scenes.int8.tflite", outputs_as_floats),
+        None,
+        "int8",
+        "in the file, and FLOAT",
+    ),
     "labels off by one": (lambda artifact: artifact, labels_turned, "fp32", "answers agree on"),
     "channels declared bgr": (lambda artifact: artifact, input_changed(channels="bgr"), "fp32", "input tensor"),
     "another filter declared": (lambda artifact: artifact, input_changed(filter="bicubic"), "fp32", "input tensor"),

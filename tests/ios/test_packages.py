@@ -50,4 +50,5 @@ def test_files_mirror_kotlins():
     kotlin = APP.parent / "android_app/contract/src/main/kotlin/samesight/contract"
     ours = {path.stem for path in (APP / "Packages/Contract/Sources/Contract").glob("*.swift")}
     assert ours - {path.stem for path in kotlin.glob("*.kt")} == {"Buffer", "Ecdsa", "Inflate", "Json", "Sha256"}
-    assert {path.stem for path in kotlin.glob("*.kt")} <= ours
+    # Kotlin has its work on several threads, and its C kernel, in files of their own.
+    assert {path.stem for path in kotlin.glob("*.kt")} - ours == {"Helpers", "Native"}

@@ -34,6 +34,13 @@ def rescaled(artifact):
     return artifact.model_copy(update={"outputs": outputs})
 
 
+def outputs_as_floats(artifact):
+    outputs = tuple(
+        t.model_copy(update={"dtype": "float32", "scale": None, "zero_point": None}) for t in artifact.outputs
+    )
+    return artifact.model_copy(update={"outputs": outputs})
+
+
 def stored_as(input_layout):
     return lambda artifact: artifact.model_copy(update={"input_layout": input_layout})
 

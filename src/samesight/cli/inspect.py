@@ -20,6 +20,7 @@ def inspect(folder: Path, as_json: bool) -> None:
     """Show the contract and the contents of a run or a bundle."""
     from samesight.contract.bundle import is_run, open_bundle
     from samesight.contract.spec import read_spec
+    from samesight.contract.verdicts import failures
 
     if is_run(folder):
         spec, run = read_spec(folder / "model.json"), _read_run(folder / "run.json")
@@ -39,12 +40,16 @@ def inspect(folder: Path, as_json: bool) -> None:
             "manifest_sha256": bundle.manifest_sha256(),
             "artifacts": [artifact.model_dump(mode="json") for artifact in bundle.manifest.artifacts],
             "passed": verdicts.passed if verdicts else None,
+            "targets": [verdict.model_dump(mode="json") for verdict in verdicts.targets] if verdicts else [],
             "signature": _signature(folder, bundle.spec.name),
         }
         click.echo(json.dumps(plain, indent=2))
         return
     passed = {verdict.name: verdict.passed for verdict in verdicts.artifacts} if verdicts else {}
-    passed |= {verdict.name: False for verdict in verdicts.apps if verdict.passed is False} if verdicts else {}
+    if verdicts:
+        failed = failures(verdicts.artifacts, verdicts.apps, verdicts.targets)
+        passed |= dict.fromkeys(failed, False)
+    on_targets = verdicts.targets if verdicts else ()
     signature = _signature(folder, bundle.spec.name)
     click.echo("\n".join(_spec_lines(bundle.spec)))
     if signature:
@@ -58,6 +63,9 @@ def inspect(folder: Path, as_json: bool) -> None:
             f"  runs on   {artifact.runtime} {artifact.runtime_version} or later, {artifact.unit}{delegated}\n"
             f"  input     {_tensor_line(artifact.input)}, packed as {artifact.input_layout}"
         )
+        for target in on_targets:
+            if target.name == artifact.name:
+                click.echo(f"  {target.unit:<9} {'passed' if target.passed else 'failed'} on {target.title}")
         for tensor in artifact.outputs:
             click.echo(f"  {tensor.role:<9} {_tensor_line(tensor)}")
         click.echo(f"  made by   {', '.join(f'{name} {version}' for name, version in artifact.tools.items())}")

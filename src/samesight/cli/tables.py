@@ -15,6 +15,7 @@ from samesight.contract.spec import ModelSpec
 from samesight.contract.verdicts import Severity, Verdict, Verdicts
 from samesight.conversion.runners.bench import Latencies
 from samesight.conversion.workflow import interrupts
+from samesight.conversion.workflow.doctor import Check
 
 # Width of tables that are written to a file or another program.
 WIDTH = 160
@@ -128,6 +129,48 @@ def app_table(verdicts: Verdicts, spec: ModelSpec) -> None:
             console.print(
                 cell(f"{verdict.name} on the {verdict.unit.upper()}: {verdict.reason}"), highlight=False, soft_wrap=True
             )
+
+
+def target_table(verdicts: Verdicts, spec: ModelSpec) -> None:
+    """Print one row per artifact on what plays a phone's processors, if there is any, and why a row did not pass."""
+    if not verdicts.targets:
+        return
+    table = Table(title=f"{cell(spec.name)}: on what plays a phone's processors here", title_justify="left")
+    for column in ("artifact", "where", "unit"):
+        table.add_column(column, overflow="fold")
+    for column in ("SNR dB", "agree", "int8 equal", "within 2 steps"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for verdict in verdicts.targets:
+        table.add_row(
+            cell(verdict.name),
+            cell(f"{verdict.title} ({verdict.note})" if verdict.note else verdict.title),
+            verdict.unit.upper(),
+            "exact" if verdict.passed and verdict.snr_db is None else _figure(verdict.snr_db, "{:.1f}"),
+            _figure(verdict.agreement, "{:.1%}"),
+            _figure(verdict.equal, "{:.2%}"),
+            _figure(verdict.near, "{:.2%}"),
+            "[green]pass[/]" if verdict.passed else "[red]fail[/]",
+        )
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console.print(table)
+    for verdict in verdicts.targets:
+        if not verdict.passed:
+            console.print(cell(f"{verdict.name} on {verdict.title}: {verdict.reason}"), highlight=False, soft_wrap=True)
+
+
+def doctor_table(title: str, checks: Sequence[Check]) -> None:
+    """Print one row per format, runner or tool."""
+    table = Table(title=title, title_justify="left")
+    for column in ("", "for", "unit") if any(check.unit for check in checks) else ("", "for"):
+        table.add_column(column, overflow="fold")
+    table.add_column("ready", no_wrap=True)
+    table.add_column("found, or how to get it", overflow="fold")
+    for check in checks:
+        unit = [check.unit.upper()] if check.unit else []
+        ready = "[green]yes[/]" if check.ready else "[yellow]no[/]"
+        table.add_row(cell(check.title), cell(check.serves), *unit, ready, cell(check.found))
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
 def _figure(value: float | None, form: str) -> str:

@@ -21,6 +21,7 @@ Examples:
   samesight verify mine --data folder:photos/holdout
   samesight verify demo/scenes --apps
   samesight verify demo/scenes --device-results device-parity.json
+  samesight verify demo/scenes --runner arm64 --runner gpu
   samesight verify digits-android.zip --key keys/samesight-key.pub.pem
 
 Exit code 0: every artifact that can run here passed. 1: a gate was missed, or there is no such bundle or data. 2: wrong
@@ -47,6 +48,14 @@ docs/parity.md explains the figures and the gates, docs/known-faults.md the faul
     help="Judge what an app's self-test exported on a phone (device-parity.json) and add it to the verdicts.",
 )
 @click.option(
+    "--runner",
+    "runners",
+    multiple=True,
+    metavar="DEVICE",
+    help="Run the golden cases on what plays a phone's processor here too: arm64 (CPU, emulated), gpu (software "
+    "Vulkan) or snapdragon (NPU, simulated); several by commas or repeated. `samesight setup` installs them.",
+)
+@click.option(
     "--key",
     type=click.Path(path_type=Path),
     metavar="PUBLIC",
@@ -60,6 +69,7 @@ def verify(
     server: str | None,
     apps: bool,
     device_results: Path | None,
+    runners: tuple[str, ...],
     key: Path | None,
     as_json: bool,
 ) -> None:
@@ -72,7 +82,8 @@ def verify(
     Known faults of phones' runtimes whose pattern an artifact has are listed; they fail nothing.
 
     --apps and --device-results add what an app's own code makes of the golden cases, on this computer or on a phone, to
-    the verdicts; artifacts that were judged before are not run again.
+    the verdicts; --runner what a phone's processors make of them, emulated or simulated here. Artifacts that were
+    judged before are not run again then.
     """
     from samesight.contract.bundle import open_bundle
     from samesight.contract.errors import UsageError
@@ -85,8 +96,11 @@ def verify(
         raise UsageError(
             "--apps and --device-results judge the whole bundle; leave out --data, --artifact and --server"
         )
+    targets = [name.strip() for text in runners for name in text.split(",")]
+    if targets and (data or server):
+        raise UsageError("--runner runs the golden cases against the server model; leave out --data and --server")
     if key:
-        if data or names or server or apps or device_results:
+        if data or names or server or apps or device_results or runners:
             raise UsageError("--key checks a signature and runs nothing; leave out the other options")
         _verify_signature(bundle, key, as_json)
         return
@@ -98,29 +112,37 @@ def verify(
         click.echo(comparison.to_json() if as_json else print_comparison(comparison), nl=not as_json)
         raise SystemExit(0 if comparison.passed else 1)
 
-    from samesight.cli.tables import app_table, progress_bar, verdict_table
+    from samesight.cli.tables import app_table, progress_bar, target_table, verdict_table
     from samesight.conversion.apps.device_results import add_devices, read_device_parity
     from samesight.conversion.apps.run import run_apps
     from samesight.conversion.cache_folder import default_root
     from samesight.conversion.parity.advice import advise
+    from samesight.conversion.parity.targets import merge_targets, verify_on_targets, work_of
     from samesight.conversion.parity.verify import verify_bundle
     from samesight.conversion.workflow.cache import Cache
 
+    # Before anything runs: a device that is not there is said at once.
+    work = work_of(opened, targets, names) if targets else []
     parities = [read_device_parity(device_results, opened)] if device_results else []
     if apps:
         parities += run_apps(opened, partial(progress_bar, quiet=as_json), partial(click.echo, err=True))
-    verdicts = opened.verdicts() if parities else None
+    verdicts = opened.verdicts() if parities or work else None
     if verdicts is None:
         with progress_bar("verifying", quiet=as_json) as progress:
-            verdicts = verify_bundle(opened, data, names, progress, Cache(default_root()))
+            verdicts = verify_bundle(opened, data, () if work else names, progress, Cache(default_root()))
     if parities:
         verdicts = add_devices(opened, verdicts, parities)
+    if work:
+        with progress_bar(f"running on {', '.join(dict.fromkeys(targets))}", quiet=as_json) as progress:
+            verdicts = merge_targets(verdicts, verify_on_targets(opened, work, progress))
+        opened.write_verdicts(verdicts)
     advice = advise(opened, verdicts)
     if as_json:
         click.echo(json.dumps(as_plain(verdicts, advice), indent=2))
     else:
         verdict_table(verdicts, opened.spec, advice)
         app_table(verdicts, opened.spec)
+        target_table(verdicts, opened.spec)
     raise SystemExit(0 if verdicts.passed else 1)
 
 
@@ -180,4 +202,5 @@ def as_plain(verdicts: "Verdicts", advice: Mapping[str, Sequence[str]]) -> dict[
             for v in verdicts.artifacts
         ],
         "apps": [verdict.model_dump(mode="json") for verdict in verdicts.apps],
+        "targets": [verdict.model_dump(mode="json") for verdict in verdicts.targets],
     }

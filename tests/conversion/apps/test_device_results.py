@@ -81,6 +81,16 @@ def test_a_flawless_run_passes_and_its_camera_images_count(bundle):
     assert verdict.images > len(bundle.golden_cases())
 
 
+def test_how_a_unit_was_asked_for_is_told(bundle):
+    notes = ("in float32", "in float16: logits is 31.0 dB from the server model's")
+    run = flawless_run(bundle, unit="gpu", snr_db={"logits": 85.0}, notes=notes)
+    (verdict,) = judged(bundle, run)
+    assert verdict.passed and verdict.reason.endswith("; ".join(("golden cases", *notes)))
+    older = run.model_dump(mode="json")
+    del older["notes"]
+    assert UnitRun.model_validate(older).notes == ()
+
+
 def test_an_exact_copy_passes(bundle):
     (verdict,) = judged(bundle, flawless_run(bundle, snr_db={"logits": None}))
     assert verdict.passed and verdict.snr_db is None

@@ -53,8 +53,16 @@ SOUND = {
     "tflite": ("elu", "maximum", "minimum", "where", "masked_fill", "norm", "rsub", "repeat", "glu", "log_sigmoid"),
     "pte": ("softmax over a row", "mish", "hardshrink", "norm"),
     "onnx": ("attention", "softmax over a row", "depthwise conv_transpose"),
-    "mlpackage": ("class token", "attention", "celu", "rms_norm"),
-    "aimodel": ("elu", "selu"),
+    "mlpackage": (
+        "class token",
+        "attention",
+        "celu",
+        "rms_norm",
+        "log_sigmoid",
+        "reciprocal",
+        "max_pool with dilation",
+    ),
+    "aimodel": ("elu", "selu", "std"),
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from samesight.contract.spec import parse_spec
-from samesight.conversion.formats import FORMATS, onnx
+from samesight.conversion.formats import FORMATS, coreml, decompositions, onnx
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.formats.operator_cases import Between
 from samesight.conversion.formats.operator_sweep import SIZE, SPEC, pictures, ratio
@@ -83,3 +83,14 @@ def test_onnxruntime_quantizes_float_weights_by_itself(decibels, monkeypatch):
     assert decibels(convolution, "onnx", "int8") > 30
     monkeypatch.setattr(onnx, "add_transposed_biases", lambda model: None)
     assert decibels(convolution, "onnx", "int8") < 25
+
+
+def test_core_mls_reciprocal_adds_something_to_zero(decibels, monkeypatch):
+    def near_zero(x):
+        return (x.abs() * 0.001 + 0.001).reciprocal() * 0.001
+
+    assert decibels(near_zero, "coreml", "fp32") > 100
+    table = decompositions.core_ml()
+    del table[aten.reciprocal.default]
+    monkeypatch.setattr(coreml, "core_ml", lambda: table)
+    assert decibels(near_zero, "coreml", "fp32") < 40

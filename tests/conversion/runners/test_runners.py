@@ -14,7 +14,8 @@ def test_every_format_has_a_runner_and_every_runner_a_format():
     assert {name for row in RUNNERS.values() for name in row.formats} == set(FORMATS)
     for row in RUNNERS.values():
         assert row.environment in ENVIRONMENTS
-        assert callable(import_module(row.module).load)
+        module, _, function = row.module.partition(":")
+        assert callable(getattr(import_module(module), function or "load"))
 
 
 def test_what_is_missing_is_one_sentence_with_the_command_that_installs_it():

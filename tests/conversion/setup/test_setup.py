@@ -91,7 +91,7 @@ def test_it_is_installed_once_and_found_from_then_on(fake, tmp_path):
 
 def test_apt_works_on_a_state_of_its_own_and_reaches_archives_as_the_system_does(fake, tmp_path):
     (tmp_path / "apt").mkdir()
-    text = debian._settings(tmp_path / "apt", "trixie").read_text()
+    text = debian._settings(tmp_path / "apt", ["trixie"], None).read_text()
     assert 'Acquire::http::Proxy "http://proxy:1";' in text
     # Hooks of the system's apt would work on the system's files.
     assert "Post-Invoke" not in text and "IndexTargets" not in text
@@ -99,6 +99,14 @@ def test_apt_works_on_a_state_of_its_own_and_reaches_archives_as_the_system_does
     assert source == f"deb [signed-by={fake / 'keys'}] http://archive/debian trixie main\n"
     for place in ("Dir::State", "Dir::State::status", "Dir::Cache", "Dir::Etc::sourcelist"):
         assert f'{place} "{tmp_path}/apt' in text
+
+
+def test_packages_of_two_suites_and_of_another_processor_are_asked_for_by_settings_alone(fake, tmp_path):
+    (tmp_path / "apt").mkdir()
+    text = debian._settings(tmp_path / "apt", ["bookworm-backports", "bookworm"], "arm64").read_text()
+    assert 'APT::Architecture "arm64";' in text and 'APT::Default-Release "bookworm-backports";' in text
+    lines = (tmp_path / "apt/sources.list").read_text().splitlines()
+    assert [line.split()[-2] for line in lines] == ["bookworm-backports", "bookworm"]
 
 
 def test_an_interrupted_installation_counts_as_none_and_goes_on(fake, tmp_path):

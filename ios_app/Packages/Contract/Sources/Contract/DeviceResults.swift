@@ -59,13 +59,16 @@ public struct UnitRun: Sendable {
     public var times: Times?
     /// Than the CPU.
     public var slower: Bool
+    /// How the unit was asked for where that is not the usual way, such as a GPU in float32, and why.
+    public var notes: [String]
     /// Per role, over all RGB cases, against the server model; nil for an exact copy.
     public var snrDb: [Role: Double?]
     public var cases: [CaseRun]
 
     public init(
         artifact: String, unit: ComputeUnit, proof: Proof? = nil, refusal: String? = nil, delegates: [String] = [],
-        times: Times? = nil, slower: Bool = false, snrDb: [Role: Double?] = [:], cases: [CaseRun] = []
+        times: Times? = nil, slower: Bool = false, notes: [String] = [], snrDb: [Role: Double?] = [:],
+        cases: [CaseRun] = []
     ) {
         self.artifact = artifact
         self.unit = unit
@@ -74,6 +77,7 @@ public struct UnitRun: Sendable {
         self.delegates = delegates
         self.times = times
         self.slower = slower
+        self.notes = notes
         self.snrDb = snrDb
         self.cases = cases
     }
@@ -148,6 +152,7 @@ private func fields(_ run: UnitRun) -> Json {
         ("delegates", .array(run.delegates.map(Json.text))),
         ("times", run.times.map(fields) ?? jsonNull),
         ("slower", .word("\(run.slower)")),
+        ("notes", .array(run.notes.map(Json.text))),
         ("snr_db", object(roles)),
         ("cases", .array(run.cases.map(fields))),
     ])

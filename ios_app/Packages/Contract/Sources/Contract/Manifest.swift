@@ -62,7 +62,8 @@ public struct Artifact: Sendable {
     public let runtime: String
     public let runtimeVersion: String
     public let osMinimum: [String: String]
-    public let soc: String?
+    /// The chips that can run it, as Android names them; empty where that is not known to be limited.
+    public let soc: [String]
     public let inputLayout: TensorLayout
     public let input: TensorInfo
     public let outputs: [TensorInfo]
@@ -132,6 +133,10 @@ private let artifactName = Pattern.name(
     "[A-Za-z0-9][A-Za-z0-9._-]{0,127}", first: lowerCaseLetters + lowerCaseLetters.uppercased() + digitLetters,
     others: lowerCaseLetters + lowerCaseLetters.uppercased() + digitLetters + "._-", most: 127)
 
+private let chipName = Pattern.name(
+    "[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}", first: lowerCaseLetters + lowerCaseLetters.uppercased() + digitLetters,
+    others: lowerCaseLetters + lowerCaseLetters.uppercased() + digitLetters + " ._+-", most: 63)
+
 func sha256(_ value: Value) throws -> String { try value.text(sha256Text) }
 
 func bundlePath(_ value: Value) throws -> String {
@@ -169,7 +174,7 @@ private func artifact(_ fields: Fields) throws -> Artifact {
         runtime: fields.required("runtime", text),
         runtimeVersion: fields.required("runtime_version", text),
         osMinimum: fields.optional("os_minimum", [:], texts),
-        soc: fields.optional("soc", text),
+        soc: fields.optional("soc") { try $0.list { try $0.text(chipName) } } ?? [],
         inputLayout: fields.required("input_layout") { try $0.choice() },
         input: fields.required("input") { try $0.fields("TensorInfo", tensorInfo) },
         outputs: fields.required("outputs") { try $0.list { try $0.fields("TensorInfo", tensorInfo) } },

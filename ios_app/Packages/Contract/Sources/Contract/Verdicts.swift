@@ -94,6 +94,27 @@ public struct AppVerdict: Sendable {
     public let delegates: [String]
 }
 
+/// One artifact on what plays a phone's CPU, GPU or NPU on a computer, on the golden cases.
+public struct TargetVerdict: Sendable {
+    public let target: String
+    /// What played `target`; `title` is the same for people.
+    public let runner: String
+    public let title: String
+    public let name: String
+    public let unit: ComputeUnit
+    public let passed: Bool
+    public let reason: String
+    public let images: Int
+    public let snrDb: Double?
+    public let agreement: Double?
+    /// The share of an int8 artifact's output values that are the computer's own.
+    public let equal: Double?
+    /// The same of those within two steps of it.
+    public let near: Double?
+    /// The GPU's name, or how much of the network an NPU took.
+    public let note: String
+}
+
 /// All verdicts on the bundle whose manifest has this hash; for another manifest they mean nothing.
 public struct Verdicts: Sendable {
     public let manifestSha256: String
@@ -101,6 +122,8 @@ public struct Verdicts: Sendable {
     public let artifacts: [Verdict]
     /// What apps' own code gave, on a computer or on phones.
     public let apps: [AppVerdict]
+    /// What was seen on what plays a phone's processors.
+    public let targets: [TargetVerdict]
 }
 
 func verdicts(_ fields: Fields) throws -> Verdicts {
@@ -108,7 +131,25 @@ func verdicts(_ fields: Fields) throws -> Verdicts {
         manifestSha256: fields.required("manifest_sha256", sha256),
         passed: fields.required("passed") { try $0.flag() },
         artifacts: fields.required("artifacts") { try $0.list { try $0.fields("Verdict", verdict) } },
-        apps: fields.optional("apps", []) { try $0.list { try $0.fields("AppVerdict", appVerdict) } })
+        apps: fields.optional("apps", []) { try $0.list { try $0.fields("AppVerdict", appVerdict) } },
+        targets: fields.optional("targets", []) { try $0.list { try $0.fields("TargetVerdict", targetVerdict) } })
+}
+
+private func targetVerdict(_ fields: Fields) throws -> TargetVerdict {
+    try TargetVerdict(
+        target: fields.required("target", text),
+        runner: fields.required("runner", text),
+        title: fields.required("title", text),
+        name: fields.required("name", text),
+        unit: fields.required("unit") { try $0.choice() },
+        passed: fields.required("passed") { try $0.flag() },
+        reason: fields.required("reason", text),
+        images: fields.optional("images", 0) { try $0.int() },
+        snrDb: figure(fields, "snr_db"),
+        agreement: figure(fields, "agreement"),
+        equal: figure(fields, "equal"),
+        near: figure(fields, "near"),
+        note: fields.optional("note", "", text))
 }
 
 private func appVerdict(_ fields: Fields) throws -> AppVerdict {

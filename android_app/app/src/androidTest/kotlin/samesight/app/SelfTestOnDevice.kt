@@ -10,7 +10,7 @@ import samesight.engine.judge
 import samesight.engine.selfTest
 
 /**
- * The self-test of every bundle of the app, without a hand on the phone: `gradlew connectedAndroidTest`.
+ * The self-test of every bundle of the app, without a hand on the phone: `gradlew connectedPlainDebugAndroidTest`.
  *
  * Writes `device-parity-MODEL.json` for `adb pull` (`docs/on-a-phone.md`). A test on a computer runs it with a
  * made-up runtime; on a phone it has not run yet.
@@ -27,8 +27,10 @@ class SelfTestOnDevice {
         assertTrue("no bundle is installed: samesight install BUNDLE android_app", shelved.isNotEmpty())
         val folder = checkNotNull(app.getExternalFilesDir(null)) { "the phone's shared storage is not there" }
         val wrong = shelved.flatMap { bundle ->
+            val runtimes = app.runtimes
+            val (notes, soc) = runtimes.notes to runtimes.soc
             val parity =
-                selfTest(bundle.bundle, app.runtimes.openers, app.runtimes.device) { done, all, next ->
+                selfTest(bundle.bundle, runtimes.openers, runtimes.device, notes = notes, soc = soc) { done, all, next ->
                     Log.i("samesight", "${bundle.bundle.spec.name}: $done of $all, $next")
                 }
             File(folder, "device-parity-${bundle.bundle.spec.name}.json").writeText(parity.toJson())

@@ -12,6 +12,7 @@ import samesight.contract.SamesightError
 import samesight.contract.checkModel
 import samesight.contract.checkNewer
 import samesight.contract.checkSignature
+import samesight.contract.moveBundle
 import samesight.contract.VERDICTS
 import samesight.contract.openBundle
 import samesight.contract.parseManifest
@@ -21,6 +22,9 @@ import samesight.contract.unpackBundle
 
 private const val ASSETS = "bundles"
 private const val KEY = "pack-key.der"
+
+// Left to the app and the system beside a bundle.
+private const val SPARE_BYTES = 16L shl 20
 
 /** Files that the app was built with; paths with `/`. */
 interface Assets {
@@ -38,8 +42,14 @@ interface Assets {
  *
  * @param files a folder of the app that lasts.
  * @param cache a folder of the app that may be emptied.
+ * @param free bytes that may be written into a folder.
  */
-class Bundles(private val assets: Assets, files: File, private val cache: File) : Shelf {
+class Bundles(
+    private val assets: Assets,
+    private val files: File,
+    private val cache: File,
+    private val free: (File) -> Long = File::getUsableSpace,
+) : Shelf {
     private val installed = File(files, "installed")
     private val opened = File(files, "opened")
 
@@ -73,7 +83,7 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
                 }
             val folder = File(installed, sha256(manifest + verdicts))
             if (folder.isDirectory) whole(folder)?.let { return it }
-            replacingBundle(folder) { new ->
+            return replacingBundle(folder) { new ->
                 for (entry in parseManifest(manifest, "$asset/$MANIFEST").files) {
                     val file = File(new, entry.path)
                     file.parentFile?.mkdirs()
@@ -82,7 +92,6 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
                 File(new, MANIFEST).writeBytes(manifest)
                 if (verdicts.isNotEmpty()) File(new, VERDICTS).writeBytes(verdicts)
             }
-            return openBundle(folder)
         } catch (error: IOException) {
             throw SamesightError("$asset: cannot be copied out of the app (${error.message}); make room")
         }
@@ -97,16 +106,20 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
 
     override fun take(packed: Picked): Shelved {
         val archive = File(cache, "picked.zip")
-        val unpacked = File(cache, "picked")
+        // Beside the place where it stays, so that it is moved there and not copied.
+        val unpacked = File(files, "picked")
         try {
+            // The copy, and what is in it: weights are hardly packed.
+            packed.bytes?.let { checkSize(it, packed.name, copies = 2) }
             cache.mkdirs()
             packed.open().use { copy(it, archive, packed.name) }
-            unpackBundle(archive, unpacked)
-            val name = openBundle(unpacked).spec.name
+            checkSize(archive.length(), packed.name, copies = 1)
+            val bundle = unpackBundle(archive, unpacked)
+            archive.delete()
+            val name = bundle.spec.name
             val target = File(opened, name)
             key()?.let { checkSigned(unpacked, name, target, it) }
-            replacingBundle(target) { unpacked.copyRecursively(it, overwrite = true) }
-            return Shelved(openBundle(target), true)
+            return Shelved(moveBundle(bundle, target), true)
         } catch (error: IOException) {
             throw SamesightError("${packed.name}: cannot be read (${error.message}); copy it to this device first")
         } catch (denied: SecurityException) {
@@ -119,6 +132,16 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
             unpacked.deleteRecursively()
         }
     }
+
+    private fun checkSize(bytes: Long, name: String, copies: Int) {
+        if (bytes > BUNDLE_BYTES) throw SamesightError("$name: has more than $BUNDLE_BYTES bytes; not a packed bundle")
+        val (needed, room) = copies * bytes + SPARE_BYTES to free(files)
+        if (needed > room) {
+            throw SamesightError("$name: needs ${megabytes(needed)} MB, and ${megabytes(room)} MB are free; make room")
+        }
+    }
+
+    private fun megabytes(bytes: Long) = (bytes + 999_999) / 1_000_000
 
     /** The key that packs have to be signed with; null where the app was built without (`samesight install --key`). */
     private fun key(): PublicKey? {
@@ -162,7 +185,11 @@ class Bundles(private val assets: Assets, files: File, private val cache: File) 
             while (count >= 0) {
                 left -= count
                 if (left < 0) throw SamesightError("$name: has more than $BUNDLE_BYTES bytes; not a packed bundle")
-                into.write(buffer, 0, count)
+                try {
+                    into.write(buffer, 0, count)
+                } catch (error: IOException) {
+                    throw SamesightError("$name: cannot be kept (${error.message}); make room")
+                }
                 count = from.read(buffer)
             }
         }

@@ -4,6 +4,7 @@ import samesight.contract.Matrix
 import samesight.contract.Orientation
 import samesight.contract.Range
 import samesight.contract.Yuv420
+import samesight.ui.Lens
 
 /**
  * One frame of a camera.
@@ -21,14 +22,20 @@ class CameraFrame(
 
 /** Who takes a camera's frames; called on any thread. */
 interface Viewer {
-    /** Whether a frame would be looked at now; where not, it need not be copied. */
-    val free: Boolean
+    /**
+     * A buffer for a frame that would be looked at now, to be filled and given to [onFrame] or [drop]; null where none
+     * would be: then the frame need not be copied.
+     */
+    fun buffer(): FrameBuffer?
 
-    /** Takes a frame, whose bytes nobody changes afterwards. */
-    fun onFrame(frame: CameraFrame)
+    /** Takes a filled buffer; prepares the frame on the calling thread. */
+    fun onFrame(filled: FrameBuffer)
 
-    /** A camera begins; [both]: the device has one on each side. */
-    fun onCameras(both: Boolean)
+    /** Takes a buffer that could not be filled. */
+    fun drop(unfilled: FrameBuffer)
+
+    /** A camera begins, which can do this. */
+    fun onLens(lens: Lens)
 
     /** The device has no camera. */
     fun onNoCamera()
@@ -44,8 +51,12 @@ interface Camera {
      * side, which takes the place of the first.
      *
      * @param front of the camera that looks at the person, where there is a choice.
+     * @param screen is shown the moving image without a detour through this app.
      */
-    fun start(viewer: Viewer, front: Boolean)
+    fun start(viewer: Viewer, front: Boolean, screen: PreviewScreen)
+
+    /** Zooms to [zoom], within [Lens.leastZoom] and [Lens.mostZoom], and lights the torch or puts it out. */
+    fun adjust(zoom: Float, torch: Boolean)
 
     /** Ends it and frees the camera for other apps; a second call does nothing. */
     fun stop()

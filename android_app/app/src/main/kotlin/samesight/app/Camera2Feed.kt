@@ -4,33 +4,21 @@ import android.annotation.SuppressLint
 import android.graphics.ImageFormat
 import android.hardware.camera2.CameraAccessException
 import android.hardware.camera2.CameraCaptureSession
-import android.hardware.camera2.CameraCharacteristics
 import android.hardware.camera2.CameraDevice
 import android.hardware.camera2.CameraManager
 import android.hardware.camera2.params.OutputConfiguration
 import android.hardware.camera2.params.SessionConfiguration
+import android.media.Image
 import android.media.ImageReader
 import android.os.Build
 import android.os.Handler
 import android.os.HandlerThread
 import android.view.Surface
 import java.util.concurrent.Executor
-import samesight.contract.Matrix
-import samesight.contract.Range
 import samesight.contract.SamesightError
-import samesight.contract.Yuv420
-
-private const val WIDTH = 640
-private const val HEIGHT = 480
 
 // One at the viewer, one that waits: acquireLatestImage asks for two at least.
 private const val IMAGES = 2
-
-/** What there is to know of a camera before it is opened. */
-internal class Lens(val id: String, val sensor: Int, val front: Boolean, val width: Int, val height: Int) {
-    fun frame(yuv: Yuv420, colours: Pair<Matrix, Range>, display: Int): CameraFrame =
-        CameraFrame(yuv, colours.first, colours.second, cameraOrientation(sensor, display, front), front)
-}
 
 /**
  * Camera2: the first camera of the side that is asked for, or else of the other, in frames of about 640 x 480.
@@ -41,16 +29,18 @@ class Camera2Feed(private val manager: CameraManager, private val display: () ->
     // The side that was asked for since the last stop.
     private var started: Boolean? = null
     private var run: Run? = null
+    private var zoom = 1f
+    private var torch = false
 
-    override fun start(viewer: Viewer, front: Boolean) {
+    override fun start(viewer: Viewer, front: Boolean, screen: PreviewScreen) {
         if (started == front) return
         stop()
         started = front
         try {
-            val lenses = manager.cameraIdList.mapNotNull { lens(it, manager.getCameraCharacteristics(it)) }
+            val lenses = manager.cameraIdList.mapNotNull { systemLens(it, manager.getCameraCharacteristics(it)) }
             val lens = lenses.find { it.front == front } ?: lenses.firstOrNull() ?: return viewer.onNoCamera()
-            viewer.onCameras(both = lenses.any { it.front } && lenses.any { !it.front })
-            run = Run(lens, viewer)
+            viewer.onLens(lens.described(lenses.any { it.front } && lenses.any { !it.front }, display()))
+            run = Run(lens, viewer, screen)
             run?.open()
         } catch (problem: Exception) {
             run?.close()
@@ -58,28 +48,33 @@ class Camera2Feed(private val manager: CameraManager, private val display: () ->
         }
     }
 
+    override fun adjust(zoom: Float, torch: Boolean) {
+        if (zoom == this.zoom && torch == this.torch) return
+        this.zoom = zoom
+        this.torch = torch
+        run?.adjust(zoom, torch)
+    }
+
     override fun stop() {
         started = null
-        run?.close()
+        run?.end()
         run = null
     }
 
-    private fun lens(id: String, camera: CameraCharacteristics): Lens? {
-        val map = camera.get(CameraCharacteristics.SCALER_STREAM_CONFIGURATION_MAP)
-        val sizes = map?.getOutputSizes(ImageFormat.YUV_420_888).orEmpty().map { it.width to it.height }
-        // Depth sensors and the like have none.
-        if (sizes.isEmpty()) return null
-        val (width, height) = nearest(sizes, WIDTH, HEIGHT)
-        val front = camera.get(CameraCharacteristics.LENS_FACING) == CameraCharacteristics.LENS_FACING_FRONT
-        return Lens(id, camera.get(CameraCharacteristics.SENSOR_ORIENTATION) ?: 0, front, width, height)
-    }
-
     /** From one start to its stop; all that Camera2 calls back comes on a thread of its own. */
-    private inner class Run(private val lens: Lens, private val viewer: Viewer) {
+    private inner class Run(
+        private val lens: SystemLens,
+        private val viewer: Viewer,
+        private val screen: PreviewScreen,
+    ) {
         private val thread = HandlerThread("camera").apply { start() }
         private val handler = Handler(thread.looper)
         private val reader = ImageReader.newInstance(lens.width, lens.height, ImageFormat.YUV_420_888, IMAGES)
+        private var wantedZoom = zoom
+        private var wantedTorch = torch
         private var device: CameraDevice? = null
+        private var surface: Surface? = null
+        private var session: CameraCaptureSession? = null
         private var closed = false
 
         // MainActivity starts the camera only with the permission; without it, a SecurityException is told.
@@ -87,19 +82,35 @@ class Camera2Feed(private val manager: CameraManager, private val display: () ->
         fun open() {
             reader.setOnImageAvailableListener({ guarded { take(it) } }, handler)
             manager.openCamera(lens.id, Opening(), handler)
+            screen.request(lens.previewWidth, lens.previewHeight) { guarded { show(it) } }
         }
 
         private fun take(reader: ImageReader) {
             // The newest; those before it, which the viewer had no time for, are given back.
-            reader.acquireLatestImage()?.use { image ->
-                if (!viewer.free) return
-                viewer.onFrame(lens.frame(copied(image), colours(image), display()))
+            val image = reader.acquireLatestImage() ?: return
+            val buffer = image.use { viewer.buffer()?.also { fill(it, image) } } ?: return
+            viewer.onFrame(buffer)
+        }
+
+        private fun fill(buffer: FrameBuffer, image: Image) {
+            try {
+                buffer.copy(image, colours(image), lens.orientation(display()), lens.front)
+            } catch (problem: Throwable) {
+                viewer.drop(buffer)
+                throw problem
             }
+        }
+
+        /** For the main thread. */
+        fun end() {
+            screen.release()
+            close()
         }
 
         fun close() =
             synchronized(this) {
                 closed = true
+                session = null
                 device?.close()
                 device = null
                 reader.close()
@@ -122,10 +133,16 @@ class Camera2Feed(private val manager: CameraManager, private val display: () ->
             viewer.onCameraProblem(sentence)
         }
 
+        fun adjust(zoom: Float, torch: Boolean) = guarded {
+            wantedZoom = zoom
+            wantedTorch = torch
+            repeatRequest()
+        }
+
         private inner class Opening : CameraDevice.StateCallback() {
             override fun onOpened(camera: CameraDevice) {
                 synchronized(this@Run) { if (closed) camera.close() else device = camera }
-                guarded { configure(camera, reader.surface) }
+                guarded { configure() }
             }
 
             override fun onDisconnected(camera: CameraDevice) {
@@ -139,26 +156,45 @@ class Camera2Feed(private val manager: CameraManager, private val display: () ->
             }
         }
 
-        private fun configure(camera: CameraDevice, surface: Surface) {
-            val state = Configured(camera, surface)
-            if (Build.VERSION.SDK_INT < Build.VERSION_CODES.P) {
-                @Suppress("DEPRECATION")
-                camera.createCaptureSession(listOf(surface), state, handler)
-                return
-            }
-            val outputs = listOf(OutputConfiguration(surface))
-            val executor = Executor { handler.post(it) }
-            val kind = SessionConfiguration.SESSION_REGULAR
-            camera.createCaptureSession(SessionConfiguration(kind, outputs, executor, state))
+        private fun show(new: Surface?) {
+            if (new === surface && session != null) return
+            surface = new
+            session?.close()
+            session = null
+            configure()
         }
 
-        private inner class Configured(
-            private val camera: CameraDevice,
-            private val surface: Surface,
-        ) : CameraCaptureSession.StateCallback() {
+        /** Begins when both are there: the camera, and the surface that it shows on. */
+        private fun configure() {
+            val camera = device ?: return
+            val targets = listOf(surface ?: return, reader.surface)
+            if (Build.VERSION.SDK_INT < Build.VERSION_CODES.P) {
+                @Suppress("DEPRECATION")
+                camera.createCaptureSession(targets, Configured(targets), handler)
+                return
+            }
+            val executor = Executor { handler.post(it) }
+            val kind = SessionConfiguration.SESSION_REGULAR
+            val outputs = targets.map { OutputConfiguration(it) }
+            camera.createCaptureSession(SessionConfiguration(kind, outputs, executor, Configured(targets)))
+        }
+
+        private fun repeatRequest() {
+            val running = session ?: return
+            val request = running.device.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW)
+            surface?.let(request::addTarget)
+            request.addTarget(reader.surface)
+            lens.zoom(request, wantedZoom)
+            lens.light(request, wantedTorch)
+            running.setRepeatingRequest(request.build(), null, handler)
+        }
+
+        private inner class Configured(private val targets: List<Surface>) : CameraCaptureSession.StateCallback() {
             override fun onConfigured(session: CameraCaptureSession) = guarded {
-                val request = camera.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW).apply { addTarget(surface) }
-                session.setRepeatingRequest(request.build(), null, handler)
+                // The surface may have gone, or another have come, meanwhile.
+                if (targets.first() !== surface) return@guarded
+                this@Run.session = session
+                repeatRequest()
             }
 
             override fun onConfigureFailed(session: CameraCaptureSession) =

@@ -3,14 +3,17 @@ package samesight.app
 import java.util.concurrent.Executor
 import java.util.concurrent.atomic.AtomicBoolean
 import samesight.contract.DeviceParity
+import samesight.contract.Helpers
 import samesight.contract.Picture
 import samesight.contract.SamesightError
 import samesight.engine.Cancellation
+import samesight.engine.Pipeline
 import samesight.engine.judge
 import samesight.engine.selfTest
 import samesight.ui.Camera as CameraState
 import samesight.ui.Event
 import samesight.ui.HISTORY
+import samesight.ui.Lens
 import samesight.ui.Model
 import samesight.ui.Seen
 import samesight.ui.SelfTest
@@ -24,6 +27,7 @@ import samesight.ui.State
  *
  * @param loader runs one thing after the other: bundles, models, the self-test.
  * @param analyzer runs one thing after the other, beside the loader: images.
+ * @param helpers take parts of large images.
  * @param clock nanoseconds.
  */
 class Controller(
@@ -33,14 +37,16 @@ class Controller(
     memory: Memory,
     private val loader: Executor,
     private val analyzer: Executor,
+    helpers: Helpers? = null,
     private val clock: () -> Long = System::nanoTime,
 ) : Viewer {
     private val lock = Any()
-    private val analyzing = AtomicBoolean()
+    private val frames = Pipeline(FrameBuffer(0) to FrameBuffer(1), ::prepare, ::finish, analyzer)
     private val released = AtomicBoolean()
-    private val models = Models(shelf, runtimes, memory, clock, { change(it) }, ::analyzeAgain)
+    private val models = Models(shelf, runtimes, memory, clock, helpers, { change(it) }, ::analyzeAgain)
     @Volatile private var wakes = false
     @Volatile private var photo: Picked? = null
+    @Volatile private var kept: CameraFrame? = null
     @Volatile private var testing: Cancellation? = null
     @Volatile private var parity: DeviceParity? = null
 
@@ -96,19 +102,25 @@ class Controller(
         when (event) {
             is Event.ChooseTask -> state.bundles.find { it.task == event.task }?.let { choose(it.name) }
             is Event.ChooseBundle -> choose(event.name)
-            is Event.ChooseArtifact -> changeModel { copy(artifact = event.name) }
+            is Event.ChooseArtifact -> changeModel { models.pick(this, event.name) }
             is Event.RemoveBundle -> loader.work { models.remove(event.name)?.let(::choose) }
             is Event.ChooseUnit -> changeModel { copy(unit = event.unit) }
-            Event.UseCamera -> {
-                photo = null
-                change(null) { copy(source = Source.CAMERA, seen = null) }
-            }
+            Event.UseCamera, Event.Resume -> moving { this }
             Event.RetryCamera -> cameraIs(CameraState.On)
             Event.SwitchCamera ->
-                change(null) {
+                moving {
                     val again = if (camera is CameraState.Failed) CameraState.On else camera
-                    copy(front = !front, camera = again, seen = null)
+                    copy(front = !front, camera = again, zoom = 1f, torch = false)
                 }
+            Event.Pause -> change { if (live) copy(paused = true) else this }
+            is Event.ZoomBy -> change { zoomed(zoom * event.factor) }
+            is Event.ZoomTo -> change { zoomed(event.ratio) }
+            is Event.Torch -> change { copy(torch = event.on && lens.torch) }
+            is Event.ChooseThreshold -> {
+                models.threshold = event.least
+                change { copy(threshold = event.least) }
+                analyzeAgain()
+            }
             Event.ShowSelfTest -> change { copy(testing = true) }
             Event.Back -> {
                 testing?.cancel()
@@ -118,9 +130,20 @@ class Controller(
             Event.RunSelfTest -> test()
             Event.CancelSelfTest -> testing?.cancel()
             Event.Dismiss -> change { copy(problem = null, success = null) }
-            Event.OpenBundle, Event.PickPhoto, Event.AllowCamera, Event.SaveResults -> Unit
+            Event.OpenBundle, Event.PickPhoto, Event.AllowCamera -> Unit
+            Event.SaveResults, Event.ShareResults, Event.SavePicture, Event.Share -> Unit
         }
     }
+
+    private fun State.zoomed(ratio: Float) = copy(zoom = ratio.coerceIn(lens.leastZoom, lens.mostZoom))
+
+    /** Back to what the camera sees now. */
+    private fun moving(change: State.() -> State) =
+        synchronized(lock) {
+            photo = null
+            kept = null
+            change(null) { change().copy(source = Source.CAMERA, paused = false, still = false, seen = null) }
+        }
 
     /** Tells what went wrong outside. */
     fun problem(sentence: String) = change { copy(problem = sentence) }
@@ -135,8 +158,11 @@ class Controller(
 
     /** Looks at a photo, now and with every model that is chosen later, until the camera is used. */
     fun onPhoto(picked: Picked) {
-        photo = picked
-        change(null) { copy(source = Source.PHOTO, seen = null) }
+        synchronized(lock) {
+            photo = picked
+            kept = null
+            change(null) { copy(source = Source.PHOTO, paused = false, still = false, seen = null) }
+        }
         analyzeAgain()
     }
 
@@ -156,35 +182,39 @@ class Controller(
         }
     }
 
-    override val free: Boolean
-        get() = !analyzing.get() && watching
+    override fun buffer(): FrameBuffer? = if (watching) frames.take() else null
+
+    override fun drop(unfilled: FrameBuffer) = frames.giveBack(unfilled)
 
     private val watching: Boolean
         get() = state.watched && !state.testing
 
+    /** A paused camera is looked at once more: that frame is the one that is shown. */
     private val State.watched: Boolean
-        get() = source == Source.CAMERA && camera !is CameraState.Failed
+        get() = source == Source.CAMERA && camera !is CameraState.Failed && !still
 
-    override fun onFrame(frame: CameraFrame) {
-        if (!watching || !analyzing.compareAndSet(false, true)) return
-        analyzer.execute {
-            try {
-                reportFailures { analyze(shown(frame), { analyze(frame) }, frame.mirror) { watched } }
-            } finally {
-                analyzing.set(false)
-            }
-        }
+    override fun onFrame(filled: FrameBuffer) = reportFailures { frames.put(filled) }
+
+    private fun prepare(filled: FrameBuffer) {
+        filled.frame.yuv.check()
+        filled.preparedBy = models.current?.also { it.prepare(filled.frame, filled.place) }
+    }
+
+    private fun finish(filled: FrameBuffer) = reportFailures {
+        val analysis = filled.preparedBy?.let { by -> models.analyze(by) { finish(filled.place) } }
+        show(filled.frame, analysis) { watched }
     }
 
     override fun onNoCamera() = cameraIs(CameraState.Absent)
 
-    override fun onCameras(both: Boolean) = change { copy(switchable = both) }
+    override fun onLens(lens: Lens) = change { copy(lens = lens).zoomed(zoom) }
 
     /** What was seen last goes, so that nobody takes it for what the camera sees now. */
     override fun onCameraProblem(sentence: String) =
         synchronized(lock) {
             val failed = CameraState.Failed(sentence)
-            if (state.source == Source.CAMERA) change(null) { copy(camera = failed, seen = null) }
+            // A photo, or an image that stands still, stays.
+            if (state.source == Source.CAMERA && !state.still) moving { copy(camera = failed) }
             else change { copy(camera = failed) }
         }
 
@@ -193,7 +223,8 @@ class Controller(
             parity = null
             testing?.cancel()
             testing = null
-            changeModel { models.choice(this, name).copy(selfTest = SelfTest.Idle) }
+            models.threshold = null
+            changeModel { models.choice(this, name).copy(selfTest = SelfTest.Idle, threshold = null) }
         }
 
     private fun changeModel(choice: State.() -> State) {
@@ -210,40 +241,53 @@ class Controller(
         loader.work { models.load(request, state) }
     }
 
-    /** A model came or went: a photo is looked at once more, where a camera will give another frame anyway. */
+    /** What is asked of images changed: a still one is looked at once more, where a camera will give another anyway. */
     private fun analyzeAgain() {
-        val picked = photo ?: return
+        val (picked, frame) = synchronized(lock) { photo to kept }
+        if (frame != null) {
+            analyzer.work { show(frame, models.analyze { analyze(frame) }) { kept === frame } }
+        }
+        if (picked == null) return
         analyzer.work {
             if (photo !== picked) return@work
             val picture = readPhoto(picked)
-            analyze(shown(picture), { analyze(picture) }, mirror = false) { photo === picked }
+            val image = shown(picture)
+            show(models.analyze { analyze(picture) }, image.width, image.height, false, { image }) { photo === picked }
         }
     }
+
+    private fun show(frame: CameraFrame, analysis: Analysis?, isCurrent: State.() -> Boolean) {
+        val (width, height) = frame.uprightSides
+        show(analysis, width, height, frame.mirror, { shown(keep(frame)) }, isCurrent)
+    }
+
+    private fun keep(frame: CameraFrame): CameraFrame = frame.copied().also { kept = it }
 
     private fun readPhoto(picked: Picked): Picture =
         try {
             photos.read(picked, models.background)
         } catch (unread: SamesightError) {
-            if (photo === picked) {
-                photo = null
-                change(null) { copy(source = Source.CAMERA, seen = null) }
-            }
+            synchronized(lock) { if (photo === picked) moving { this } }
             throw unread
         }
 
-    private fun analyze(
-        image: Pixels,
-        act: ImageAnalyzer.() -> Analysis,
+    /** Shows what was seen; [still] makes the image for people, where it is to stand still. */
+    private fun show(
+        analysis: Analysis?,
+        width: Int,
+        height: Int,
         mirror: Boolean,
+        still: () -> Pixels,
         isCurrent: State.() -> Boolean,
     ) {
-        val analysis = models.analyze(act)
         synchronized(lock) {
             if (!state.isCurrent()) return
             val answers = analysis?.answers.orEmpty()
-            val seen = Seen(if (mirror) mirrored(answers, image.width) else answers, image.width, image.height)
+            val seen = Seen(if (mirror) mirrored(answers, width) else answers, width, height)
             val latencies = (state.latencies + listOfNotNull(analysis?.latency)).takeLast(HISTORY)
-            change(image) { copy(seen = seen, latencies = latencies) }
+            val stands = state.paused || state.source == Source.PHOTO
+            val image = if (stands) moment.image ?: still() else null
+            change(image) { copy(seen = seen, latencies = latencies, still = stands) }
         }
     }
 
@@ -261,9 +305,10 @@ class Controller(
             var finished: DeviceParity? = null
             val outcome = catchFailures<SelfTest>({ SelfTest.Failed(it) }) {
                 val (openers, device) = runtimes.openers to runtimes.device
-                val deviceParity = selfTest(bundle, openers, device, cancellation = mine) { done, all, next ->
-                    tested(mine) { SelfTest.Running(done, all, next) }
-                }
+                val show = { done: Int, all: Int, next: String -> tested(mine) { SelfTest.Running(done, all, next) } }
+                val (notes, soc) = runtimes.notes to runtimes.soc
+                val deviceParity =
+                    selfTest(bundle, openers, device, cancellation = mine, notes = notes, soc = soc, progress = show)
                 finished = deviceParity
                 val judgement = judge(deviceParity.runs, bundle.goldenCases(), bundle.manifest.artifacts)
                 SelfTest.Done(deviceParity.runs, judgement.passed, judgement.failures)

@@ -7,6 +7,7 @@ import samesight.contract.Device
 import samesight.contract.Picture
 import samesight.contract.SamesightError
 import samesight.engine.Opener
+import samesight.engine.TrialNotes
 import samesight.ui.State
 
 // What the controller needs of the system around it; tests have their own.
@@ -14,9 +15,14 @@ import samesight.ui.State
 /** A bundle that can be chosen. [opened]: from a file that a person picked, not part of the app. */
 class Shelved(val bundle: Bundle, val opened: Boolean)
 
-/** A file that a person picked: what it is called, and its bytes; either may take a while. */
-class Picked(called: () -> String, val open: () -> InputStream) {
+/**
+ * A file that a person picked: what it is called, its length, and its bytes; each may take a while.
+ *
+ * @param sized null where its provider does not say.
+ */
+class Picked(called: () -> String, sized: () -> Long? = { null }, val open: () -> InputStream) {
     val name: String by lazy(called)
+    val bytes: Long? by lazy(sized)
 }
 
 /** Where bundles come from. Its calls read whole files and take a while. */
@@ -51,10 +57,14 @@ interface Memory {
  * What runs artifacts on this device.
  *
  * @property openers by the format that they take; the runtimes are loaded when this is asked for first.
+ * @property notes of what its units did at earlier starts; null where nothing is kept.
+ * @property soc the chip's model, as `Build.SOC_MODEL` names it; null where the system does not tell.
  */
 interface Runtimes {
     val openers: Map<String, Opener>
     val device: Device
+    val notes: TrialNotes?
+    val soc: String?
 }
 
 /** Decodes photos. */

@@ -3,27 +3,19 @@ package samesight.app
 import android.hardware.DataSpace
 import android.media.Image
 import android.os.Build
-import java.nio.ByteBuffer
 import kotlin.math.abs
 import samesight.contract.Matrix
-import samesight.contract.Plane
+import samesight.contract.Orientation
 import samesight.contract.Range
-import samesight.contract.Yuv420
 
 // DataSpace's own masks are hidden, and its functions ask for Android 13.
 private const val STANDARD_MASK = 63 shl 16
 private const val RANGE_MASK = 7 shl 27
 
 /** Copies an image of the format YUV_420_888; it can be closed afterwards. */
-internal fun copied(image: Image): Yuv420 {
-    val (y, u, v) = image.planes.map { plane(it.buffer, it.rowStride, it.pixelStride) }
-    return Yuv420(image.width, image.height, y, u, v)
-}
-
-internal fun plane(buffer: ByteBuffer, rowStride: Int, pixelStride: Int): Plane {
-    val data = ByteArray(buffer.remaining())
-    buffer.get(data)
-    return Plane(data, rowStride, pixelStride)
+internal fun FrameBuffer.copy(image: Image, colours: Pair<Matrix, Range>, orientation: Orientation, mirror: Boolean) {
+    image.planes.forEachIndexed { index, plane -> copyPlane(index, plane.buffer, plane.rowStride, plane.pixelStride) }
+    finish(image.width, image.height, colours.first, colours.second, orientation, mirror)
 }
 
 /** The colours of an image: since Android 13 it says so itself. */

@@ -1,8 +1,10 @@
 package samesight.app
 
 import samesight.contract.Answer
+import samesight.contract.AnswerReader
 import samesight.contract.Box
 import samesight.contract.Geometry
+import samesight.contract.Helpers
 import samesight.contract.ModelSpec
 import samesight.contract.Orientation
 import samesight.contract.Picture
@@ -10,7 +12,6 @@ import samesight.contract.Preprocessor
 import samesight.contract.Role
 import samesight.contract.SamesightError
 import samesight.contract.Tensor
-import samesight.contract.answers
 import samesight.contract.yuv420ToRgb
 import samesight.ui.Latency
 
@@ -19,36 +20,83 @@ private const val NANOS = 1e6f
 /** Answers of one image, boxes in pixels of the upright one, and what they took. */
 class Analysis(val answers: List<Answer>, val latency: Latency)
 
+/** How many frames are on their way at once: one runs while the next is prepared. */
+internal const val PLACES = 2
+
 /**
- * One model's way from an image to answers. Not for several threads at once.
+ * One model's way from an image to answers.
+ *
+ * A frame goes in two steps, which may be of two threads: [prepare] into one of [PLACES] places, then [finish]. All else
+ * is not for several threads at once.
  *
  * @param network such as [samesight.engine.ModelHolder.run].
  * @param clock nanoseconds.
+ * @param helpers take parts of large images.
  */
 class ImageAnalyzer(
     private val spec: ModelSpec,
     private val network: (ByteArray) -> Map<Role, Tensor>,
     private val clock: () -> Long,
+    private val helpers: Helpers? = null,
 ) {
-    private val preprocessor = Preprocessor(spec.input)
+    private val places = List(PLACES) { Place() }
+    private val still by lazy { Place() }
+    @Volatile private var reader = AnswerReader(spec)
+
+    /** The least score that is asked for; null: the spec's own. Of a task without one nothing changes. */
+    var threshold: Float? = null
+        set(value) {
+            field = value
+            val rule = spec.detection ?: return
+            val asked = if (value == null) rule else rule.copy(scoreThreshold = value.toDouble())
+            reader = AnswerReader(spec.copy(detection = asked))
+        }
+
+    /** @throws SamesightError the frame's planes are too short. */
+    fun prepare(frame: CameraFrame, place: Int) = places[place].prepare(frame)
+
+    /** What is in the place now. @throws SamesightError the network fails. */
+    fun finish(place: Int): Analysis = places[place].finish()
 
     /** @throws SamesightError the frame's planes are too short, or the network fails. */
-    fun analyze(frame: CameraFrame): Analysis = timed { run(frame.yuv, frame.matrix, frame.range, frame.orientation) }
+    fun analyze(frame: CameraFrame): Analysis {
+        still.prepare(frame)
+        return still.finish()
+    }
 
     /** @throws SamesightError the network fails. */
-    fun analyze(picture: Picture): Analysis = timed { run(picture) }
+    fun analyze(picture: Picture): Analysis {
+        still.prepare { run(picture) }
+        return still.finish()
+    }
 
-    private fun timed(prepare: Preprocessor.() -> Geometry): Analysis {
-        val start = clock()
-        val geometry = preprocessor.prepare()
-        val prepared = clock()
-        val outputs = network(preprocessor.tensor)
-        val ran = clock()
-        val answers = answers(outputs, spec, geometry, upright = true)
-        val done = clock()
-        return Analysis(answers, Latency((prepared - start) / NANOS, (ran - prepared) / NANOS, (done - ran) / NANOS))
+    private inner class Place {
+        private val preprocessor = Preprocessor(spec.input, helpers)
+        private var geometry: Geometry? = null
+        private var took = 0L
+
+        fun prepare(frame: CameraFrame) = prepare { run(frame.yuv, frame.matrix, frame.range, frame.orientation) }
+
+        inline fun prepare(act: Preprocessor.() -> Geometry) {
+            val start = clock()
+            geometry = preprocessor.act()
+            took = clock() - start
+        }
+
+        fun finish(): Analysis {
+            val start = clock()
+            val outputs = network(preprocessor.tensor)
+            val ran = clock()
+            val answers = reader.read(outputs, geometry, upright = true)
+            val done = clock()
+            return Analysis(answers, Latency(took / NANOS, (ran - start) / NANOS, (done - ran) / NANOS))
+        }
     }
 }
+
+/** Width and height of the frame as people see it. */
+internal val CameraFrame.uprightSides: Pair<Int, Int>
+    get() = orientation.uprightWidth(yuv.width, yuv.height) to orientation.uprightHeight(yuv.width, yuv.height)
 
 /** The frame as people see it, a mirror's image where they expect one. */
 fun shown(frame: CameraFrame): Pixels {

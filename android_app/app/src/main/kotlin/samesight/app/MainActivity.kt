@@ -2,8 +2,10 @@ package samesight.app
 
 import android.Manifest
 import android.content.ActivityNotFoundException
+import android.content.ClipData
 import android.content.Intent
 import android.content.pm.PackageManager
+import android.graphics.Bitmap
 import android.net.Uri
 import android.os.Build
 import android.os.Bundle
@@ -12,18 +14,23 @@ import android.os.Looper
 import android.provider.MediaStore
 import android.provider.Settings
 import androidx.activity.ComponentActivity
+import java.io.ByteArrayOutputStream
 import java.io.IOException
 import kotlin.concurrent.thread
 import samesight.contract.DEVICE_PARITY
 import samesight.ui.Camera as CameraState
 import samesight.ui.Event
 import samesight.ui.SelfTest
-import samesight.ui.Source
+import samesight.ui.State
+import samesight.ui.answersAsText
 
+private const val PNG = "image/png"
+private const val JSON = "application/json"
 private const val PERMISSION = 1
 private const val PHOTO = 2
 private const val BUNDLE = 3
 private const val RESULTS = 4
+private const val PICTURE = 5
 
 /** Asks the system for what the controller cannot: the camera and its permission, photos, files. */
 open class MainActivity : ComponentActivity() {
@@ -33,8 +40,14 @@ open class MainActivity : ComponentActivity() {
     private var resumed = false
     private var show: (Moment) -> Unit = {}
 
+    /** Where the camera's moving image goes. */
+    internal val preview = CameraPreview()
+
     /** Shows moments from [first] on; tests look at them instead. */
-    internal open fun content(first: Moment): (Moment) -> Unit = screen(first, ::onEvent)
+    internal open fun content(first: Moment): (Moment) -> Unit = screen(first, preview, ::onEvent)
+
+    /** The still image with its boxes. */
+    internal open fun picture(image: Pixels, state: State): Bitmap = pictureWithAnswers(this, image, state)
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
@@ -73,8 +86,15 @@ open class MainActivity : ComponentActivity() {
         val moment = controller.moment
         show(moment)
         val state = moment.state
-        val needed = resumed && state.source == Source.CAMERA && state.camera == CameraState.On && !state.testing
-        if (needed) app.camera.start(controller, state.front) else app.camera.stop()
+        // What stands still needs no camera; until the last frame is looked at, it does.
+        val looked = state.live || state.paused && !state.still
+        val needed = resumed && looked && !state.testing
+        if (needed) {
+            app.camera.adjust(state.zoom, state.torch)
+            app.camera.start(controller, state.front, preview)
+        } else {
+            app.camera.stop()
+        }
         window.decorView.keepScreenOn = needed || state.selfTest is SelfTest.Running
     }
 
@@ -85,9 +105,15 @@ open class MainActivity : ComponentActivity() {
             Event.PickPhoto -> ask(photoRequest(), PHOTO)
             Event.OpenBundle -> ask(document(Intent.ACTION_OPEN_DOCUMENT, "*/*"), BUNDLE)
             Event.SaveResults -> {
-                val request = document(Intent.ACTION_CREATE_DOCUMENT, "application/json")
+                val request = document(Intent.ACTION_CREATE_DOCUMENT, JSON)
                 ask(request.putExtra(Intent.EXTRA_TITLE, DEVICE_PARITY), RESULTS)
             }
+            Event.SavePicture -> {
+                val request = document(Intent.ACTION_CREATE_DOCUMENT, PNG)
+                ask(request.putExtra(Intent.EXTRA_TITLE, "${controller.moment.state.bundle}.png"), PICTURE)
+            }
+            Event.Share -> share()
+            Event.ShareResults -> shareResults()
             else -> controller.onEvent(event)
         }
 
@@ -114,9 +140,8 @@ open class MainActivity : ComponentActivity() {
     }
 
     private fun photoRequest(): Intent {
-        val picker = Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU
-        if (picker) return Intent(MediaStore.ACTION_PICK_IMAGES).setType("image/*")
-        return document(Intent.ACTION_OPEN_DOCUMENT, "image/*")
+        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.TIRAMISU) return document(Intent.ACTION_OPEN_DOCUMENT, "image/*")
+        return Intent(MediaStore.ACTION_PICK_IMAGES).setType("image/*")
     }
 
     private fun document(action: String, type: String) =
@@ -141,28 +166,74 @@ open class MainActivity : ComponentActivity() {
         when (requestCode) {
             PHOTO -> controller.onPhoto(picked(chosen))
             BUNDLE -> controller.onBundle(picked(chosen))
-            RESULTS -> save(chosen)
+            RESULTS -> results()?.let { text -> save(chosen, "results are") { text.encodeToByteArray() } }
+            PICTURE -> still()?.let { draw -> save(chosen, "picture is", draw) }
         }
     }
 
     private fun picked(chosen: Uri): Picked {
         // This Activity may be gone when they are asked for.
         val context = applicationContext
-        return Picked({ displayName(context, chosen) }) {
+        return Picked({ displayName(context, chosen) }, { declaredBytes(context, chosen) }) {
             context.contentResolver.openInputStream(chosen) ?: throw IOException("its provider gives nothing")
         }
     }
 
-    private fun save(chosen: Uri) {
-        val text = controller.results ?: return controller.problem("there are no results to save; run the self-test")
+    private fun results(): String? {
+        if (controller.results == null) controller.problem("there are no results any more; run the self-test")
+        return controller.results
+    }
+
+    /** What makes the still image's file, of what is shown now. */
+    private fun still(): (() -> ByteArray)? {
+        val (image, state) = controller.moment.run { image to state }
+        if (image == null) {
+            controller.problem("there is no picture any more; pause the camera or choose a photo")
+            return null
+        }
+        return {
+            val bytes = ByteArrayOutputStream()
+            picture(image, state).compress(Bitmap.CompressFormat.PNG, 100, bytes)
+            bytes.toByteArray()
+        }
+    }
+
+    /** @param what of the app it is, with its verb. */
+    private fun save(chosen: Uri, what: String, bytes: () -> ByteArray) {
         // A provider may be somewhere in the network.
         thread {
             try {
                 val stream = applicationContext.contentResolver.openOutputStream(chosen, "wt")
-                (stream ?: throw IOException("its provider takes nothing")).use { it.write(text.encodeToByteArray()) }
-                controller.success("The results are saved as ${displayName(chosen)}")
+                (stream ?: throw IOException("its provider takes nothing")).use { it.write(bytes()) }
+                controller.success("The $what saved as ${displayName(chosen)}")
             } catch (error: Exception) {
                 controller.problem("${displayName(chosen)}: cannot be written (${error.message}); choose another place")
+            }
+        }
+    }
+
+    private fun share() {
+        val state = controller.moment.state
+        val seen = state.seen ?: return
+        still()?.let { draw -> share("${state.bundle}.png", PNG, answersAsText(state, seen), draw) }
+    }
+
+    private fun shareResults() {
+        results()?.let { text -> share(DEVICE_PARITY, JSON, null) { text.encodeToByteArray() } }
+    }
+
+    private fun share(name: String, type: String, text: String?, bytes: () -> ByteArray) {
+        thread {
+            try {
+                val uri = SharedFiles.put(applicationContext, name, bytes())
+                val sent = Intent(Intent.ACTION_SEND).setType(type).putExtra(Intent.EXTRA_STREAM, uri)
+                if (text != null) sent.putExtra(Intent.EXTRA_TEXT, text)
+                // The permission to read goes with the clip alone where the system asks whom to give it to.
+                sent.clipData = ClipData.newUri(contentResolver, name, uri)
+                sent.addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION)
+                main.post { startActivity(Intent.createChooser(sent, null)) }
+            } catch (error: IOException) {
+                controller.problem("$name: cannot be made (${error.message}); make room on this device")
             }
         }
     }

@@ -1,11 +1,17 @@
+// The system's own reads the orientation since Android 7; androidx's would be another library for it.
+@file:SuppressLint("ExifInterface")
+
 package samesight.app
 
+import android.annotation.SuppressLint
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory
 import android.graphics.ColorSpace
 import android.media.ExifInterface
 import java.io.ByteArrayInputStream
+import java.io.ByteArrayOutputStream
 import java.io.IOException
+import java.io.InputStream
 import samesight.contract.Orientation
 import samesight.contract.Picture
 import samesight.contract.SamesightError
@@ -13,6 +19,9 @@ import samesight.contract.fromExif
 import samesight.contract.over
 
 private const val LONGEST_SIDE = 4096
+
+// Above what a phone's camera writes; a provider may give without end.
+private const val PHOTO_BYTES = 64L shl 20
 
 /**
  * Photos as the contract wants them: stored pixels in sRGB, not premultiplied, and what turns them upright.
@@ -38,12 +47,28 @@ class SystemPhotos : Photos {
 
     private fun bytes(photo: Picked): ByteArray =
         try {
-            photo.open().use { it.readBytes() }
+            if ((photo.bytes ?: 0) > PHOTO_BYTES) throw tooLarge(photo)
+            photo.open().use { read(it, photo) }
         } catch (error: IOException) {
             throw SamesightError("${photo.name}: cannot be read (${error.message}); choose it again")
         } catch (denied: SecurityException) {
             throw SamesightError("${photo.name}: the app may not read it (${denied.message}); choose it again")
         }
+
+    private fun read(from: InputStream, photo: Picked): ByteArray {
+        val all = ByteArrayOutputStream()
+        val buffer = ByteArray(1 shl 16)
+        var count = from.read(buffer)
+        while (count >= 0) {
+            all.write(buffer, 0, count)
+            if (all.size() > PHOTO_BYTES) throw tooLarge(photo)
+            count = from.read(buffer)
+        }
+        return all.toByteArray()
+    }
+
+    private fun tooLarge(photo: Picked) =
+        SamesightError("${photo.name}: has more than ${PHOTO_BYTES shr 20} MiB; choose a smaller photo")
 
     private fun options(width: Int, height: Int) =
         BitmapFactory.Options().apply {

@@ -3,13 +3,16 @@ package samesight.app
 import android.app.Application
 import android.content.Context
 import android.content.SharedPreferences
+import android.content.pm.ApplicationInfo
 import android.content.res.AssetManager
 import android.hardware.camera2.CameraManager
 import android.hardware.display.DisplayManager
+import android.os.StrictMode
 import android.view.Display
 import java.io.InputStream
 import java.util.concurrent.Executors
 import samesight.contract.ComputeUnit
+import samesight.contract.Helpers
 
 /** Holds what outlives an Activity: models, results, what was chosen. Tests replace parts of the system here. */
 open class SamesightApplication : Application() {
@@ -24,6 +27,7 @@ open class SamesightApplication : Application() {
             Preferences(getSharedPreferences("choices", Context.MODE_PRIVATE)),
             Executors.newSingleThreadExecutor { Thread(it, "loader") },
             Executors.newSingleThreadExecutor { Thread(it, "analyzer") },
+            helpers = Helpers(helperCount(Runtime.getRuntime().availableProcessors())),
         ).also { it.start() }
     }
 
@@ -32,6 +36,11 @@ open class SamesightApplication : Application() {
 
     /** The device's camera. */
     val camera: Camera by lazy { camera() }
+
+    override fun onCreate() {
+        super.onCreate()
+        if (applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0) beStrict()
+    }
 
     protected open fun assetFiles(): Assets = PackagedAssets(assets)
 
@@ -62,6 +71,17 @@ open class SamesightApplication : Application() {
         if (begun.isInitialized()) controller.release()
     }
 }
+
+/** In debug builds the log says where the main thread waits for files or others, and what was never closed. */
+private fun beStrict() {
+    StrictMode.setThreadPolicy(StrictMode.ThreadPolicy.Builder().detectAll().penaltyLog().build())
+    val objects = StrictMode.VmPolicy.Builder().detectActivityLeaks().detectLeakedClosableObjects()
+    objects.detectLeakedRegistrationObjects().detectFileUriExposure()
+    StrictMode.setVmPolicy(objects.penaltyLog().build())
+}
+
+/** A phone's fast cores are half of them at most, and one of those runs the network meanwhile. */
+internal fun helperCount(cores: Int): Int = (cores / 2 - 1).coerceIn(0, 2)
 
 private class PackagedAssets(private val assets: AssetManager) : Assets {
     override fun list(folder: String): List<String> = assets.list(folder).orEmpty().toList()

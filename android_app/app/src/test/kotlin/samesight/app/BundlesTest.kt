@@ -19,7 +19,9 @@ class BundlesTest {
     private val cache by lazy { temporary.newFolder("cache") }
     private val problems = mutableListOf<String>()
 
-    private fun bundles() = Bundles(FolderAssets(root), files, cache)
+    private var room = Long.MAX_VALUE
+
+    private fun bundles() = Bundles(FolderAssets(root), files, cache) { room }
 
     private fun all() = bundles().all { problems += it }
 
@@ -135,6 +137,36 @@ class BundlesTest {
             assertEquals(before, left())
         }
         assertEquals(kept.manifestSha256(), all().single().bundle.manifestSha256())
+    }
+
+    @Test
+    fun `a file that is too large is not read at all`() {
+        var reads = 0
+        fun refusal(bytes: Long?, packed: ByteArray = ByteArray(0)): String {
+            val picked = Picked({ "mine.zip" }, { bytes }) { packed.inputStream().also { reads++ } }
+            return assertFailsWith<SamesightError> { bundles().take(picked) }.message
+        }
+        assertEquals("mine.zip: has more than 2147483647 bytes; not a packed bundle", refusal(1L shl 31))
+        room = 60_000_000
+        assertEquals("mine.zip: needs 77 MB, and 60 MB are free; make room", refusal(30_000_000))
+        assertEquals(0, reads)
+        // A provider that does not say how much it gives.
+        room = 1_000_000
+        val whole = packed(writeBundle(temporary.newFolder(), "sums"))
+        assertEquals("mine.zip: needs 17 MB, and 1 MB are free; make room", refusal(null, whole))
+        assertEquals(1, reads)
+        assertEquals(emptySet(), left())
+        room = 40_000_000
+        assertEquals("sums", bundles().take(picked("mine.zip", whole)).bundle.spec.name)
+    }
+
+    @Test
+    fun `a bundle is moved to its place, and its files are those that were unpacked`() {
+        val taken = bundles().take(picked("sums.zip", packed(writeBundle(temporary.newFolder(), "sums")))).bundle
+        assertEquals(File(files, "opened/sums"), taken.folder)
+        assertEquals("weights of sums.fp32", taken.path(taken.find("sums.fp32")).readText())
+        assertEquals(listOf("opened"), files.list()?.toList())
+        assertEquals(emptyList(), cache.list()?.toList())
     }
 
     @Test

@@ -2,10 +2,12 @@ package samesight.app
 
 import android.app.Application
 import android.graphics.ImageFormat
+import android.graphics.SurfaceTexture
 import android.hardware.camera2.CameraCharacteristics
 import android.hardware.camera2.CameraDevice
 import android.hardware.camera2.CameraManager
 import android.util.Size
+import android.view.Surface
 import kotlin.test.assertContains
 import kotlin.test.assertEquals
 import org.junit.After
@@ -18,21 +20,23 @@ import org.robolectric.annotation.Config
 import org.robolectric.shadows.ShadowCameraCharacteristics
 import org.robolectric.shadows.StreamConfigurationMapBuilder
 import org.robolectric.util.ReflectionHelpers
-import samesight.contract.Matrix
 import samesight.contract.Orientation
-import samesight.contract.Range
+import samesight.ui.Lens
 
 internal class FakeViewer : Viewer {
-    override val free = true
     @Volatile var absent = 0
     val problems = java.util.Collections.synchronizedList(mutableListOf<String>())
 
-    override fun onFrame(frame: CameraFrame) = Unit
+    override fun buffer() = FrameBuffer(0)
 
-    @Volatile var both: Boolean? = null
+    override fun onFrame(filled: FrameBuffer) = Unit
 
-    override fun onCameras(both: Boolean) {
-        this.both = both
+    override fun drop(unfilled: FrameBuffer) = Unit
+
+    @Volatile var lens: Lens? = null
+
+    override fun onLens(lens: Lens) {
+        this.lens = lens
     }
 
     override fun onNoCamera() {
@@ -44,9 +48,25 @@ internal class FakeViewer : Viewer {
     }
 }
 
+/** A screen whose surface comes when the test says so. */
+internal class FakeScreen : PreviewScreen {
+    var size: Pair<Int, Int>? = null
+    var onSurface: ((Surface?) -> Unit)? = null
+
+    override fun request(width: Int, height: Int, onSurface: (Surface?) -> Unit) {
+        size = width to height
+        this.onSurface = onSurface
+    }
+
+    override fun release() {
+        onSurface = null
+    }
+}
+
 @RunWith(RobolectricTestRunner::class)
 @Config(application = Application::class)
 class Camera2FeedTest {
+    private val screen = FakeScreen()
     private val manager =
         checkNotNull(RuntimeEnvironment.getApplication().getSystemService(CameraManager::class.java))
     private val shadow = shadowOf(manager)
@@ -68,14 +88,14 @@ class Camera2FeedTest {
 
     @Test
     fun `a device without a camera says so`() {
-        feed.start(viewer, front = false)
+        feed.start(viewer, front = false, screen)
         assertEquals(1 to emptyList<String>(), viewer.absent to viewer.problems.toList())
     }
 
     @Test
     fun `a camera without colour frames is none`() {
         add("0", CameraCharacteristics.LENS_FACING_BACK)
-        feed.start(viewer, front = false)
+        feed.start(viewer, front = false, screen)
         assertEquals(1, viewer.absent)
     }
 
@@ -83,14 +103,14 @@ class Camera2FeedTest {
     fun `another app that takes the camera is one sentence, and stop and start open it again`() {
         add("1", CameraCharacteristics.LENS_FACING_FRONT, Size(640, 480))
         add("0", CameraCharacteristics.LENS_FACING_BACK, Size(640, 480), Size(1280, 720))
-        feed.start(viewer, front = false)
-        feed.start(viewer, front = false)
+        feed.start(viewer, front = false, screen)
+        feed.start(viewer, front = false, screen)
         until { shadow.triggerDisconnect(); viewer.problems.isNotEmpty() }
         assertContains(viewer.problems.single(), "another app took the camera")
-        feed.start(viewer, front = false)
+        feed.start(viewer, front = false, screen)
         feed.stop()
         feed.stop()
-        feed.start(viewer, front = false)
+        feed.start(viewer, front = false, screen)
         until { shadow.triggerDisconnect(); viewer.problems.size == 2 }
         assertEquals(0, viewer.absent)
     }
@@ -99,37 +119,50 @@ class Camera2FeedTest {
     fun `the side that is asked for is opened, or else the one that there is`() {
         val opened = { ReflectionHelpers.getField<CameraDevice?>(shadow, "lastDevice")?.id }
         add("1", CameraCharacteristics.LENS_FACING_FRONT, Size(640, 480))
-        feed.start(viewer, front = false)
+        feed.start(viewer, front = false, screen)
         until { opened() == "1" }
-        assertEquals(false, viewer.both)
+        assertEquals(false, viewer.lens?.switchable)
         feed.stop()
         add("0", CameraCharacteristics.LENS_FACING_BACK, Size(640, 480))
-        feed.start(viewer, front = false)
+        feed.start(viewer, front = false, screen)
         until { opened() == "0" }
-        assertEquals(true, viewer.both)
+        assertEquals(true, viewer.lens?.switchable)
         // Without a stop: the front camera takes its place.
-        feed.start(viewer, front = true)
+        feed.start(viewer, front = true, screen)
         until { opened() == "1" }
         assertEquals(emptyList(), viewer.problems.toList())
     }
 
     @Test
-    fun `frames of a front camera are for the mirror, and turn the other way round`() {
-        val sample = frame()
-        val colours = Matrix.BT709 to Range.VIDEO
-        val front = Lens("1", 270, front = true, 640, 480).frame(sample.yuv, colours, 90)
-        val back = Lens("0", 90, front = false, 640, 480).frame(sample.yuv, colours, 90)
-        assertEquals(true to Orientation(0), front.mirror to front.orientation)
-        assertEquals(false to Orientation(0), back.mirror to back.orientation)
-        val upside = Lens("1", 90, front = true, 640, 480).frame(sample.yuv, colours, 90)
-        assertEquals(Orientation(2), upside.orientation)
-        assertEquals(colours, front.matrix to front.range)
+    fun `the screen is asked for a surface of the frames' aspect, and the image begins with it`() {
+        add("0", CameraCharacteristics.LENS_FACING_BACK, Size(640, 480))
+        feed.start(viewer, front = false, screen)
+        assertEquals(640 to 480, screen.size)
+        assertEquals(3f / 4, viewer.lens?.aspect)
+        until { ReflectionHelpers.getField<CameraDevice?>(shadow, "lastDevice") != null }
+        val (first, second) = List(2) { Surface(SurfaceTexture(it)) }
+        screen.onSurface?.invoke(first)
+        feed.adjust(2f, true)
+        screen.onSurface?.invoke(null)
+        screen.onSurface?.invoke(second)
+        Thread.sleep(50)
+        feed.stop()
+        listOf(first, second).forEach { it.release() }
+        assertEquals(null, screen.onSurface)
+        assertEquals(emptyList(), viewer.problems.toList())
+    }
+
+    @Test
+    fun `frames of a front camera turn the other way round`() {
+        assertEquals(Orientation(0), SystemLens("1", 270, front = true, 640, 480).orientation(90))
+        assertEquals(Orientation(0), SystemLens("0", 90, front = false, 640, 480).orientation(90))
+        assertEquals(Orientation(2), SystemLens("1", 90, front = true, 640, 480).orientation(90))
     }
 
     @Test
     fun `after stop nothing is told any more`() {
         add("0", CameraCharacteristics.LENS_FACING_BACK, Size(640, 480))
-        feed.start(viewer, front = false)
+        feed.start(viewer, front = false, screen)
         feed.stop()
         shadow.triggerDisconnect()
         Thread.sleep(50)

@@ -12,6 +12,7 @@ import kotlin.test.assertTrue
 import org.junit.Rule
 import org.junit.Test
 import samesight.contract.Box
+import samesight.contract.ComputeUnit
 import samesight.contract.Orientation
 import samesight.contract.Picture
 import samesight.contract.Plane
@@ -20,6 +21,7 @@ import samesight.contract.Yuv420
 import samesight.ui.Camera as CameraState
 import samesight.ui.Event
 import samesight.ui.HISTORY
+import samesight.ui.Lens
 import samesight.ui.Model
 import samesight.ui.Source
 
@@ -34,7 +36,8 @@ internal class ControllerImagesTest {
         val seen = assertNotNull(app.state.seen)
         assertEquals(listOf("right", "left"), seen.answers.map { it.label })
         assertEquals(4 to 2, seen.width to seen.height)
-        assertEquals(4 to 2, app.moment.image?.let { it.width to it.height })
+        // The screen has the camera's own image: none is made for it.
+        assertNull(app.moment.image)
         assertEquals(listOf(1f, 1f, 1f), app.state.latencies.single().run { listOf(preprocess, network, answers) })
         repeat(HISTORY + 5) { app.onFrame(frame()) }
         assertEquals(HISTORY, app.state.latencies.size)
@@ -43,13 +46,95 @@ internal class ControllerImagesTest {
     @Test
     fun `a front camera's network sees the world, people see the mirror, boxes fit the mirror`() {
         val app = phone.started("spots")
+        app.cameraIs(CameraState.On)
         app.onFrame(frame(width = 2))
         // The first pixel has level 20: from the left edge to 20 of 255.
         val plain = assertNotNull(app.state.seen?.answers?.single()?.box)
         assertEquals(Box(0f, 0f, 2 * 20f / 255, plain.y2), plain)
         app.onFrame(frame(width = 2, mirror = true))
         assertEquals(Box(2 - plain.x2, 0f, 2f, plain.y2), app.state.seen?.answers?.single()?.box)
+        app.onEvent(Event.Pause)
+        app.onFrame(frame(width = 2, mirror = true))
         assertEquals(200, app.moment.image?.let { it.colours[0] and 255 })
+    }
+
+    @Test
+    fun `a pause shows the very frame that is looked at next, with its answers, and keeps it`() {
+        val app = phone.started("spots")
+        app.cameraIs(CameraState.On)
+        app.onFrame(frame(width = 2))
+        app.onEvent(Event.Pause)
+        assertEquals(true to false, app.state.run { paused to still })
+        assertTrue(app.free)
+        app.onFrame(frame(width = 8))
+        assertEquals(listOf(8, 8), listOf(app.state.seen?.width, app.moment.image?.width))
+        assertTrue(app.state.still)
+        assertFalse(app.free)
+        val shown = app.moment.image
+        app.onFrame(frame(width = 4))
+        assertEquals(8, app.state.seen?.width)
+        // Other models look at the same frame.
+        app.onEvent(Event.ChooseUnit(ComputeUnit.CPU))
+        assertEquals("spot", app.state.seen?.answers?.single()?.label)
+        assertSame(shown, app.moment.image)
+        app.onCameraProblem("another app took it")
+        assertSame(shown, app.moment.image)
+        app.cameraIs(CameraState.On)
+        app.onEvent(Event.Resume)
+        assertEquals(listOf(false, false), app.state.run { listOf(paused, still) })
+        assertEquals(null to null, app.state.seen to app.moment.image)
+        app.onFrame(frame(width = 4))
+        assertEquals(4 to null, app.state.seen?.width to app.moment.image)
+    }
+
+    @Test
+    fun `without a running camera there is nothing to pause`() {
+        val app = phone.started("sums")
+        app.cameraIs(CameraState.Denied)
+        app.onEvent(Event.Pause)
+        assertFalse(app.state.paused)
+    }
+
+    @Test
+    fun `zoom stays within what the lens has, torch needs a light, and both end with the side`() {
+        val app = phone.started("sums")
+        app.onLens(Lens(switchable = true, leastZoom = 0.5f, mostZoom = 4f))
+        app.onEvent(Event.ZoomBy(1.5f))
+        app.onEvent(Event.ZoomBy(2f))
+        assertEquals(3f, app.state.zoom)
+        app.onEvent(Event.ZoomBy(2f))
+        assertEquals(4f, app.state.zoom)
+        app.onEvent(Event.ZoomTo(0.1f))
+        assertEquals(0.5f, app.state.zoom)
+        app.onEvent(Event.Torch(true))
+        assertFalse(app.state.torch)
+        app.onLens(Lens(torch = true, mostZoom = 2f))
+        assertEquals(1f, app.state.zoom)
+        app.onEvent(Event.Torch(true))
+        assertTrue(app.state.torch)
+        app.onEvent(Event.ZoomTo(2f))
+        app.onEvent(Event.SwitchCamera)
+        assertEquals(1f to false, app.state.zoom to app.state.torch)
+    }
+
+    @Test
+    fun `the least score is the model's own until another is chosen, for still images at once`() {
+        val app = phone.started("spots", "sums")
+        assertEquals(0.4f, app.state.chosen?.threshold)
+        app.onPhoto(picked("a.jpg", ByteArray(0)))
+        val score = assertNotNull(app.state.seen?.answers?.single()?.score)
+        app.onEvent(Event.ChooseThreshold(score + 0.01f))
+        assertEquals(emptyList(), app.state.seen?.answers)
+        // Another unit is another load, with the same least score.
+        app.onEvent(Event.ChooseUnit(ComputeUnit.CPU))
+        assertEquals(emptyList(), app.state.seen?.answers)
+        app.onEvent(Event.ChooseThreshold(null))
+        assertEquals(score, app.state.seen?.answers?.single()?.score)
+        app.onEvent(Event.ChooseThreshold(0.95f))
+        app.onEvent(Event.ChooseBundle("sums"))
+        assertEquals(null to null, app.state.threshold to app.state.chosen?.threshold)
+        app.onEvent(Event.ChooseBundle("spots"))
+        assertEquals(score, app.state.seen?.answers?.single()?.score)
     }
 
     @Test
@@ -99,9 +184,9 @@ internal class ControllerImagesTest {
     @Test
     fun `the other camera is asked for where there is one, also after the first failed`() {
         val app = phone.started("sums")
-        assertFalse(app.state.switchable)
-        app.onCameras(both = true)
-        assertTrue(app.state.switchable)
+        assertFalse(app.state.lens.switchable)
+        app.onLens(Lens(switchable = true))
+        assertTrue(app.state.lens.switchable)
         app.onFrame(frame())
         app.onEvent(Event.SwitchCamera)
         assertEquals(true to null, app.state.front to app.state.seen)
@@ -112,19 +197,39 @@ internal class ControllerImagesTest {
     }
 
     @Test
-    fun `frames that come while one is looked at are dropped`() {
+    fun `of frames that come while one is looked at the newest is next, and none is queued`() {
         val later = Later()
         phone.shelf.bundles += phone.shelved("sums")
         val app = phone.controller(analyzer = later).also { it.start() }
-        assertTrue(app.free)
-        app.onFrame(frame())
-        assertFalse(app.free)
-        app.onFrame(frame())
-        app.onFrame(frame())
+        for (width in listOf(2, 4, 6, 8)) app.onFrame(frame(width = width))
         assertEquals(1, later.waiting.size)
         later.runAll()
         assertTrue(app.free)
-        assertEquals(1, app.state.latencies.size)
+        assertEquals(2 to 8, app.state.latencies.size to app.state.seen?.width)
+    }
+
+    @Test
+    fun `a frame that was prepared for a model that is gone says nothing of the next`() {
+        val later = Later()
+        phone.shelf.bundles += listOf(phone.shelved("sums"), phone.shelved("spots"))
+        val app = phone.controller(analyzer = later).also { it.start() }
+        app.onFrame(frame())
+        app.onEvent(Event.ChooseBundle("spots"))
+        later.runAll()
+        assertEquals(emptyList(), app.state.seen?.answers)
+        app.onFrame(frame())
+        later.runAll()
+        assertEquals("spot", app.state.seen?.answers?.single()?.label)
+    }
+
+    /** From the camera's bytes to the state: before, the picture for the screen alone was 3 MB per frame. */
+    @Test
+    fun `a frame makes the state and its answers anew, and little else`() {
+        val app = phone.started("spots")
+        val frame = frame(Orientation(1), width = 640, height = 480)
+        val perFrame = allocated { app.onFrame(frame) }
+        assertTrue(app.state.latencies.size == HISTORY)
+        assertTrue(perFrame < 4000, "$perFrame bytes per frame")
     }
 
     @Test

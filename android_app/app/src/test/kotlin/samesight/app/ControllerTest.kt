@@ -4,12 +4,17 @@ import kotlin.test.assertContains
 import kotlin.test.assertEquals
 import kotlin.test.assertIs
 import kotlin.test.assertSame
+import kotlin.test.assertTrue
 import org.junit.Rule
 import org.junit.Test
 import samesight.contract.ComputeUnit
 import samesight.contract.Task
+import samesight.engine.Mode
+import samesight.engine.TrialNotes
+import samesight.engine.artifactFile
 import samesight.ui.Event
 import samesight.ui.Model
+import samesight.ui.SelfTest
 
 /** What is chosen, loaded, kept in memory and told. */
 internal class ControllerTest {
@@ -52,6 +57,43 @@ internal class ControllerTest {
         assertEquals(Triple("sums", "y", ComputeUnit.CPU), Triple(app.state.bundle, app.state.artifact, app.state.unit))
         phone.memory.choices = Choices("gone", "z", null)
         assertEquals("spots", phone.controller().also { it.start() }.state.bundle)
+    }
+
+    @Test
+    fun `a unit that was chosen at an earlier start is loaded at once`() {
+        val folder = phone.newFolder()
+        phone.notes = TrialNotes(folder, "system")
+        val first = assertIs<Model.Ready>(phone.started("sums").state.model)
+        phone.opener.opened.clear()
+        phone.notes = TrialNotes(folder, "system")
+        val again = assertIs<Model.Ready>(phone.controller().also { it.start() }.state.model)
+        assertEquals(listOf("sums.fp32" to ComputeUnit.GPU), phone.opener.opened)
+        assertEquals(first.trials.map { it.refusal to it.unit }, again.trials.map { it.refusal to it.unit })
+    }
+
+    @Test
+    fun `a unit that ended the app is skipped, by the self-test too`() {
+        val folder = phone.newFolder()
+        val bundle = phone.shelved("sums")
+        phone.shelf.bundles += bundle
+        val file = artifactFile(bundle.bundle, bundle.bundle.find("sums.fp32"))
+        val crashed = runCatching {
+            TrialNotes(folder, "system").trying<Unit>(file, ComputeUnit.GPU, Mode.ALONE) {
+                folder.copyRecursively(phone.root.resolve("kept"))
+                error("a crash")
+            }
+        }
+        assertTrue(crashed.isFailure)
+        phone.root.resolve("kept").copyRecursively(folder, overwrite = true)
+        phone.notes = TrialNotes(folder, "system")
+        val app = phone.controller().also { it.start() }
+        val ready = assertIs<Model.Ready>(app.state.model)
+        assertEquals(ComputeUnit.CPU, ready.chosen.unit)
+        assertContains(ready.trials.first { it.unit == ComputeUnit.GPU }.refusal.orEmpty(), "it is skipped until")
+        app.onEvent(Event.RunSelfTest)
+        val runs = assertIs<SelfTest.Done>(app.state.selfTest).runs
+        assertContains(runs.first { it.unit == ComputeUnit.GPU }.refusal.orEmpty(), "it is skipped until")
+        assertEquals(setOf(ComputeUnit.CPU), phone.opener.opened.map { it.second }.toSet())
     }
 
     @Test

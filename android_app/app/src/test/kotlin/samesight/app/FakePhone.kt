@@ -6,6 +6,7 @@ import samesight.contract.ComputeUnit
 import samesight.contract.Picture
 import samesight.contract.SamesightError
 import samesight.contract.openBundle
+import samesight.engine.TrialNotes
 
 /** Everything around a [Controller], as a test's rule: bundles, runtimes on CPU and GPU, photos, memory and a clock. */
 internal class FakePhone : TemporaryFolder() {
@@ -13,6 +14,8 @@ internal class FakePhone : TemporaryFolder() {
     val memory = FakeMemory()
     val shelf = FakeShelf()
     var photo: (IntArray) -> Picture = { Picture(ByteArray(6) { (40 * it).toByte() }, 2, 1) }
+    var soc: String? = null
+    var notes: TrialNotes? = null
     private var now = 0L
 
     fun shelved(
@@ -20,10 +23,11 @@ internal class FakePhone : TemporaryFolder() {
         artifacts: Map<String, String> = mapOf("$name.fp32" to "litert"),
         passed: Map<String, Boolean> = emptyMap(),
         background: List<Int> = listOf(255, 255, 255),
-    ) = Shelved(openBundle(writeBundle(newFolder(), name, artifacts, passed, background)), false)
+        soc: Map<String, List<String>> = emptyMap(),
+    ) = Shelved(openBundle(writeBundle(newFolder(), name, artifacts, passed, background, soc = soc)), false)
 
     fun controller(loader: Executor = atOnce, analyzer: Executor = atOnce): Controller {
-        val runtimes = FakeRuntimes(mapOf("litert" to opener))
+        val runtimes = FakeRuntimes(mapOf("litert" to opener), soc, notes)
         val photos = Photos { _, background -> photo(background) }
         return Controller(shelf, runtimes, photos, memory, loader, analyzer) { now.also { now += 1_000_000 } }
     }

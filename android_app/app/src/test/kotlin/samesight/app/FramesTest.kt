@@ -3,13 +3,19 @@ package samesight.app
 import android.graphics.ImageFormat
 import android.hardware.DataSpace
 import android.media.Image
+import com.sun.management.ThreadMXBean
+import java.lang.management.ManagementFactory
 import java.nio.ByteBuffer
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertSame
+import kotlin.test.assertTrue
 import org.junit.Test
 import samesight.contract.Layout
 import samesight.contract.Matrix
+import samesight.contract.Orientation
 import samesight.contract.Range
+import samesight.contract.UPRIGHT
 import samesight.contract.yuv420FromBytes
 import samesight.contract.yuv420ToRgb
 
@@ -45,6 +51,8 @@ private class FakeImage(
     override fun getPlanes() = parts.toTypedArray()
 
     override fun close() = Unit
+
+    fun rewind() = parts.forEach { it.buffer.rewind() }
 }
 
 class FramesTest {
@@ -81,14 +89,58 @@ class FramesTest {
         val u = chroma.duplicate().apply { position(1).limit(8) }.slice()
         val image = FakeImage(width, height, listOf(FakePlane(luma, stride, 1), FakePlane(u, 4, 2), FakePlane(v, 4, 2)))
         val expected = yuv420ToRgb(yuv420FromBytes(tight, width, height, Layout.NV21))
-        assertContentEquals(expected, yuv420ToRgb(copied(image)))
+        val buffer = FrameBuffer(0)
+        repeat(2) {
+            image.rewind()
+            buffer.copy(image, Matrix.BT709 to Range.VIDEO, Orientation(1), true)
+            assertContentEquals(expected, yuv420ToRgb(buffer.frame.yuv))
+        }
+        val first = buffer.frame
+        assertEquals(listOf(Matrix.BT709, Range.VIDEO, Orientation(1), true), first.run { listOf(matrix, range, orientation, mirror) })
+        image.rewind()
+        buffer.copy(image, Matrix.BT709 to Range.VIDEO, Orientation(1), true)
+        assertSame(first, buffer.frame)
+        image.rewind()
+        buffer.copy(image, Matrix.BT709 to Range.VIDEO, Orientation(2), true)
+        assertEquals(Orientation(2), buffer.frame.orientation)
+        assertSame(first.yuv, buffer.frame.yuv)
+        val kept = buffer.frame.copied()
+        buffer.frame.yuv.y.data.fill(0)
+        assertContentEquals(expected, yuv420ToRgb(kept.yuv))
     }
 
     @Test
     fun `a plane begins where its buffer stands`() {
         val buffer = ByteBuffer.allocateDirect(6).put(byteArrayOf(9, 1, 2, 3, 4, 5)).apply { position(1) }
-        val plane = plane(buffer, rowStride = 4, pixelStride = 2)
+        val frame = FrameBuffer(0)
+        repeat(3) { frame.copyPlane(it, buffer.duplicate(), rowStride = 4, pixelStride = 2) }
+        frame.finish(1, 1, Matrix.BT601, Range.FULL, Orientation(), false)
+        val plane = frame.frame.yuv.v
         assertContentEquals(byteArrayOf(1, 2, 3, 4, 5), plane.data)
         assertEquals(4 to 2, plane.rowStride to plane.pixelStride)
     }
+
+    @Test
+    fun `frame after frame of one kind is copied into the same place`() {
+        val planes = List(3) { ByteBuffer.allocateDirect(160 * 120) }
+        val buffer = FrameBuffer(0)
+        val perFrame = allocated {
+            for (i in planes.indices) {
+                planes[i].rewind()
+                buffer.copyPlane(i, planes[i], 160, 1)
+            }
+            buffer.finish(160, 120, Matrix.BT601, Range.FULL, UPRIGHT, false)
+        }
+        assertTrue(perFrame < 64, "$perFrame bytes per frame")
+    }
+}
+
+/** Bytes that this thread allocates per call, once everything is warm. */
+internal fun allocated(work: () -> Unit): Double {
+    val threads = ManagementFactory.getThreadMXBean() as ThreadMXBean
+    val calls = 300
+    repeat(calls) { work() }
+    val before = threads.currentThreadAllocatedBytes
+    repeat(calls) { work() }
+    return (threads.currentThreadAllocatedBytes - before).toDouble() / calls
 }

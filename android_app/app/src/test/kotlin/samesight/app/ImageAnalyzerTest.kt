@@ -27,6 +27,17 @@ internal fun frame(
     return CameraFrame(yuv, Matrix.BT601, Range.FULL, orientation, mirror)
 }
 
+/** As a camera gives it. */
+internal fun Viewer.onFrame(frame: CameraFrame) {
+    val buffer = buffer() ?: return
+    buffer.frame = frame
+    onFrame(buffer)
+}
+
+/** Whether a frame would be looked at now. */
+internal val Viewer.free: Boolean
+    get() = buffer()?.also(::drop) != null
+
 private fun levels(pixels: Pixels) = pixels.colours.map { (it shr 16) and 255 }
 
 class ImageAnalyzerTest {

@@ -18,6 +18,7 @@ import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 import samesight.ui.Camera as CameraState
 import samesight.ui.Event
+import samesight.ui.Lens
 import samesight.ui.Model
 
 /** When the camera is asked for, runs and stops. */
@@ -109,6 +110,27 @@ internal class MainActivityCameraTest {
         phone.activity.onEvent(Event.RetryCamera)
         until { phone.app.viewer != null }
         assertEquals(CameraState.On, phone.state.camera)
+    }
+
+    @Test
+    fun `what stands still needs no camera`() {
+        phone.launch()
+        phone.activity.onEvent(Event.Pause)
+        until { phone.state.paused }
+        assertSame(phone.app.controller, phone.app.viewer)
+        phone.app.viewer?.onFrame(frame())
+        until { phone.state.still && phone.app.viewer == null }
+        phone.activity.onEvent(Event.Resume)
+        until { phone.app.viewer != null }
+    }
+
+    @Test
+    fun `zoom and torch reach the camera`() {
+        phone.launch()
+        phone.app.controller.onLens(Lens(torch = true, mostZoom = 8f))
+        phone.activity.onEvent(Event.ZoomTo(2f))
+        phone.activity.onEvent(Event.Torch(true))
+        until { phone.app.zoom == 2f && phone.app.torch }
     }
 
     @Test

@@ -2,6 +2,7 @@ package samesight.app
 
 import android.app.Activity
 import android.content.Intent
+import android.graphics.BitmapFactory
 import android.graphics.Color
 import android.net.Uri
 import android.os.Build
@@ -9,15 +10,20 @@ import android.os.Looper
 import android.provider.MediaStore
 import java.io.ByteArrayOutputStream
 import java.io.File
+import java.io.FileInputStream
+import java.io.FileNotFoundException
 import java.nio.file.Files
 import kotlin.test.assertContains
+import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
 import org.junit.Rule
 import org.junit.Test
 import org.junit.runner.RunWith
+import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
@@ -115,6 +121,68 @@ internal class MainActivityFilesTest {
         until { phone.state.success == "The results are saved as results" }
         phone.activity.onEvent(Event.Dismiss)
         until { phone.state.success == null }
+    }
+
+    @Test
+    fun `a still image is saved as a picture and shared with its answers`() {
+        phone.launch()
+        phone.activity.onEvent(Event.Share)
+        phone.choose(Event.PickPhoto, "content://photos/7", file(intArrayOf(Color.BLACK, Color.WHITE), 2))
+        until { phone.state.still }
+        phone.activity.onEvent(Event.SavePicture)
+        val asked = shadowOf(phone.activity).nextStartedActivityForResult.intent
+        assertEquals(Intent.ACTION_CREATE_DOCUMENT to "spots.png", asked.action to asked.getStringExtra(Intent.EXTRA_TITLE))
+        val place = Uri.parse("content://files/spots.png")
+        val written = ByteArrayOutputStream()
+        phone.content.registerOutputStream(place, written)
+        shadowOf(phone.activity).receiveResult(asked, Activity.RESULT_OK, Intent().setData(place))
+        until { phone.state.success == "The picture is saved as spots.png" }
+        val picture = BitmapFactory.decodeByteArray(written.toByteArray(), 0, written.size())
+        assertEquals(listOf(Color.BLACK, Color.WHITE), listOf(picture.getPixel(0, 0), picture.getPixel(1, 0)))
+
+        phone.activity.onEvent(Event.Share)
+        val sent = sent()
+        assertEquals("image/png", sent.type)
+        assertContains(sent.getStringExtra(Intent.EXTRA_TEXT).orEmpty(), "spots, spots.fp32, CPU")
+        assertContentEquals(written.toByteArray(), shared(sent))
+    }
+
+    @Test
+    fun `the self-test's results are shared as a file`() {
+        phone.launch()
+        phone.activity.onEvent(Event.RunSelfTest)
+        until { phone.state.selfTest is SelfTest.Done }
+        phone.activity.onEvent(Event.ShareResults)
+        val sent = sent()
+        assertEquals("application/json", sent.type)
+        assertEquals(phone.app.controller.results, shared(sent).decodeToString())
+    }
+
+    /** What was given to the system's list of apps to share with. */
+    private fun sent(): Intent {
+        var chooser: Intent? = null
+        until { shadowOf(phone.activity).nextStartedActivity?.also { chooser = it }?.action == Intent.ACTION_CHOOSER }
+        val sent = checkNotNull(chooser?.getParcelableExtra(Intent.EXTRA_INTENT, Intent::class.java))
+        assertEquals(Intent.ACTION_SEND, sent.action)
+        assertTrue(sent.flags and Intent.FLAG_GRANT_READ_URI_PERMISSION != 0)
+        return sent
+    }
+
+    private fun shared(sent: Intent): ByteArray {
+        val uri = checkNotNull(sent.getParcelableExtra(Intent.EXTRA_STREAM, Uri::class.java))
+        assertEquals(uri, sent.clipData?.getItemAt(0)?.uri)
+        val files = Robolectric.buildContentProvider(SharedFiles::class.java).create().get()
+        assertEquals(sent.type, files.getType(uri))
+        files.query(uri, null, null, null, null).use {
+            it.moveToFirst()
+            assertEquals(uri.lastPathSegment, it.getString(0))
+        }
+        for (other in listOf("content://samesight.app.shared/..%2Fopened", "content://samesight.app.shared/none.png", "content://a/b/c")) {
+            assertFailsWith<FileNotFoundException> { files.openFile(Uri.parse(other), "r") }
+        }
+        assertFailsWith<FileNotFoundException> { files.openFile(uri, "rw") }
+        // Robolectric cannot close one on this Java.
+        return FileInputStream(files.openFile(uri, "r").fileDescriptor).readBytes()
     }
 
     @Test

@@ -21,6 +21,7 @@ import org.robolectric.annotation.GraphicsMode
 import samesight.contract.ComputeUnit
 import samesight.contract.SamesightError
 import samesight.contract.openBundle
+import samesight.engine.artifactFile
 import samesight.ui.Event
 import samesight.ui.Model
 
@@ -34,10 +35,11 @@ internal class MainActivityTest {
     @Test
     fun `turning the device keeps model, answers and image`() {
         phone.launch()
-        phone.app.viewer?.onFrame(frame())
-        until { phone.state.seen != null }
         phone.activity.onEvent(Event.ChooseUnit(ComputeUnit.CPU))
         until { phone.state.model is Model.Ready && phone.state.unit == ComputeUnit.CPU }
+        phone.activity.onEvent(Event.Pause)
+        phone.app.viewer?.onFrame(frame())
+        until { phone.state.still }
         val (before, loads) = phone.app.controller.moment to phone.app.opener.opened.size
         val turned = Configuration(phone.activity.resources.configuration)
         turned.orientation = Configuration.ORIENTATION_LANDSCAPE
@@ -48,7 +50,8 @@ internal class MainActivityTest {
         phone.window.recreate()
         assertSame(before.image, phone.activity.shown.last().image)
         assertEquals(loads, phone.app.opener.opened.size)
-        assertSame(phone.app.controller, phone.app.viewer)
+        phone.activity.onEvent(Event.Resume)
+        until { phone.app.viewer === phone.app.controller }
     }
 
     @Test
@@ -100,7 +103,7 @@ internal class MainActivityTest {
         val bundle = openBundle(File(phone.app.root, "bundles/sums"))
         val artifact = bundle.find("sums.fp32")
         val refused = runCatching {
-            runtimes.openers.getValue("litert").open(artifact, bundle.path(artifact), ComputeUnit.CPU)
+            runtimes.openers.getValue("litert").open(artifactFile(bundle, artifact), ComputeUnit.CPU)
         }.exceptionOrNull()
         assertContains(assertIs<SamesightError>(refused).message, "LiteRT could not be loaded")
     }

@@ -4,6 +4,7 @@ import android.graphics.Bitmap
 import android.graphics.Color
 import java.io.ByteArrayOutputStream
 import java.io.IOException
+import java.io.InputStream
 import kotlin.math.abs
 import kotlin.test.assertContains
 import kotlin.test.assertContentEquals
@@ -85,6 +86,22 @@ class PhotosTest {
         val picture = read(file(IntArray(5000 * 2) { Color.GREEN }, 5000))
         assertEquals(2500, picture.width)
         assertEquals(listOf(0, 255, 0), levels(picture.pixels).take(3))
+    }
+
+    @Test
+    fun `a photo without end is not read to its end`() {
+        var given = 0L
+        val endless =
+            object : InputStream() {
+                override fun read() = 0
+
+                override fun read(into: ByteArray, offset: Int, length: Int) = length.also { given += it }
+            }
+        val refused = assertFailsWith<SamesightError> { photos.read(Picked({ "a.png" }) { endless }, WHITE) }
+        assertEquals("a.png: has more than 64 MiB; choose a smaller photo", refused.message)
+        assertTrue(given < 70_000_000, "$given")
+        val large = Picked({ "a.png" }, { 70_000_000 }) { error("read all the same") }
+        assertContains(assertFailsWith<SamesightError> { photos.read(large, WHITE) }.message, "more than 64 MiB")
     }
 
     @Test

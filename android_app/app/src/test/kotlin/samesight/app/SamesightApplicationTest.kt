@@ -2,6 +2,8 @@ package samesight.app
 
 import android.Manifest
 import android.content.ComponentCallbacks2
+import android.content.pm.ApplicationInfo
+import android.os.StrictMode
 import java.io.File
 import kotlin.test.assertContains
 import kotlin.test.assertEquals
@@ -30,6 +32,25 @@ class SamesightApplicationTest {
         until { activity.shown.last().state.run { model == Model.None && camera == CameraState.Absent } }
         assertEquals(emptyList(), activity.shown.last().state.bundles)
         assertNull(activity.shown.last().state.problem)
+    }
+
+    @Test
+    @Config(application = TestApplication::class)
+    fun `a debug build says where the main thread waits, and a release is let alone`() {
+        val app = RuntimeEnvironment.getApplication() as TestApplication
+        val (thread, objects) = StrictMode.getThreadPolicy() to StrictMode.getVmPolicy()
+        try {
+            for ((flags, strict) in listOf(0 to false, ApplicationInfo.FLAG_DEBUGGABLE to true)) {
+                StrictMode.setThreadPolicy(StrictMode.ThreadPolicy.LAX)
+                app.applicationInfo.flags = flags
+                app.onCreate()
+                assertEquals(strict, StrictMode.getThreadPolicy().toString() != StrictMode.ThreadPolicy.LAX.toString())
+            }
+        } finally {
+            StrictMode.setThreadPolicy(thread)
+            StrictMode.setVmPolicy(objects)
+            app.root.deleteRecursively()
+        }
     }
 
     @Test

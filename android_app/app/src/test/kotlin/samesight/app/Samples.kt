@@ -9,7 +9,6 @@ import java.nio.ByteOrder
 import java.util.concurrent.Executor
 import java.util.zip.ZipEntry
 import java.util.zip.ZipOutputStream
-import samesight.contract.Artifact
 import samesight.contract.ComputeUnit
 import samesight.contract.Device
 import samesight.contract.Role
@@ -17,8 +16,11 @@ import samesight.contract.SamesightError
 import samesight.contract.Tensor
 import samesight.contract.fileSha256
 import samesight.contract.sha256
+import samesight.engine.ArtifactFile
 import samesight.engine.Engine
+import samesight.engine.Mode
 import samesight.engine.Opener
+import samesight.engine.TrialNotes
 
 // Bundles of two networks of 2 x 1 pixels. "sums" ranks its two pixels by brightness; "spots" finds one box from the
 // left edge to as far right as its first pixel is red, of half the height and more as it is green.
@@ -57,6 +59,7 @@ internal fun writeBundle(
     passed: Map<String, Boolean> = emptyMap(),
     background: List<Int> = listOf(255, 255, 255),
     seed: Int = 0,
+    soc: Map<String, List<String>> = emptyMap(),
 ): File {
     val task = if (name == "spots") "detection" else "classification"
     File(folder, "artifacts").mkdirs()
@@ -70,6 +73,7 @@ internal fun writeBundle(
             "name" to artifact, "file" to "artifacts/$artifact", "format" to format, "precision" to "fp32",
             "runtime" to "a runtime", "runtime_version" to "1", "input_layout" to "float32_nchw",
             "input" to info("image", listOf(1, 3, 1, 2), "nchw"), "outputs" to roles,
+            "unit" to if (artifact in soc) "npu" else "cpu", "soc" to soc[artifact],
             "tools" to emptyMap<String, String>(), "bytes" to File(folder, "artifacts/$artifact").length(),
         )
     }
@@ -170,11 +174,14 @@ internal class FolderAssets(private val root: File) : Assets {
 /** A runtime that has [units] and computes the two networks; a test may have it fail or wait. */
 internal class FakeOpener(private val units: Set<ComputeUnit> = setOf(ComputeUnit.CPU)) : Opener {
     val opened = mutableListOf<Pair<String, ComputeUnit>>()
+    var refused = emptySet<String>()
     @Volatile var inMemory = 0
     @Volatile var opening: () -> Unit = {}
     @Volatile var running: () -> Unit = {}
 
-    override fun open(artifact: Artifact, file: File, unit: ComputeUnit): Engine {
+    override fun open(file: ArtifactFile, unit: ComputeUnit, mode: Mode): Engine {
+        val artifact = file.artifact
+        if (artifact.name in refused) throw SamesightError("no library for ${artifact.name}")
         if (unit !in units) throw SamesightError("no $unit here")
         opened += artifact.name to unit
         opening()
@@ -201,7 +208,11 @@ internal class FakeOpener(private val units: Set<ComputeUnit> = setOf(ComputeUni
     override fun close() = Unit
 }
 
-internal class FakeRuntimes(override val openers: Map<String, Opener>) : Runtimes {
+internal class FakeRuntimes(
+    override val openers: Map<String, Opener>,
+    override val soc: String? = null,
+    override val notes: TrialNotes? = null,
+) : Runtimes {
     override val device = Device("Android app test", "a device", "Android", mapOf("LiteRT" to "0"))
 }
 

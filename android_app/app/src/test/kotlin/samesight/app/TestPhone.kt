@@ -7,6 +7,7 @@ import android.content.ContentValues
 import android.content.Intent
 import android.database.Cursor
 import android.database.MatrixCursor
+import android.graphics.Bitmap
 import android.net.Uri
 import android.os.Looper
 import java.io.ByteArrayInputStream
@@ -29,6 +30,8 @@ internal class TestApplication : SamesightApplication() {
     val root: File = Files.createTempDirectory("assets").toFile()
     var viewer: Viewer? = null
     var front: Boolean? = null
+    var zoom = 1f
+    var torch = false
 
     override fun assetFiles(): Assets = FolderAssets(root)
 
@@ -36,9 +39,14 @@ internal class TestApplication : SamesightApplication() {
 
     override fun camera(): Camera =
         object : Camera {
-            override fun start(viewer: Viewer, front: Boolean) {
+            override fun start(viewer: Viewer, front: Boolean, screen: PreviewScreen) {
                 this@TestApplication.viewer = viewer
                 this@TestApplication.front = front
+            }
+
+            override fun adjust(zoom: Float, torch: Boolean) {
+                this@TestApplication.zoom = zoom
+                this@TestApplication.torch = torch
             }
 
             override fun stop() {
@@ -75,6 +83,9 @@ internal class TestActivity : MainActivity() {
         shown += first
         return { shown += it }
     }
+
+    /** Compose, which draws the boxes, is not here (see `pictureWithAnswers` in ui). */
+    override fun picture(image: Pixels, state: State): Bitmap = bitmap(image)
 }
 
 /** The app on a device, as a test's rule: two bundles are in it; [launch] starts it. */

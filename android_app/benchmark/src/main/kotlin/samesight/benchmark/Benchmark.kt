@@ -12,27 +12,47 @@ import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.double
 import kotlinx.serialization.json.jsonPrimitive
+import samesight.contract.Helpers
+import samesight.contract.nativeLoaded
 
 private val THREADS = ManagementFactory.getThreadMXBean()
 private const val WARM_UP = 300
 private const val ROUNDS = 200
+private const val FASTEST = 10
 
-/** Milliseconds of one job: the medians of [ROUNDS] runs in turn; null where there is nothing to compare with. */
-private class Row(val name: String, val ours: Double, val openCv: Double, val pillow: Double?)
+/**
+ * Milliseconds of one job: the tenth fastest of [ROUNDS] runs in turn; null where there is nothing to compare with.
+ *
+ * @property inC of the library in C on one thread, and [inCOnTwo] on two; null where it was not built.
+ */
+private class Row(
+    val name: String,
+    val ours: Double,
+    val openCv: Double,
+    val pillow: Double? = null,
+    val inC: Double? = null,
+    val inCOnTwo: Double? = null,
+)
 
-/** `[--json] [--python PYTHON]`: the contract against OpenCV, one thread each, and Pillow. */
+/** `[--json] [--python PYTHON]`: the contract against OpenCV and Pillow, on one thread where nothing else is said. */
 fun main(arguments: Array<String>) {
     val python = arguments.indexOf("--python").let { if (it < 0) "python3" else arguments[it + 1] }
     val version = loadOpenCv()
     val frame = cameraFrame()
-    val candidates = candidates()
     val pillow = pillowTimes(python)
-    val rows =
-        JOBS.mapIndexed { i, job ->
-            val (ours, openCv) = times(ourPixels(frame, job), openCvPixels(frame, job))
-            Row("$WIDTH x $HEIGHT YUV, ${job.name}", ours, openCv, pillow?.get(i))
-        } + suppression(candidates)
-    if ("--json" in arguments) println(json(rows, version)) else print(table(rows, version, python, pillow != null))
+    val rows = Helpers(1).use { helpers -> JOBS.mapIndexed { i, job -> pixels(frame, job, pillow?.get(i), helpers) } }
+    val all = rows + suppression(candidates())
+    val rates = rates(List(2) { ourPixels(frame, JOBS[0], nativeLoaded) })
+    if ("--json" in arguments) println(json(all, rates, version))
+    else print(table(all, rates, version, python, pillow != null))
+}
+
+private fun pixels(frame: ByteArray, job: PixelJob, pillow: Double?, helpers: Helpers): Row {
+    val kotlin = ourPixels(frame, job, native = false)
+    val openCv = openCvPixels(frame, job)
+    val inC = if (nativeLoaded) listOf(ourPixels(frame, job, true), ourPixels(frame, job, true, helpers)) else emptyList()
+    val times = times(listOf(kotlin, openCv) + inC)
+    return Row("$WIDTH x $HEIGHT YUV, ${job.name}", times[0], times[1], pillow, times.getOrNull(2), times.getOrNull(3))
 }
 
 private fun suppression(candidates: Candidates): Row {
@@ -41,20 +61,16 @@ private fun suppression(candidates: Candidates): Row {
     val kept = ours()
     // Ours keeps what touches the threshold, and rounds to float32: a box or two may differ, no more.
     check(kotlin.math.abs(kept - openCv()) <= 2) { "$kept boxes kept here, ${openCv()} by OpenCV" }
-    val (ourTime, openCvTime) = times({ ours() }, { openCv() })
-    return Row("suppression of $BOXES boxes ($kept stay)", ourTime, openCvTime, null)
+    val (ourTime, openCvTime) = times(listOf({ ours() }, { openCv() }))
+    return Row("suppression of $BOXES boxes ($kept stay)", ourTime, openCvTime)
 }
 
-/** Medians in milliseconds of both, run in turn, so that whatever slows the machine slows both. */
-private fun times(first: () -> Unit, second: () -> Unit): Pair<Double, Double> {
-    repeat(WARM_UP) { first() }
-    repeat(WARM_UP / 10) { second() }
-    val samples = Array(2) { DoubleArray(ROUNDS) }
-    for (round in 0 until ROUNDS) {
-        samples[0][round] = milliseconds(first)
-        samples[1][round] = milliseconds(second)
-    }
-    return samples.map { it.sorted()[ROUNDS / 2] }.let { (a, b) -> a to b }
+/** Milliseconds of all, run in turn: the tenth fastest of [ROUNDS] runs, so that a machine that does other things too tells. */
+private fun times(works: List<() -> Unit>): List<Double> {
+    for (work in works) repeat(WARM_UP) { work() }
+    val samples = List(works.size) { DoubleArray(ROUNDS) }
+    for (round in 0 until ROUNDS) for (i in works.indices) samples[i][round] = milliseconds(works[i])
+    return samples.map { it.sorted()[FASTEST - 1] }
 }
 
 /** Of this thread's time: other programs do not count. */
@@ -73,7 +89,7 @@ private fun pillowTimes(python: String): List<Double>? {
             JOBS.flatMap {
                 listOf(it.left, it.top, it.right, it.bottom, it.scaledWidth, it.scaledHeight, it.quarterTurns)
             }
-        val command = listOf(python, script.path) + (listOf(WIDTH, HEIGHT, ROUNDS) + sizes).map { "$it" }
+        val command = listOf(python, script.path) + (listOf(WIDTH, HEIGHT, ROUNDS, FASTEST) + sizes).map { "$it" }
         val process = ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start()
         val text = process.inputStream.bufferedReader().readText()
         if (process.waitFor() != 0) return null
@@ -85,40 +101,56 @@ private fun pillowTimes(python: String): List<Double>? {
     }
 }
 
-private fun table(rows: List<Row>, version: String, python: String, withPillow: Boolean): String =
+private fun table(rows: List<Row>, rates: Rates, version: String, python: String, withPillow: Boolean): String =
     buildString {
-        appendLine(line("median of $ROUNDS, one thread", "ours", "OpenCV", "Pillow", "/OpenCV", "/Pillow"))
+        val titles = listOf("Kotlin", "C", "C, 2 thr.", "OpenCV", "Pillow", "Kt/OpenCV", "C/OpenCV", "C2/OpenCV")
+        appendLine(line("tenth fastest of $ROUNDS, one thread", titles))
         for (row in rows) {
-            val times = listOf(row.ours, row.openCv, row.pillow).map { if (it == null) "-" else "${number(it)} ms" }
-            val ratios = listOf(row.openCv, row.pillow).map { if (it == null) "-" else number(row.ours / it) }
-            appendLine(line(row.name, times[0], times[1], times[2], ratios[0], ratios[1]))
+            val times = listOf(row.ours, row.inC, row.inCOnTwo, row.openCv, row.pillow).map { it?.let { "${number(it)} ms" } }
+            val ratios = listOf(row.ours, row.inC, row.inCOnTwo).map { it?.let { number(it / row.openCv) } }
+            appendLine(line(row.name, (times + ratios).map { it ?: "-" }))
         }
+        appendLine(
+            "frames per second with a network of $NETWORK_MILLISECONDS ms: ${number(rates.overlapped)} overlapped, " +
+                "${number(rates.inTurn)} in turn; ${rates.bytes.toInt()} bytes of garbage per frame.",
+        )
         appendLine("OpenCV $version. Java ${System.getProperty("java.version")}.")
+        if (!nativeLoaded) appendLine("No library in C: no C compiler was found.")
         if (!withPillow) appendLine("$python has no Pillow; name one that has it with --python.")
     }
 
-private fun line(vararg columns: String) = "%-54s %9s %9s %9s %8s %8s".format(*columns)
+private fun line(name: String, columns: List<String>) = "%-54s".format(name) + columns.joinToString("") { "%10s".format(it) }
 
-private fun number(value: Double) = "%.2f".format(Locale.ROOT, value)
+private fun number(value: Double): String = "%.2f".format(Locale.ROOT, value)
 
-private fun json(rows: List<Row>, version: String): JsonElement =
+private fun json(rows: List<Row>, rates: Rates, version: String): JsonElement =
     JsonObject(
         mapOf(
             "opencv" to JsonPrimitive(version),
             "java" to JsonPrimitive(System.getProperty("java.version")),
             "rounds" to JsonPrimitive(ROUNDS),
             "rows" to JsonArray(rows.map(::jsonRow)),
+            "network_milliseconds" to JsonPrimitive(NETWORK_MILLISECONDS),
+            "frames_per_second" to JsonPrimitive(rates.overlapped),
+            "frames_per_second_in_turn" to JsonPrimitive(rates.inTurn),
+            "bytes_per_frame" to JsonPrimitive(rates.bytes),
         ),
     )
+
+private fun number(value: Double?): JsonElement = value?.let(::JsonPrimitive) ?: JsonNull
 
 private fun jsonRow(row: Row) =
     JsonObject(
         mapOf(
             "name" to JsonPrimitive(row.name),
             "milliseconds" to JsonPrimitive(row.ours),
+            "c_milliseconds" to number(row.inC),
+            "c_two_threads_milliseconds" to number(row.inCOnTwo),
             "opencv_milliseconds" to JsonPrimitive(row.openCv),
-            "pillow_milliseconds" to (row.pillow?.let(::JsonPrimitive) ?: JsonNull),
+            "pillow_milliseconds" to number(row.pillow),
             "to_opencv" to JsonPrimitive(row.ours / row.openCv),
-            "to_pillow" to (row.pillow?.let { JsonPrimitive(row.ours / it) } ?: JsonNull),
+            "c_to_opencv" to number(row.inC?.div(row.openCv)),
+            "c_two_threads_to_opencv" to number(row.inCOnTwo?.div(row.openCv)),
+            "to_pillow" to number(row.pillow?.let { row.ours / it }),
         ),
     )

@@ -8,6 +8,7 @@ import samesight.contract.Detection
 import samesight.contract.Detector
 import samesight.contract.Framing
 import samesight.contract.Generator
+import samesight.contract.Helpers
 import samesight.contract.Input
 import samesight.contract.Layout
 import samesight.contract.Letterbox
@@ -65,9 +66,9 @@ internal fun cameraFrame(): ByteArray =
 private fun input(side: Int, framing: Framing) =
     Input(side, side, framing = framing, mean = List(3) { 0.0 }, std = List(3) { 1.0 })
 
-/** The contract's way of the same job. */
-internal fun ourPixels(nv21: ByteArray, job: PixelJob): () -> Unit {
-    val preprocessor = Preprocessor(input(job.side, job.framing))
+/** The contract's way of the same job, in C where [native], on one thread more than there are [helpers]. */
+internal fun ourPixels(nv21: ByteArray, job: PixelJob, native: Boolean, helpers: Helpers? = null): () -> Unit {
+    val preprocessor = Preprocessor(input(job.side, job.framing), helpers, native)
     val frame = yuv420FromBytes(nv21, WIDTH, HEIGHT, Layout.NV21)
     val orientation = Orientation(job.quarterTurns)
     return { preprocessor.run(frame, Matrix.BT601, Range.VIDEO, orientation) }

@@ -25,13 +25,21 @@ fun answers(
     spec: ModelSpec,
     geometry: Geometry? = null,
     upright: Boolean = false,
-): List<Answer> {
-    checkOutputs(outputs, spec)
-    if (Role.BOXES in spec.roles) required(geometry, spec)
-    val decoded = TASKS.getValue(spec.task).decode(outputs, spec)
-    val boxes = decoded.boxes?.let { imageBoxes(it, required(geometry, spec), upright) }
-    return decoded.indices.mapIndexed { place, index ->
-        Answer(spec.labels[index], index, decoded.scores[place], boxes?.get(place))
+): List<Answer> = AnswerReader(spec).read(outputs, geometry, upright)
+
+/** [answers] for one image after the other: makes nothing anew but what it gives. Not for several threads at once. */
+class AnswerReader(private val spec: ModelSpec) {
+    private val decoder = TASKS.getValue(spec.task).decoder(spec)
+
+    /** As [answers]. */
+    fun read(outputs: Map<Role, Tensor>, geometry: Geometry? = null, upright: Boolean = false): List<Answer> {
+        checkOutputs(outputs, spec)
+        if (Role.BOXES in spec.outputs.roles) required(geometry, spec)
+        val decoded = decoder.decode(outputs)
+        val boxes = decoded.boxes?.let { imageBoxes(it, required(geometry, spec), upright) }
+        return decoded.indices.mapIndexed { place, index ->
+            Answer(spec.labels[index], index, decoded.scores[place], boxes?.get(place))
+        }
     }
 }
 

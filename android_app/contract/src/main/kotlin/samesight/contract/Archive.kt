@@ -16,14 +16,15 @@ private const val REGULAR = 0x8000
  *
  * @param archive what `samesight pack` wrote.
  * @param folder takes the bundle; one that is there is replaced.
+ * @return the bundle, whose files were read once.
  * @throws SamesightError not a zip, damaged, a path that leaves the folder, a link, a file that is unlisted, there twice
  *     or longer than declared, or a bundle that does not pass its checks.
  */
-fun unpackBundle(archive: File, folder: File) {
+fun unpackBundle(archive: File, folder: File): Bundle {
     if (archive.isDirectory) throw SamesightError("$archive: is a folder, not a packed bundle")
     checkPlain(archive)
     if (!archive.exists()) throw SamesightError("$archive: no such file; `samesight pack BUNDLE` makes one")
-    RandomAccessFile(archive, "r").use { file ->
+    return RandomAccessFile(archive, "r").use { file ->
         val entries = damaged(archive) { zipEntries(file) }
         val manifest = parseManifest(document(file, entries, MANIFEST, archive), "$archive: $MANIFEST")
         checkDeclared(manifest, archive.path)

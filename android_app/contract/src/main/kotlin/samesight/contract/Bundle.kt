@@ -24,6 +24,12 @@ class Bundle(val folder: File, val spec: ModelSpec, val manifest: Manifest) {
     /** Where the artifact's file (or folder) is. */
     fun path(artifact: Artifact): File = File(folder, artifact.file)
 
+    /** What tells the artifact's content from any other: its file's hash, or the hash of those of its folder. */
+    fun sha256(artifact: Artifact): String {
+        val hashes = manifest.files.filter { belongs(it.path, artifact) }.map { it.sha256 }
+        return hashes.singleOrNull() ?: sha256(hashes.joinToString("").encodeToByteArray())
+    }
+
     /** All golden cases, with images, input tensors, raw outputs and answers. */
     fun goldenCases(): List<GoldenCase> = readCases(folder)
 
@@ -69,16 +75,37 @@ fun openBundle(folder: File): Bundle {
 /**
  * Gives [fill] an empty folder; what it wrote there replaces the bundle at [folder] when it passes [openBundle].
  *
+ * @return the bundle that is there now; it was read once.
  * @throws SamesightError [folder] exists and is not a bundle, or what was written does not pass the checks.
  */
-fun replacingBundle(folder: File, fill: (File) -> Unit) {
+fun replacingBundle(folder: File, fill: (File) -> Unit): Bundle {
+    checkOurs(folder)
+    lateinit var made: Bundle
+    replacing(folder, ::isWhole) {
+        fill(it)
+        made = openBundle(it)
+    }
+    return Bundle(folder, made.spec, made.manifest)
+}
+
+/**
+ * Replaces the bundle at [folder] by an opened one, without a copy: both are on one file system.
+ *
+ * @return the bundle that is there now.
+ * @throws SamesightError [folder] exists and is not a bundle, or the place is not writable.
+ */
+fun moveBundle(bundle: Bundle, folder: File): Bundle {
+    checkOurs(folder)
+    replacing(folder, ::isWhole) { new ->
+        if (!new.delete() || !bundle.folder.renameTo(new)) throw IOException("it cannot be moved here")
+    }
+    return Bundle(folder, bundle.spec, bundle.manifest)
+}
+
+private fun checkOurs(folder: File) {
     val ours = folder.isDirectory && (File(folder, MANIFEST).isFile || folder.list().isNullOrEmpty())
     if (folder.exists() && !ours) {
         throw SamesightError("$folder: exists and is not a bundle, so it is left alone; choose another --out")
-    }
-    replacing(folder, ::isWhole) {
-        fill(it)
-        openBundle(it)
     }
 }
 

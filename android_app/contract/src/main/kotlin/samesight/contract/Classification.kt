@@ -2,11 +2,13 @@ package samesight.contract
 
 /** One image, one class of it: the best labels. */
 internal val CLASSIFICATION_RULES =
-    TaskRules(Task.CLASSIFICATION, ::checkClassification, ::classificationShapes) { outputs, spec ->
-        val logits = outputs.getValue(Role.LOGITS).values
-        val best = rank(logits, spec.topK)
-        val scores = FloatArray(best.size) { activate(logits, 0, logits.size, best[it], spec.outputs.activation) }
-        Decoded(best, scores)
+    TaskRules(Task.CLASSIFICATION, ::checkClassification, ::classificationShapes) { spec ->
+        Decoder { outputs ->
+            val logits = outputs.getValue(Role.LOGITS).values
+            val best = rank(logits, spec.topK)
+            val scores = FloatArray(best.size) { activate(logits, 0, logits.size, best[it], spec.outputs.activation) }
+            Decoded(best, scores)
+        }
     }
 
 private fun checkClassification(spec: ModelSpec) =

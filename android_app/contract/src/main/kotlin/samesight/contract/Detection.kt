@@ -2,14 +2,25 @@ package samesight.contract
 
 /** Boxes with a label each: where objects are. */
 internal val DETECTION_RULES =
-    TaskRules(Task.DETECTION, ::checkDetection, ::detectionShapes) { outputs, spec ->
-        val detections = detect(outputs, spec)
-        Decoded(
-            detections.classes.copyOf(detections.count),
-            detections.scores.copyOf(detections.count),
-            detections.boxes.copyOf(4 * detections.count),
-        )
+    TaskRules(Task.DETECTION, ::checkDetection, ::detectionShapes, ::DetectionDecoder)
+
+private class DetectionDecoder(private val spec: ModelSpec) : Decoder {
+    private var detector: Detector? = null
+    private var positions = 0
+
+    override fun decode(outputs: Map<Role, Tensor>): Decoded {
+        val found = detector(outputs.getValue(Role.LOGITS).shape[1]).run(outputs)
+        return Decoded(found.classes.copyOf(found.count), found.scores.copyOf(found.count), found.boxes.copyOf(4 * found.count))
     }
+
+    /** Its buffers are as long as the heads, which are as long in every image of one artifact. */
+    private fun detector(count: Int): Detector {
+        val kept = detector
+        if (kept != null && positions == count) return kept
+        positions = count
+        return Detector(spec, count).also { detector = it }
+    }
+}
 
 private fun checkDetection(spec: ModelSpec) {
     val detection =
@@ -53,12 +64,15 @@ private fun detectionShapes(spec: ModelSpec, shapes: Map<Role, List<Int>>): List
  */
 fun detect(outputs: Map<Role, Tensor>, spec: ModelSpec): Detections {
     val positions = outputs.getValue(Role.LOGITS).shape[1]
-    return Detector(spec, positions).run(
+    return Detector(spec, positions).run(outputs)
+}
+
+private fun Detector.run(outputs: Map<Role, Tensor>): Detections =
+    run(
         outputs.getValue(Role.LOGITS).values,
         outputs.getValue(Role.BOXES).values,
         outputs[Role.OBJECTNESS]?.values,
     )
-}
 
 /**
  * A box x1, y1, x2, y2 in input pixels from the raw box of a position; all in float32.

@@ -13,7 +13,7 @@ private val WRITER = Json { prettyPrint = true }
 
 /** How sure it is that the unit asked for is the unit that ran. */
 enum class Proof(val text: String) {
-    CERTAIN("no other unit can run it so"),
+    CERTAIN("certain"),
     TIMING("faster than the CPU can be"),
     REQUESTED("requested, not proven"),
 }
@@ -35,6 +35,7 @@ class CaseRun(val id: String, val image: String, val tensorSha256: String, val a
  *
  * @property proof null where [refusal] says why the app does not use this unit.
  * @property delegates of an ExecuTorch program.
+ * @property notes how the unit was asked for where that is not the usual way, such as a GPU in float32, and why.
  * @property times null where refused.
  * @property slower than the CPU.
  * @property snrDb per role, over all RGB cases, against the server model; null for an exact copy.
@@ -49,6 +50,7 @@ class UnitRun(
     val slower: Boolean = false,
     val snrDb: Map<Role, Double?> = emptyMap(),
     val cases: List<CaseRun> = emptyList(),
+    val notes: List<String> = emptyList(),
 )
 
 /**
@@ -88,6 +90,7 @@ private fun fields(run: UnitRun) =
         "proof" to run.proof?.label,
         "refusal" to run.refusal,
         "delegates" to run.delegates,
+        "notes" to run.notes,
         "times" to run.times?.let { mapOf("load" to it.load, "first" to it.first, "steady" to it.steady) },
         "slower" to run.slower,
         "snr_db" to run.snrDb.mapKeys { it.key.label },

@@ -5,4 +5,4 @@ package samesight.contract
  *
  * The same faults have the same sentences as in Python.
  */
-class SamesightError(override val message: String) : Exception(message)
+open class SamesightError(override val message: String) : Exception(message)

@@ -38,7 +38,13 @@ data class TensorInfo(
     }
 }
 
-/** One file (or, for Core ML, one folder) of one format at one precision for one unit; [platforms] load it. */
+/**
+ * One file (or, for Core ML, one folder) of one format at one precision for one unit; [platforms] load it.
+ *
+ * @property unit what it was made for: the NPU of what was compiled ahead of time, the GPU of a program for Vulkan, the
+ *     CPU of all that runs anywhere.
+ * @property soc the chips that can run it, as `Build.SOC_MODEL` names them; empty where that is not known to be limited.
+ */
 data class Artifact(
     val name: String,
     val file: String,
@@ -49,7 +55,7 @@ data class Artifact(
     val runtime: String,
     val runtimeVersion: String,
     val osMinimum: Map<String, String>,
-    val soc: String?,
+    val soc: List<String>,
     val inputLayout: TensorLayout,
     val input: TensorInfo,
     val outputs: List<TensorInfo>,
@@ -108,6 +114,7 @@ fun parseManifest(text: ByteArray, source: String): Manifest = parseDocument("Ma
 
 private val SHA256 = Regex("[0-9a-f]{64}")
 private val NAME = Regex("[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+private val SOC = Regex("[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}")
 
 internal fun Value.sha256(): String = text(SHA256)
 
@@ -144,7 +151,7 @@ private fun artifact(fields: Fields) =
         runtime = fields.required("runtime") { text() },
         runtimeVersion = fields.required("runtime_version") { text() },
         osMinimum = fields.optional("os_minimum", emptyMap()) { map { text() } },
-        soc = fields.optional("soc", null) { orNull { text() } },
+        soc = fields.optional("soc", null) { orNull { list { text(SOC) } } }.orEmpty(),
         inputLayout = fields.required("input_layout") { choice(TensorLayout.entries) },
         input = fields.required("input") { fields("TensorInfo", ::tensorInfo) },
         outputs = fields.required("outputs") { list { fields("TensorInfo", ::tensorInfo) } },

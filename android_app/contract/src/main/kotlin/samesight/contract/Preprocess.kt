@@ -46,28 +46,38 @@ fun preprocess(picture: Picture, spec: Input): Pair<ByteArray, Geometry> {
     return preprocessor.tensor to geometry
 }
 
+/** Stored pixels from which on it pays to hand parts of an image to other threads. */
+private const val WORTH_SHARING = 100_000
+
 /**
  * [preprocess] for one image after the other, such as a camera's: allocates only when size or orientation change.
  *
  * Not for several threads at once.
  *
+ * @param helpers take parts of large images; null: all is done on the thread that asks.
+ * @param native camera frames are scaled in C, where the library is there; Kotlin gives the same bytes.
  * @property tensor uint8 [H, W, C], the input tensor of the last image; overwritten by the next.
  */
-class Preprocessor(private val spec: Input) {
+class Preprocessor(
+    private val spec: Input,
+    private val helpers: Helpers? = null,
+    private val native: Boolean = nativeLoaded,
+) {
     val tensor = ByteArray(spec.height * spec.width * spec.channels.count)
-    private val pixelLines = PixelLines()
-    private val frameLines = FrameLines()
     private var width = 0
     private var height = 0
     private var geometry = Geometry(Frame(1, 1, 1, 1, 0, 0, 1, 1), UPRIGHT)
-    private var resizer = Resizer(geometry.frame, UPRIGHT, spec.filter, spec.channels)
+    private var parts = emptyArray<Part>()
+    private var picture: Picture? = null
+    private var frame: Yuv420? = null
+    private var matrix = Matrix.BT601
+    private var range = Range.VIDEO
+    private val work: (Int) -> Unit = { run(parts[it]) }
 
     /** Fills [tensor] from a picture. */
     fun run(picture: Picture): Geometry {
-        prepare(picture.width, picture.height, picture.orientation)
-        pixelLines.begin(picture, resizer.byColumns, resizer.first)
-        resizer.run(pixelLines, tensor)
-        return geometry
+        this.picture = picture
+        return runAll(picture.width, picture.height, picture.orientation)
     }
 
     /**
@@ -77,20 +87,59 @@ class Preprocessor(private val spec: Input) {
      */
     fun run(frame: Yuv420, matrix: Matrix, range: Range, orientation: Orientation): Geometry {
         frame.check()
-        prepare(frame.width, frame.height, orientation)
-        frameLines.begin(frame, matrix, range, resizer.byColumns, resizer.first, resizer.length)
-        resizer.run(frameLines, tensor)
+        this.frame = frame
+        this.matrix = matrix
+        this.range = range
+        return runAll(frame.width, frame.height, orientation)
+    }
+
+    private fun runAll(width: Int, height: Int, orientation: Orientation): Geometry {
+        prepare(width, height, orientation)
+        try {
+            if (helpers != null && parts.size > 1) helpers.share(work) else work(0)
+        } finally {
+            // A large photo is not kept for the next.
+            picture = null
+            frame = null
+        }
         return geometry
+    }
+
+    private fun run(part: Part) {
+        val resizer = part.resizer
+        val pixels = picture
+        val yuv = frame
+        if (pixels != null) {
+            part.pixels.begin(pixels, resizer.byColumns, resizer.first)
+            resizer.run(part.pixels, tensor)
+        } else if (yuv != null && part.native != null) {
+            part.native.run(yuv, matrix, range, tensor)
+        } else if (yuv != null) {
+            part.frame.begin(yuv, matrix, range, resizer.byColumns, resizer.first, resizer.length)
+            resizer.run(part.frame, tensor)
+        }
     }
 
     private fun prepare(width: Int, height: Int, orientation: Orientation) {
         if (width == this.width && height == this.height && orientation == geometry.orientation) return
         geometry = geometry(width, height, orientation, spec)
-        resizer = Resizer(geometry.frame, orientation, spec.filter, spec.channels)
+        val most = if (width * height >= WORTH_SHARING) 1 + (helpers?.count ?: 0) else 1
+        // Each makes one row at least.
+        val count = if (geometry.frame.window.height >= most) most else 1
+        val row = spec.width * spec.channels.count
+        parts = Array(count) {
+            val resizer = Resizer(geometry.frame, orientation, spec.filter, spec.channels, it, count)
+            Part(resizer, if (native) NativeResizer.of(resizer, row) else null)
+        }
         // Grey of equal channels is their level, so the border needs no conversion.
         tensor.fill(geometry.frame.pad.toByte())
         this.width = width
         this.height = height
+    }
+
+    private class Part(val resizer: Resizer, val native: NativeResizer?) {
+        val pixels = PixelLines()
+        val frame = FrameLines()
     }
 }
 

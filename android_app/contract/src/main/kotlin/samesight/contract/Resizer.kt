@@ -28,17 +28,27 @@ internal fun interface Lines {
  *
  * @param frame of the upright image.
  * @param orientation of the stored image.
+ * @param part of [parts], each of which makes its own rows of the tensor, such as on a thread of its own.
  */
 internal class Resizer(
     private val frame: Frame,
     orientation: Orientation,
     filter: Filter,
-    private val channels: Channels,
+    val channels: Channels,
+    part: Int = 0,
+    parts: Int = 1,
 ) {
-    private val origin: Int
-    private val backwards: Boolean
-    private val across: Weights
-    private val down: Weights
+    /** The tensor's byte of the first scaled pixel. */
+    val origin: Int
+
+    /** Whether the first line of the upright image is the last stored one. */
+    val backwards: Boolean
+
+    /** Of lines, which are columns of the upright image. */
+    val across: Weights
+
+    /** Of pixels of a line. */
+    val down: Weights
     private val line: Line
     private val narrow: Line
     private val open: Array<Line>
@@ -54,11 +64,13 @@ internal class Resizer(
 
     init {
         val window = frame.window
-        origin = ((frame.top + window.top) * frame.width + frame.left + window.left) * channels.count
+        val top = window.top + part * window.height / parts
+        val bottom = window.top + (part + 1) * window.height / parts
+        origin = ((frame.top + top) * frame.width + frame.left + window.left) * channels.count
         val quarters = orientation.quarterTurns
         backwards = (quarters == 1 || quarters == 2) != orientation.mirrored
         across = weights(frame.sourceWidth, frame.scaledWidth, window.left, window.left + window.width, filter)
-        val upright = weights(frame.sourceHeight, frame.scaledHeight, window.top, window.top + window.height, filter)
+        val upright = weights(frame.sourceHeight, frame.scaledHeight, top, bottom, filter)
         down = if (quarters >= 2) upright.reversed(frame.sourceHeight) else upright
         first = down.starts.min() / 2 * 2
         length = down.stops.max() - first

@@ -7,14 +7,24 @@ package samesight.contract
  * @property checkSpec compares a spec with the task; throws [IllegalArgumentException] with what contradicts it.
  * @property expectedShapes what the outputs should be, in the order in which they are compared; it is given what they are, with
  *     every role of the spec.
- * @property decode what outputs of those shapes say, best first; throws [SamesightError] where they are not finite.
+ * @property decoder reads outputs of those shapes, for one image after the other.
  */
 class TaskRules(
     val task: Task,
     val checkSpec: (ModelSpec) -> Unit,
     val expectedShapes: (ModelSpec, Map<Role, List<Int>>) -> List<ExpectedShape>,
-    val decode: (Map<Role, Tensor>, ModelSpec) -> Decoded,
+    val decoder: (ModelSpec) -> Decoder,
 )
+
+/** Reads one image's outputs after the other; may keep its buffers. Not for several threads at once. */
+fun interface Decoder {
+    /**
+     * What the outputs say, best first.
+     *
+     * @throws SamesightError they are not finite.
+     */
+    fun decode(outputs: Map<Role, Tensor>): Decoded
+}
 
 /** The shape that the spec means for a role, and the [fields] of `model.json` that say so. */
 class ExpectedShape(val role: Role, val shape: List<Int>, val fields: String)

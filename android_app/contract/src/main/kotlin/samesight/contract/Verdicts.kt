@@ -109,15 +109,41 @@ data class AppVerdict(
 )
 
 /**
+ * One artifact on what plays a phone's CPU, GPU or NPU on a computer, on the golden cases.
+ *
+ * @property runner what played [target]; [title] the same for people.
+ * @property equal the share of an int8 artifact's output values that are the computer's own.
+ * @property near the same of those within two steps of it.
+ * @property note the GPU's name, or how much of the network an NPU took.
+ */
+data class TargetVerdict(
+    val target: String,
+    val runner: String,
+    val title: String,
+    val name: String,
+    val unit: ComputeUnit,
+    val passed: Boolean,
+    val reason: String,
+    val images: Int,
+    val snrDb: Double?,
+    val agreement: Double?,
+    val equal: Double?,
+    val near: Double?,
+    val note: String,
+)
+
+/**
  * All verdicts on the bundle whose manifest has this hash; for another manifest they mean nothing.
  *
  * @property apps what apps' own code gave, on a computer or on phones.
+ * @property targets what was seen on what plays a phone's processors.
  */
 data class Verdicts(
     val manifestSha256: String,
     val passed: Boolean,
     val artifacts: List<Verdict>,
     val apps: List<AppVerdict>,
+    val targets: List<TargetVerdict>,
 )
 
 internal fun verdicts(fields: Fields) =
@@ -126,6 +152,24 @@ internal fun verdicts(fields: Fields) =
         passed = fields.required("passed") { flag() },
         artifacts = fields.required("artifacts") { list { fields("Verdict", ::verdict) } },
         apps = fields.optional("apps", emptyList()) { list { fields("AppVerdict", ::appVerdict) } },
+        targets = fields.optional("targets", emptyList()) { list { fields("TargetVerdict", ::targetVerdict) } },
+    )
+
+private fun targetVerdict(fields: Fields) =
+    TargetVerdict(
+        target = fields.required("target") { text() },
+        runner = fields.required("runner") { text() },
+        title = fields.required("title") { text() },
+        name = fields.required("name") { text() },
+        unit = fields.required("unit") { choice(ComputeUnit.entries) },
+        passed = fields.required("passed") { flag() },
+        reason = fields.required("reason") { text() },
+        images = fields.optional("images", 0) { int() },
+        snrDb = fields.figure("snr_db"),
+        agreement = fields.figure("agreement"),
+        equal = fields.figure("equal"),
+        near = fields.figure("near"),
+        note = fields.optional("note", "") { text() },
     )
 
 private fun appVerdict(fields: Fields) =

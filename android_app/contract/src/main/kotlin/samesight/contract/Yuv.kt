@@ -42,7 +42,7 @@ class Plane(val data: ByteArray, val rowStride: Int, val pixelStride: Int = 1, v
  */
 class Yuv420(val width: Int, val height: Int, val y: Plane, val u: Plane, val v: Plane) {
     /** @throws SamesightError the frame is empty, or a plane too short for its strides. */
-    internal fun check() {
+    fun check() {
         if (width < 1 || height < 1) {
             throw SamesightError("a frame has sides of at least 1 pixel, not $width x $height")
         }

@@ -11,7 +11,7 @@ import kotlinx.serialization.json.jsonPrimitive
 // What tests/android runs: prints what this implementation makes of cases that Python drew, one line
 // per case; Python compares the lines with its own.
 
-/** `pixels`, `answers`, `documents`, `bundles`, `signatures` or `gates`, then a file that has one JSON object per line. */
+/** `pixels`, `answers`, `documents`, `bundles`, `signatures`, `native` or `gates`, then a file that has one JSON object per line. */
 fun main(arguments: Array<String>) {
     val (command, file) = arguments
     val cases = File(file).readLines().map { Json.parseToJsonElement(it) as JsonObject }
@@ -22,6 +22,7 @@ fun main(arguments: Array<String>) {
             "documents" -> ::documentParity
             "bundles" -> ::bundleParity
             "signatures" -> ::signatureParity
+            "native" -> return println(if (nativeLoaded) "loaded" else "not there")
             "gates" -> return gateParity(cases)
             else -> error("no command $command")
         }

@@ -1,9 +1,6 @@
 package samesight.engine
 
-import java.io.File
-import java.util.Locale
 import java.util.concurrent.CancellationException
-import samesight.contract.Artifact
 import samesight.contract.ComputeUnit
 import samesight.contract.GoldenCase
 import samesight.contract.ModelSpec
@@ -12,33 +9,6 @@ import samesight.contract.SamesightError
 import samesight.contract.Times
 
 private const val LEAST_CASES = 2
-private const val MOST_CASES = 8
-
-/**
- * What came of one unit: refused, or figures.
- *
- * @property proof null where refused.
- * @property times null where refused.
- * @property slower slower than the CPU, whose time is known.
- * @property refusal the runtime's words, or what was wrong with its outputs; null where it works.
- */
-data class Trial(
-    val unit: ComputeUnit,
-    val proof: Proof? = null,
-    val times: Times? = null,
-    val slower: Boolean = false,
-    val delegates: List<String> = emptyList(),
-    val refusal: String? = null,
-) {
-    /** One line for people. */
-    override fun toString(): String {
-        if (times == null) return "$unit: refused: $refusal"
-        val (load, first, steady) = times
-        val figures = "%.2f ms a run, first %.2f ms, load %.1f ms".format(Locale.ROOT, steady, first, load)
-        val remarks = listOfNotNull(proof?.text, "slower than the CPU".takeIf { slower }) + delegates
-        return "$unit: $figures (${remarks.joinToString()})"
-    }
-}
 
 /** An engine that runs, the trial that chose it, and all trials in the order of the request, the CPU's among them. */
 class Placement(val engine: Engine, val chosen: Trial, val trials: List<Trial>)
@@ -50,8 +20,7 @@ class Placement(val engine: Engine, val chosen: Trial, val trials: List<Trial>)
  * @property units from the best to the last resort.
  */
 class Request(
-    val artifact: Artifact,
-    val file: File,
+    val file: ArtifactFile,
     val spec: ModelSpec,
     val cases: List<GoldenCase>,
     val units: List<ComputeUnit> = listOf(ComputeUnit.NPU, ComputeUnit.GPU, ComputeUnit.CPU),
@@ -61,8 +30,10 @@ class Request(
  * Loads an artifact on the first of the requested units that gives the server model's outputs.
  *
  * Each unit is asked for by itself, and one model is in memory at a time. The CPU is timed first, for comparison; a
- * unit that is slower is passed over if the CPU was requested too, and shown as slower either way.
+ * unit that is slower is passed over if the CPU was requested too, and shown as slower either way. Where nothing says
+ * that a unit runs what it was asked to run, one that is certain is preferred, and so is the CPU unless it is slower.
  *
+ * @param notes of earlier starts: what is known to end the app is not tried, and what was chosen is tried first.
  * @param clock nanoseconds.
  * @throws SamesightError no unit runs it; with every refusal.
  * @throws CancellationException cancelled; nothing stays loaded.
@@ -71,88 +42,107 @@ fun place(
     request: Request,
     opener: Opener,
     cancellation: Cancellation = Cancellation(),
+    notes: TrialNotes? = null,
     clock: () -> Long = System::nanoTime,
 ): Placement {
     if (request.cases.size < LEAST_CASES) {
-        throw SamesightError("artifact ${request.artifact.name}: $LEAST_CASES golden cases are needed to judge a unit")
+        val name = request.file.artifact.name
+        throw SamesightError("artifact $name: $LEAST_CASES golden cases are needed to judge a unit")
     }
-    return ComputeUnitSelector(request, opener, cancellation, clock).select()
+    return ComputeUnitSelector(request, UnitTrials(request, opener, cancellation, notes, clock), notes).select()
 }
 
-/** Tries the units of one request; see [place]. */
+/** Chooses a unit of one request; see [place]. */
 internal class ComputeUnitSelector(
     private val request: Request,
-    private val opener: Opener,
-    private val cancellation: Cancellation,
-    private val clock: () -> Long,
+    private val unitTrials: UnitTrials,
+    private val notes: TrialNotes?,
 ) {
-    private val cases = request.cases.take(MOST_CASES)
-    private val trials = mutableListOf<Trial>()
+    private val trials = linkedMapOf<ComputeUnit, Trial>()
+    private val hasCpu = ComputeUnit.CPU in request.units
 
     fun select(): Placement {
-        val (reference, cpu) = tryUnit(ComputeUnit.CPU, null)
-        if (request.units == listOf(ComputeUnit.CPU) && cpu != null) return Placement(cpu, reference, listOf(reference))
-        cpu?.close()
-        for ((place, unit) in request.units.withIndex()) {
-            val (trial, engine) = if (unit == ComputeUnit.CPU) reopen(reference) else tryUnit(unit, reference.times)
-            trials += trial
-            if (engine == null) continue
-            if (trial.slower && ComputeUnit.CPU in request.units.drop(place) && reference.times != null) {
-                engine.close()
+        remembered()?.let { return it }
+        val placement = search()
+        notes?.keep(request, placement.chosen, placement.trials)
+        return placement
+    }
+
+    /** What was chosen at an earlier start, if it still works as it did. */
+    private fun remembered(): Placement? {
+        val (chosen, all) = notes?.choice(request) ?: return null
+        val cpu = all.find { it.unit == ComputeUnit.CPU }?.times.takeIf { chosen.unit != ComputeUnit.CPU }
+        val attempt = unitTrials.attempt(chosen.unit, chosen.mode, cpu)
+        val trial = attempt.trial.copy(notes = chosen.notes)
+        if (attempt.engine != null && trial.proof == chosen.proof && trial.slower == chosen.slower) {
+            return Placement(attempt.engine, trial, all.map { if (it == chosen) trial else it })
+        }
+        attempt.engine?.close()
+        notes.forget(request)
+        return null
+    }
+
+    private fun search(): Placement {
+        val reference = unitTrials.attempt(ComputeUnit.CPU, Mode.ALONE, null)
+        val cpu = reference.trial
+        if (request.units == listOf(ComputeUnit.CPU) && reference.engine != null) {
+            return Placement(reference.engine, cpu, listOf(cpu))
+        }
+        reference.engine?.close()
+        var unproven: Trial? = null
+        val refusedAlone = mutableListOf<ComputeUnit>()
+        for ((unit, mode) in rungs()) {
+            if (unit == ComputeUnit.CPU) {
+                trials[unit] = cpu
+                val faster = unproven?.takeIf { cpu.times == null || isFaster(it, cpu) }
+                faster?.let { reopen(it) }?.let { return it }
+                if (cpu.times != null) reopen(cpu)?.let { return it }
                 continue
             }
-            return Placement(engine, trial, (trials + reference).distinct())
-        }
-        val refusals = trials.joinToString("; ") { "${it.unit}: ${it.refusal}" }
-        throw SamesightError("artifact ${request.artifact.name}: no unit runs it; $refusals")
-    }
-
-    private fun reopen(reference: Trial): Pair<Trial, Engine?> {
-        if (reference.times == null) return reference to null
-        return catchRefusal(ComputeUnit.CPU) {
-            reference to opener.open(request.artifact, request.file, ComputeUnit.CPU)
-        }
-    }
-
-    /** Loads on one unit, checks the outputs and takes the times; or the refusal, with everything closed. */
-    fun tryUnit(unit: ComputeUnit, cpu: Times?): Pair<Trial, Engine?> =
-        catchRefusal(unit) {
-            cancellation.check()
-            val start = clock()
-            val engine = opener.open(request.artifact, request.file, unit)
-            try {
-                measure(unit, engine, (clock() - start) / NANOS, cpu) to engine
-            } catch (problem: Throwable) {
+            if (mode == Mode.WITH_CPU && unit !in refusedAlone) continue
+            val attempt =
+                if (mode == Mode.WITH_CPU) unitTrials.withCpu(unit, cpu.times, trials.getValue(unit))
+                else unitTrials.alone(unit, cpu.times)
+            trials[unit] = attempt.trial
+            if (attempt.refusedAtLoad) refusedAlone += unit
+            val engine = attempt.engine ?: continue
+            if (attempt.trial.slower && hasCpu && cpu.times != null) {
                 engine.close()
-                throw problem
+            } else if (attempt.trial.proof == Proof.REQUESTED && request.units.size > 1) {
+                unproven = unproven ?: attempt.trial
+                engine.close()
+            } else {
+                return found(engine, attempt.trial, cpu)
             }
         }
-
-    private fun measure(unit: ComputeUnit, engine: Engine, load: Double, cpu: Times?): Trial {
-        cancellation.check()
-        val start = clock()
-        val first = engine.run(cases[0].tensor)
-        val firstTime = (clock() - start) / NANOS
-        val outputs = listOf(first) + cases.drop(1).map {
-            cancellation.check()
-            engine.run(it.tensor)
-        }
-        checkSignalToNoise(cases, outputs, request.spec, request.artifact.precision, unit)
-        val times = Times(load, firstTime, steadyTime(engine, cases[0].tensor, cancellation, clock))
-        val slower = cpu != null && times.steady > cpu.steady
-        return Trial(unit, proof(engine, times, cpu), times, slower, engine.delegates)
+        unproven?.let { reopen(it) }?.let { return it }
+        val refusals = (trials.values + cpu).distinctBy { it.unit }.joinToString("; ") { "${it.unit}: ${it.refusal}" }
+        throw SamesightError("artifact ${request.file.artifact.name}: no unit runs it; $refusals")
     }
 
-    private fun catchRefusal(unit: ComputeUnit, act: () -> Pair<Trial, Engine?>): Pair<Trial, Engine?> =
-        try {
-            act()
-        } catch (cancelled: CancellationException) {
-            throw cancelled
-        } catch (problem: Exception) {
-            Trial(unit, refusal = problem.message ?: problem.toString()) to null
-        } catch (missing: LinkageError) {
-            Trial(unit, refusal = "its libraries are not in this app: $missing") to null
-        } catch (full: OutOfMemoryError) {
-            Trial(unit, refusal = "not enough memory: ${full.message}") to null
-        }
+    /** A unit with the CPU beside it comes after all that run by themselves, and before the CPU. */
+    private fun rungs(): List<Pair<ComputeUnit, Mode>> {
+        val units = request.units
+        val shared = units.filter { Mode.WITH_CPU in unitTrials.modes(it) }.map { it to Mode.WITH_CPU }
+        val end = if (units.lastOrNull() == ComputeUnit.CPU) units.size - 1 else units.size
+        val alone = units.map { it to Mode.ALONE }
+        return alone.take(end) + shared + alone.drop(end)
+    }
+
+    private fun isFaster(trial: Trial, cpu: Trial): Boolean {
+        val (mine, theirs) = trial.times to cpu.times
+        return mine != null && theirs != null && mine.steady * MARGIN < theirs.steady
+    }
+
+    /** Loads again what was tried and closed; null where it is refused now. */
+    private fun reopen(trial: Trial): Placement? {
+        val attempt = unitTrials.reopen(trial)
+        trials[trial.unit] = attempt.trial
+        return attempt.engine?.let { found(it, attempt.trial, trials[ComputeUnit.CPU]) }
+    }
+
+    private fun found(engine: Engine, chosen: Trial, cpu: Trial?): Placement {
+        val all = request.units.mapNotNull { trials[it] } + listOfNotNull(cpu)
+        return Placement(engine, chosen, all.distinctBy { it.unit })
+    }
 }

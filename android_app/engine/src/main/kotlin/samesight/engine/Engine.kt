@@ -2,6 +2,7 @@ package samesight.engine
 
 import java.io.File
 import samesight.contract.Artifact
+import samesight.contract.Bundle
 import samesight.contract.ComputeUnit
 import samesight.contract.Role
 import samesight.contract.SamesightError
@@ -29,21 +30,49 @@ interface Engine : AutoCloseable {
     override fun close()
 }
 
-/** A runtime that loads artifacts. */
-interface Opener : AutoCloseable {
-    /**
-     * Loads an artifact for one unit alone, as far as the runtime can be asked for it alone.
-     *
-     * @throws SamesightError the file is damaged or not for this runtime, or the runtime refuses; with its words.
-     */
-    fun open(artifact: Artifact, file: File, unit: ComputeUnit): Engine
+/** How a unit is asked for. */
+enum class Mode {
+    /** By itself, as fast as it can: a GPU computes in float16. */
+    ALONE,
+
+    /** A GPU in float32. */
+    FLOAT32,
+
+    /** With the CPU, which takes what the unit cannot: then nothing says that the unit ran at all. */
+    WITH_CPU,
 }
 
-internal fun checkFormat(artifact: Artifact, file: File, format: String) {
+/**
+ * An artifact and where it is.
+ *
+ * @property sha256 of its content, which tells it from others in caches.
+ */
+class ArtifactFile(val artifact: Artifact, val path: File, val sha256: String)
+
+/** An artifact of a bundle. */
+fun artifactFile(bundle: Bundle, artifact: Artifact) =
+    ArtifactFile(artifact, bundle.path(artifact), bundle.sha256(artifact))
+
+/** A runtime that loads artifacts. */
+interface Opener : AutoCloseable {
+    /** How [unit] can be asked for. */
+    fun modes(unit: ComputeUnit): Set<Mode> = setOf(Mode.ALONE)
+
+    /**
+     * Loads an artifact for one unit.
+     *
+     * @param mode one of [modes].
+     * @throws SamesightError the file is damaged or not for this runtime, or the runtime refuses; with its words.
+     */
+    fun open(file: ArtifactFile, unit: ComputeUnit, mode: Mode = Mode.ALONE): Engine
+}
+
+internal fun checkFormat(file: ArtifactFile, format: String) {
+    val (artifact, path) = file.artifact to file.path
     if (artifact.format != format) {
-        throw SamesightError("$file: is of format ${artifact.format}, and this runtime takes $format; choose another")
+        throw SamesightError("$path: is of format ${artifact.format}, and this runtime takes $format; choose another")
     }
-    if (!file.isFile) throw SamesightError("$file: missing; copy the whole bundle again")
+    if (!path.isFile) throw SamesightError("$path: missing; copy the whole bundle again")
 }
 
 internal fun checkInput(artifact: Artifact, tensor: ByteArray) {

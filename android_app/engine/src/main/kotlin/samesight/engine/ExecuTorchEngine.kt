@@ -1,6 +1,8 @@
 package samesight.engine
 
 import java.io.File
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
 import org.pytorch.executorch.EValue
 import org.pytorch.executorch.Module
 import org.pytorch.executorch.Tensor as Value
@@ -31,18 +33,24 @@ private val UNITS =
  * @param threads of the CPU; 0 leaves the number to ExecuTorch.
  */
 class ExecuTorchOpener(private val threads: Int = 0) : Opener {
-    override fun open(artifact: Artifact, file: File, unit: ComputeUnit): Engine {
-        checkFormat(artifact, file, FORMAT)
+    override fun open(file: ArtifactFile, unit: ComputeUnit, mode: Mode): Engine {
+        checkFormat(file, FORMAT)
+        val (artifact, path) = file.artifact to file.path
         if (artifact.inputLayout != TensorLayout.FLOAT32_NCHW) {
             throw SamesightError("artifact ${artifact.name}: ExecuTorch programs take float32 NCHW here")
         }
-        return translateErrors(file) {
-            val module = Module.load(file.path, Module.LOAD_MODE_FILE, threads)
+        // Not even loaded: that is when a driver may crash, and another unit would be blamed for it.
+        if (artifact.unit != unit) {
+            throw SamesightError("artifact ${artifact.name}: was exported for the ${artifact.unit}, not for the $unit")
+        }
+        return translateErrors(path) {
+            // Pages of the file, and not a copy of it in memory.
+            val module = Module.load(path.path, Module.LOAD_MODE_MMAP, threads)
             try {
                 module.loadMethod(METHOD)
                 val delegates = module.getMethodMetadata(METHOD).backends.distinct()
                 checkUnit(artifact, delegates, unit)
-                ExecuTorchEngine(artifact, file, module, delegates, unit)
+                ExecuTorchEngine(artifact, path, module, delegates, unit)
             } catch (problem: Throwable) {
                 module.close()
                 throw problem
@@ -59,7 +67,7 @@ private fun checkUnit(artifact: Artifact, delegates: List<String>, unit: Compute
     if (units != setOf(unit)) {
         val names = delegates.ifEmpty { listOf("none") }.joinToString()
         throw SamesightError(
-            "artifact ${artifact.name}: was exported for ${units.joinToString()} (delegates: $names), not for $unit",
+            "artifact ${artifact.name}: was exported for ${units.joinToString()} (delegates: $names), not for the $unit",
         )
     }
 }
@@ -85,14 +93,20 @@ private class ExecuTorchEngine(
     private val roles = roles(artifact)
     private val shape = LongArray(artifact.input.shape.size) { artifact.input.shape[it].toLong() }
     private val floats = FloatArray(artifact.input.shape.fold(1, Int::times))
+
+    // The runtime reads it where it is: a tensor of an array would be a new copy with every run.
+    private val buffer = ByteBuffer.allocateDirect(4 * floats.size).order(ByteOrder.nativeOrder()).asFloatBuffer()
+    private val input = EValue.from(Value.fromBlob(buffer, shape))
     private var closed = false
 
     override fun run(tensor: ByteArray): Map<Role, Tensor> {
         if (closed) throw SamesightError("artifact ${artifact.name}: was closed; load it again")
         checkInput(artifact, tensor)
         pack(tensor, artifact.input.shape[1], artifact.inputLayout, floats)
-        val results = translateErrors(file) { module.forward(EValue.from(Value.fromBlob(floats, shape))) }
-        if (results.size != roles.size || !results.all { it.isTensor() }) {
+        buffer.clear()
+        buffer.put(floats)
+        val results = translateErrors(file) { module.forward(input) }
+        if (results.size != roles.size || !results.all { it.isTensor }) {
             throw SamesightError(
                 "$file: returned ${results.size} values, the manifest says ${roles.size}; make it anew",
             )

@@ -1,10 +1,13 @@
 package samesight.engine
 
+import java.util.Locale
+import kotlin.math.floor
 import samesight.contract.Artifact
 import samesight.contract.GoldenCase
 import samesight.contract.SamesightError
 import samesight.contract.UnitRun
 import samesight.contract.gateFor
+import samesight.contract.label
 import samesight.contract.sha256
 
 /**
@@ -26,19 +29,33 @@ fun judge(runs: List<UnitRun>, cases: List<GoldenCase>, artifacts: List<Artifact
     if (runs.isEmpty()) return Judgement(emptyList(), listOf("no artifact of this bundle runs in this app"))
     val tensors = cases.associate { it.id to sha256(it.tensor) }
     val precisions = artifacts.associate { it.name to it.precision }
-    val passed = runs.map { passes(it, tensors, precisions.getValue(it.artifact)) }
-    val differing = runs.filterIndexed { i, run -> run.refusal == null && !passed[i] }
+    val faults = runs.map { faults(it, tensors, precisions.getValue(it.artifact)) }
+    val differing = runs.indices.filter { runs[it].refusal == null && faults[it].isNotEmpty() }
     val idle = runs.groupBy { it.artifact }.filterValues { all -> all.all { it.refusal != null } }
     return Judgement(
-        passed,
-        differing.map { "${it.artifact} on the ${it.unit} differs" } +
+        runs.indices.map { runs[it].refusal == null && faults[it].isEmpty() },
+        differing.map { "${runs[it].artifact} on the ${runs[it].unit}: ${faults[it].joinToString("; ")}" } +
             idle.map { (artifact, refused) -> "$artifact: no unit runs it; ${refused.first().refusal}" },
     )
 }
 
-private fun passes(run: UnitRun, tensors: Map<String, String>, precision: String): Boolean {
-    if (run.refusal != null || run.cases.isEmpty() || run.snrDb.isEmpty()) return false
+/** What is wrong of a run: which tensor, which output and which gate. */
+private fun faults(run: UnitRun, tensors: Map<String, String>, precision: String): List<String> {
+    if (run.refusal != null) return emptyList()
+    if (run.cases.isEmpty() || run.snrDb.isEmpty()) return listOf("no case was compared")
+    val others = run.cases.filter { it.tensorSha256 != tensors.getValue(it.id) }
+    val more = if (others.size > 1) " and of ${others.size - 1} more" else ""
+    val tensor = others.firstOrNull()?.let { "the input tensor of case ${it.id} (${it.image})$more is not the golden one" }
     val least = gateFor(precision, run.unit).snrDb
-    return run.cases.all { it.tensorSha256 == tensors.getValue(it.id) } &&
-        run.snrDb.values.all { it == null || it >= least }
+    val outputs =
+        run.snrDb.filterValues { it != null && it < least }.map { (role, ratio) ->
+            "output ${role.label} has ${decibels(ratio)} dB against the server model, its gate is ${decibels(least)} dB"
+        }
+    return listOfNotNull(tensor) + outputs
+}
+
+/** One digit after the point, rounded down: what misses a gate is never shown as what meets it. */
+private fun decibels(value: Double?): String {
+    val tenths = floor(10 * (value ?: 0.0)).toLong()
+    return if (tenths % 10 == 0L) "${tenths / 10}" else "%.1f".format(Locale.ROOT, tenths / 10.0)
 }

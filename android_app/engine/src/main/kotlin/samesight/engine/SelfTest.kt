@@ -19,6 +19,7 @@ import samesight.contract.UnitRun
 import samesight.contract.Yuv
 import samesight.contract.answers
 import samesight.contract.label
+import samesight.contract.nativeLoaded
 import samesight.contract.sha256
 import samesight.contract.yuv420FromBytes
 
@@ -28,6 +29,8 @@ import samesight.contract.yuv420FromBytes
  *
  * @param openers by the format that they take; artifacts of other formats are left out.
  * @param units of which each is asked for by itself; the CPU comes first, for comparison.
+ * @param notes as in [place].
+ * @param soc this device's chip, as in [otherChip]; artifacts for other chips are left out.
  * @param progress is told the number of finished runs, the number of all, and what runs next.
  * @throws SamesightError the bundle has no golden cases.
  * @throws java.util.concurrent.CancellationException cancelled; nothing stays loaded.
@@ -38,22 +41,26 @@ fun selfTest(
     device: Device,
     units: List<ComputeUnit> = ComputeUnit.entries,
     cancellation: Cancellation = Cancellation(),
+    notes: TrialNotes? = null,
+    soc: String? = null,
     progress: (Int, Int, String) -> Unit = { _, _, _ -> },
 ): DeviceParity {
     val cases = bundle.goldenCases()
     if (cases.isEmpty()) throw SamesightError("${bundle.folder}: has no golden cases; make the bundle anew")
-    val artifacts = bundle.manifest.artifacts.filter { it.format in openers }
+    val artifacts = bundle.manifest.artifacts.filter { it.format in openers && otherChip(it, soc) == null }
     val order = units.sortedBy { it != ComputeUnit.CPU }
     val runs = mutableListOf<UnitRun>()
     for (artifact in artifacts) {
-        val request = Request(artifact, bundle.path(artifact), bundle.spec, cases)
-        val selector = ComputeUnitSelector(request, openers.getValue(artifact.format), cancellation, System::nanoTime)
+        val request = Request(artifactFile(bundle, artifact), bundle.spec, cases)
+        val trials = UnitTrials(request, openers.getValue(artifact.format), cancellation, notes, System::nanoTime)
         var cpu: Times? = null
         for (unit in order) {
             progress(runs.size, artifacts.size * order.size, "${artifact.name} on the ${unit.name}")
-            val (trial, engine) = selector.tryUnit(unit, cpu)
+            val attempt = trials.tryUnit(unit, cpu)
+            val trial = attempt.trial
             if (unit == ComputeUnit.CPU) cpu = trial.times
-            runs += engine?.use { run(it, trial, artifact, bundle.spec, cases, cancellation) } ?: refused(trial, artifact)
+            runs += attempt.engine?.use { run(it, trial, artifact, bundle.spec, cases, cancellation) }
+                ?: refused(trial, artifact)
         }
     }
     progress(runs.size, runs.size, "")
@@ -89,6 +96,7 @@ private fun run(
             unit = trial.unit,
             proof = trial.proof,
             delegates = trial.delegates,
+            notes = trial.notes,
             times = trial.times,
             slower = trial.slower,
             snrDb = ratios,
@@ -106,10 +114,18 @@ private fun Preprocessor.run(yuv: Yuv, case: GoldenCase): Geometry {
 /** From an image to answers, the one way that an app takes. */
 private class Path(private val engine: Engine, private val spec: ModelSpec) {
     private val preprocessor = Preprocessor(spec.input)
+    private val reference = if (nativeLoaded) Preprocessor(spec.input, native = false) else null
     var outputs: Map<Role, Tensor> = emptyMap()
 
     fun run(case: GoldenCase, image: String, prepare: Preprocessor.() -> Geometry): CaseRun {
         val geometry = preprocessor.prepare()
+        reference?.prepare()
+        if (reference != null && !reference.tensor.contentEquals(preprocessor.tensor)) {
+            throw SamesightError(
+                "case ${case.id} ($image): the library samesight_resize gives other pixels than Kotlin; build the app " +
+                    "without an NDK, and report it",
+            )
+        }
         outputs = engine.run(preprocessor.tensor)
         val answers: List<Answer> = answers(outputs, spec, geometry)
         return CaseRun(case.id, image, sha256(preprocessor.tensor), answers)

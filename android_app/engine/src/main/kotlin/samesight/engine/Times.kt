@@ -12,6 +12,14 @@ private const val TELLING_OPERATIONS = 100_000_000L
 // An NPU that runs a network of such a size is several times faster; two runs of one CPU do not differ so much.
 private const val TELLING_RATIO = 2.0
 
+/** One unit is faster than another by at least this: less is how two runs of one unit differ. */
+internal const val MARGIN = 1.1
+
+/** Threads that a runtime is given on the CPU: the large cores of most phones, which are half of all. */
+fun cpuThreads(processors: Int = Runtime.getRuntime().availableProcessors()): Int = (processors / 2).coerceIn(1, 4)
+
+internal fun isSlower(times: Times, cpu: Times?): Boolean = cpu != null && times.steady > cpu.steady * MARGIN
+
 /** The middle of some runs' times in milliseconds; of a slow network fewer runs, at least three. */
 internal fun steadyTime(engine: Engine, tensor: ByteArray, cancellation: Cancellation, clock: () -> Long): Double {
     val times = mutableListOf<Long>()

@@ -1,6 +1,8 @@
 package samesight.engine
 
 import java.io.File
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
 import kotlin.test.assertContains
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
@@ -9,6 +11,7 @@ import org.junit.jupiter.api.BeforeEach
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 import org.pytorch.executorch.Fake
+import org.pytorch.executorch.Module
 import org.pytorch.executorch.Tensor
 import samesight.contract.Artifact
 import samesight.contract.ComputeUnit
@@ -18,6 +21,11 @@ import samesight.contract.ComputeUnit.NPU
 import samesight.contract.Proof
 import samesight.contract.Role
 import samesight.contract.SamesightError
+
+private fun tensor(values: FloatArray, vararg shape: Long): Tensor {
+    val buffer = ByteBuffer.allocateDirect(4 * values.size).order(ByteOrder.nativeOrder()).asFloatBuffer()
+    return Tensor.fromBlob(buffer.put(values), shape)
+}
 
 class ExecuTorchEngineTest {
     @TempDir lateinit var folder: File
@@ -36,11 +44,12 @@ class ExecuTorchEngineTest {
             assertContentEquals(longArrayOf(1, 3, 1, 2), image.shape)
             val planes = image.dataAsFloatArray
             val sums = FloatArray(2) { planes[it] + planes[2 + it] + planes[4 + it] }
-            listOf(Tensor.fromBlob(sums, longArrayOf(1, 2)))
+            listOf(tensor(sums, 1, 2))
         }
     }
 
-    private fun open(artifact: Artifact = made, unit: ComputeUnit = CPU) = ExecuTorchOpener().open(artifact, file, unit)
+    private fun open(artifact: Artifact = made, unit: ComputeUnit = CPU) =
+        ExecuTorchOpener().open(ArtifactFile(artifact, file, "0"), unit)
 
     private fun refusal(artifact: Artifact = made, unit: ComputeUnit = CPU): String {
         val sentence = assertFailsWith<SamesightError> { open(artifact, unit) }.message
@@ -64,12 +73,16 @@ class ExecuTorchEngineTest {
     @Test
     fun `is placed on the unit of its delegate, which the result names`() {
         Fake.backends = listOf("VulkanBackend")
-        val request = Request(made, file, spec, cases)
+        var loads = 0
+        Fake.load = { _, _ -> loads++ }
+        val request = Request(ArtifactFile(made.copy(unit = GPU), file, "0"), spec, cases)
         val placement = place(request, ExecuTorchOpener())
         assertEquals(GPU to Proof.CERTAIN, placement.chosen.unit to placement.chosen.proof)
         assertEquals(listOf("VulkanBackend"), placement.chosen.delegates)
         assertContains(placement.chosen.toString(), "VulkanBackend")
-        assertContains(placement.trials.last().refusal.orEmpty(), "exported for GPU (delegates: VulkanBackend), not for CPU")
+        assertContains(placement.trials.last().refusal.orEmpty(), "exported for the GPU, not for the CPU")
+        // For other units it is not loaded: its driver's crash would be theirs.
+        assertEquals(1, loads)
         placement.engine.close()
         assertEquals(emptyList(), Fake.inMemory)
     }
@@ -83,11 +96,13 @@ class ExecuTorchEngineTest {
 
     @Test
     fun `is never taken for another unit than its delegates`() {
-        assertContains(refusal(unit = NPU), "exported for CPU (delegates: XnnpackBackend), not for NPU")
+        assertContains(refusal(unit = NPU), "exported for the CPU, not for the NPU")
+        val forNpu = artifact("executorch", NPU)
+        assertContains(refusal(forNpu, NPU), "exported for CPU (delegates: XnnpackBackend), not for the NPU")
         Fake.backends = listOf("XnnpackBackend", "QnnBackend")
-        assertContains(refusal(unit = NPU), "XnnpackBackend, QnnBackend")
+        assertContains(refusal(forNpu, NPU), "XnnpackBackend, QnnBackend")
         Fake.backends = emptyList()
-        assertContains(refusal(artifact("executorch", NPU), NPU), "delegates: none")
+        assertContains(refusal(forNpu, NPU), "delegates: none")
     }
 
     @Test
@@ -115,7 +130,7 @@ class ExecuTorchEngineTest {
     @Test
     fun `another bundle's program is refused`() {
         assertContains(refusal(artifact("litert")), "is of format litert")
-        Fake.forward = { listOf(Tensor.fromBlob(FloatArray(3), longArrayOf(1, 3))) }
+        Fake.forward = { listOf(tensor(FloatArray(3), 1, 3)) }
         open().use { engine ->
             val error = assertFailsWith<SamesightError> { engine.run(cases[0].tensor) }
             assertContains(error.message, "output logits has 3 values")
@@ -136,10 +151,19 @@ class ExecuTorchEngineTest {
     }
 
     @Test
-    fun `passes the number of threads on`() {
+    fun `maps the file, and passes the number of threads on`() {
         var told = 0 to 0
         Fake.load = { mode, threads -> told = mode to threads }
-        ExecuTorchOpener(threads = 3).open(made, file, CPU).close()
-        assertEquals(0 to 3, told)
+        ExecuTorchOpener(threads = 3).open(ArtifactFile(made, file, "0"), CPU).close()
+        assertEquals(Module.LOAD_MODE_MMAP to 3, told)
+    }
+
+    @Test
+    fun `every run's input is the same memory`() {
+        val inputs = mutableListOf<Tensor>()
+        val forward = Fake.forward
+        Fake.forward = { given -> forward(given).also { inputs += given } }
+        open().use { engine -> cases.forEach { engine.run(it.tensor) } }
+        assertEquals(cases.size to 1, inputs.size to inputs.distinct().size)
     }
 }

@@ -41,7 +41,7 @@ internal fun artifact(format: String = "litert", unit: ComputeUnit = ComputeUnit
         runtime = "",
         runtimeVersion = "",
         osMinimum = emptyMap(),
-        soc = null,
+        soc = emptyList(),
         inputLayout = TensorLayout.FLOAT32_NCHW,
         input = TensorInfo("image", null, listOf(1, 3, 1, 2), Dtype.FLOAT32, "nchw"),
         outputs = listOf(TensorInfo("logits", Role.LOGITS, listOf(1, 2), Dtype.FLOAT32)),
@@ -78,14 +78,27 @@ internal class Behaviour(
     val answer: (ByteArray) -> FloatArray = ::logits,
 )
 
-/** A runtime whose units behave as told; a unit without behaviour is refused. */
-internal class FakeOpener(private val units: Map<ComputeUnit, Behaviour>, private val clock: Clock = Clock()) : Opener {
+/**
+ * A runtime whose units behave as told; a unit without behaviour is refused.
+ *
+ * @param others what units do in other modes than alone; none: there is no such mode.
+ */
+internal class FakeOpener(
+    private val units: Map<ComputeUnit, Behaviour>,
+    private val clock: Clock = Clock(),
+    private val others: Map<Pair<ComputeUnit, Mode>, Behaviour> = emptyMap(),
+) : Opener {
     val opened = mutableListOf<ComputeUnit>()
+    val asked = mutableListOf<Pair<ComputeUnit, Mode>>()
     var inMemory = 0
     var mostInMemory = 0
 
-    override fun open(artifact: Artifact, file: File, unit: ComputeUnit): Engine {
-        val behaviour = units[unit] ?: throw SamesightError("status 504 for $unit")
+    override fun modes(unit: ComputeUnit) = setOf(Mode.ALONE) + others.keys.filter { it.first == unit }.map { it.second }
+
+    override fun open(file: ArtifactFile, unit: ComputeUnit, mode: Mode): Engine {
+        asked += unit to mode
+        val found = if (mode == Mode.ALONE) units[unit] else others[unit to mode]
+        val behaviour = found ?: throw SamesightError("status 504 for $unit")
         opened += unit
         behaviour.opening()
         clock.now += behaviour.load
@@ -117,6 +130,7 @@ internal class FakeOpener(private val units: Map<ComputeUnit, Behaviour>, privat
     }
 }
 
+internal val sums = ArtifactFile(artifact(), File("sums"), "0".repeat(64))
+
 internal fun request(vararg units: ComputeUnit) =
-    if (units.isEmpty()) Request(artifact(), File("sums"), spec, cases)
-    else Request(artifact(), File("sums"), spec, cases, units.toList())
+    if (units.isEmpty()) Request(sums, spec, cases) else Request(sums, spec, cases, units.toList())

@@ -26,6 +26,9 @@ class JudgementTest {
             cases = cases.map { CaseRun(it.id, "rgb", sha256(tensors(it.tensor)), emptyList()) },
         )
 
+    private fun missed(unit: ComputeUnit, has: String, gate: String) =
+        "a on the $unit: output logits has $has dB against the server model, its gate is $gate dB"
+
     private fun refused(unit: ComputeUnit, artifact: String = "a") = UnitRun(artifact, unit, refusal = "no $unit here")
 
     @Test
@@ -43,16 +46,40 @@ class JudgementTest {
     @Test
     fun `a run that differs is named`() {
         val other = run(GPU) { tensor -> tensor.copyOf().also { it[0]++ } }
-        assertEquals(listOf("a on the GPU differs"), judge(listOf(run(CPU), other), cases, artifacts).failures)
+        val more = if (cases.size > 1) " and of ${cases.size - 1} more" else ""
+        val sentence = "a on the GPU: the input tensor of case ${cases[0].id} (rgb)$more is not the golden one"
+        val judgement = judge(listOf(run(CPU), other), cases, artifacts)
+        assertEquals(listOf(sentence) to listOf(true, false), judgement.failures to judgement.passed)
+        val empty = UnitRun("a", CPU, snrDb = mapOf(Role.LOGITS to null))
+        assertEquals(listOf("a on the CPU: no case was compared"), judge(listOf(empty), cases, artifacts).failures.take(1))
+    }
+
+    @Test
+    fun `every tensor and output that differs is in the sentence`() {
+        val ratios = mapOf(Role.LOGITS to 31.98, Role.BOXES to null, Role.OBJECTNESS to 12.0)
+        val wrong = UnitRun(
+            "a",
+            GPU,
+            snrDb = ratios,
+            cases = cases.take(1).map { CaseRun(it.id, "nv21", sha256(byteArrayOf(1)), emptyList()) },
+        )
+        assertEquals(
+            listOf(
+                "a on the GPU: the input tensor of case ${cases[0].id} (nv21) is not the golden one; " +
+                    "output logits has 31.9 dB against the server model, its gate is 40 dB; " +
+                    "output objectness has 12 dB against the server model, its gate is 40 dB",
+            ),
+            judge(listOf(run(CPU), wrong), cases, artifacts).failures.take(1),
+        )
     }
 
     @Test
     fun `noise over all cases is a difference, however the first cases were`() {
         assertEquals(emptyList(), judge(listOf(run(CPU, 80.1)), cases, artifacts).failures)
-        assertEquals(listOf("a on the CPU differs"), judge(listOf(run(CPU, 79.9)), cases, artifacts).failures)
-        assertEquals(listOf("a on the CPU differs"), judge(listOf(run(CPU, -200.0)), cases, artifacts).failures)
+        assertEquals(listOf(missed(CPU, "79.9", "80")), judge(listOf(run(CPU, 79.99)), cases, artifacts).failures)
+        assertEquals(listOf(missed(CPU, "-200", "80")), judge(listOf(run(CPU, -200.0)), cases, artifacts).failures)
         assertEquals(emptyList(), judge(listOf(run(GPU, 40.1)), cases, artifacts).failures)
-        assertEquals(listOf("a on the GPU differs"), judge(listOf(run(GPU, 39.9)), cases, artifacts).failures)
+        assertEquals(listOf(missed(GPU, "39.9", "40")), judge(listOf(run(GPU, 39.9)), cases, artifacts).failures)
     }
 
     @Test
@@ -63,7 +90,7 @@ class JudgementTest {
                 val gate = gateFor(precision, unit).snrDb
                 assertEquals(emptyList(), judge(listOf(run(unit, gate)), cases, artifacts).failures)
                 val below = judge(listOf(run(unit, gate - 1e-9)), cases, artifacts).failures
-                assertEquals(listOf("a on the $unit differs"), below)
+                assertContains(below.single(), "a on the $unit: output logits has ")
             }
         }
     }

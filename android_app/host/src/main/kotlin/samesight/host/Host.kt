@@ -8,6 +8,7 @@ import samesight.contract.Device
 import samesight.contract.SamesightError
 import samesight.contract.openBundle
 import samesight.engine.LiteRtOpener
+import samesight.engine.cpuThreads
 import samesight.engine.selfTest
 
 /** `BUNDLE RESULTS LITERT_VERSION UNIT...`: the app's self-test on this computer and the real LiteRT. */
@@ -23,7 +24,7 @@ fun main(arguments: Array<String>) {
                 runtimes = mapOf("LiteRT" to version),
             )
         val parity =
-            LiteRtOpener(Environment.create()).use {
+            LiteRtOpener(Environment.create(), cpuThreads()).use {
                 selfTest(openBundle(File(bundle)), mapOf("litert" to it), device, units) { done, all, next ->
                     println("$done $all $next")
                 }

@@ -35,11 +35,14 @@ internal fun hue(index: Int): Color = HUES[index % HUES.size]
 internal fun Boxes(seen: Seen, modifier: Modifier) {
     val measurer = rememberTextMeasurer()
     val style = MaterialTheme.typography.labelMedium
-    Canvas(modifier) {
-        // The best is drawn last, above the others.
-        for (answer in seen.answers.asReversed()) {
-            answer.box?.let { draw(answer, placed(it, seen, size), measurer, style) }
-        }
+    Canvas(modifier) { drawBoxes(seen, measurer, style) }
+}
+
+/** Draws boxes over all of what is drawn on. */
+internal fun DrawScope.drawBoxes(seen: Seen, measurer: TextMeasurer, style: TextStyle) {
+    // The best is drawn last, above the others.
+    for (answer in seen.answers.asReversed()) {
+        answer.box?.let { draw(answer, placed(it, seen, size), measurer, style) }
     }
 }
 
@@ -57,12 +60,18 @@ private fun DrawScope.draw(answer: Answer, place: Pair<Offset, Size>, measurer: 
     val round = CornerRadius(3.dp.toPx())
     drawRoundRect(Color.Black, corner, side, round, Stroke(2 * line), alpha = 0.55f)
     drawRoundRect(hue(answer.index), corner, side, round, Stroke(line))
+    drawLabel(answer, corner, measurer, style)
+}
+
+/** An answer's label and score above [corner], or below it where there is no room above. */
+internal fun DrawScope.drawLabel(answer: Answer, corner: Offset, measurer: TextMeasurer, style: TextStyle) {
     val text = measurer.measure("${answer.label} ${percent(answer.score)}", style.copy(color = Color.Black))
+    val round = CornerRadius(3.dp.toPx())
     val room = 3.dp.toPx()
     val height = text.size.height + room
     val width = text.size.width + 2 * room
-    // Above the box, or inside of it where there is no room above; never beyond the right edge.
     val top = if (corner.y >= height) corner.y - height else corner.y
+    // Never beyond the right edge.
     val left = corner.x.coerceIn(0f, maxOf(0f, size.width - width))
     drawRoundRect(hue(answer.index), Offset(left, top), Size(width, height), round)
     drawText(text, topLeft = Offset(left + room, top + room / 2))

@@ -4,11 +4,17 @@ import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.ExperimentalLayoutApi
 import androidx.compose.foundation.layout.FlowRow
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.material3.FilterChip
+import androidx.compose.material3.Icon
+import androidx.compose.material3.IconButton
 import androidx.compose.material3.MaterialTheme
-import androidx.compose.material3.OutlinedButton
+import androidx.compose.material3.Slider
 import androidx.compose.material3.Text
+import androidx.compose.material3.TextButton
 import androidx.compose.runtime.Composable
+import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.heading
@@ -16,20 +22,30 @@ import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
 import samesight.contract.ComputeUnit
 
+/** Below it a detector that was trained with a sigmoid finds something everywhere. */
+private const val LEAST = 0.05f
+private const val MOST = 0.95f
 private val UNITS = listOf(null) + ComputeUnit.entries.asReversed()
 
-/** Camera, its other side, or photo. */
-@OptIn(ExperimentalLayoutApi::class)
+/** The least score of what is shown, where the model has one. */
 @Composable
-internal fun Sources(state: State, onEvent: (Event) -> Unit) {
-    FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
-        Chip("Camera", state.source == Source.CAMERA) { onEvent(Event.UseCamera) }
-        if (state.source == Source.CAMERA && state.switchable) {
-            val description = "Switch to the ${if (state.front) "back" else "front"} camera"
-            val spoken = Modifier.semantics { contentDescription = description }
-            OutlinedButton({ onEvent(Event.SwitchCamera) }, spoken) { Text("Switch") }
+internal fun Threshold(state: State, onEvent: (Event) -> Unit) {
+    val own = state.chosen?.threshold ?: return
+    val least = state.threshold ?: own
+    Column {
+        Row(Modifier.fillMaxWidth(), Arrangement.SpaceBetween, Alignment.CenterVertically) {
+            val title = "Score of ${percent(least)} or more"
+            Text(title, Modifier.semantics { heading() }, style = MaterialTheme.typography.titleSmall)
+            if (state.threshold != null) {
+                TextButton({ onEvent(Event.ChooseThreshold(null)) }) { Text("Back to ${percent(own)}") }
+            }
         }
-        Chip("Photo", state.source == Source.PHOTO) { onEvent(Event.PickPhoto) }
+        Slider(
+            value = least,
+            onValueChange = { onEvent(Event.ChooseThreshold(it)) },
+            modifier = Modifier.semantics { contentDescription = "Least score" },
+            valueRange = LEAST..MOST,
+        )
     }
 }
 
@@ -51,12 +67,11 @@ internal fun Choices(state: State, onEvent: (Event) -> Unit) {
             val description = "${bundle.name}, ${bundle.labels} labels$origin"
             Chip(bundle.name, bundle.name == state.bundle, description) { onEvent(Event.ChooseBundle(bundle.name)) }
         }
-        OutlinedButton({ onEvent(Event.OpenBundle) }) { Text("Open …") }
         state.chosen?.takeIf { it.opened }?.let { chosen ->
             val description = "Remove ${chosen.name}, which was opened from a file"
-            val spoken = Modifier.semantics { contentDescription = description }
-            OutlinedButton({ onEvent(Event.RemoveBundle(chosen.name)) }, spoken) { Text("Remove") }
+            IconButton({ onEvent(Event.RemoveBundle(chosen.name)) }) { Icon(Icons.remove, description) }
         }
+        IconButton({ onEvent(Event.OpenBundle) }) { Icon(Icons.open, "Open a packed bundle") }
     }
     if (state.artifacts.isNotEmpty()) {
         Chosen("Engine") {
@@ -69,6 +84,7 @@ internal fun Choices(state: State, onEvent: (Event) -> Unit) {
                 }
             }
         }
+        for (sentence in state.notOffered) Text(sentence, style = MaterialTheme.typography.bodySmall)
         Chosen("Unit") {
             for (unit in UNITS) Chip(name(unit), unit == state.unit) { onEvent(Event.ChooseUnit(unit)) }
         }

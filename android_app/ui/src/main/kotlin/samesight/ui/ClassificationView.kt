@@ -9,8 +9,12 @@ import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Text
 import androidx.compose.runtime.Composable
 import androidx.compose.ui.Modifier
+import androidx.compose.ui.geometry.Offset
+import androidx.compose.ui.graphics.drawscope.DrawScope
 import androidx.compose.ui.semantics.clearAndSetSemantics
 import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.text.TextMeasurer
+import androidx.compose.ui.text.TextStyle
 import androidx.compose.ui.unit.dp
 import samesight.contract.Answer
 import samesight.contract.Task
@@ -23,6 +27,12 @@ internal object ClassificationView : TaskView {
     override val name = "Classification"
 
     @Composable
+    override fun Summary(answers: List<Answer>?) {
+        val best = answers?.firstOrNull()
+        SummaryLine(best?.label.orEmpty(), best?.let { percent(it.score) }.orEmpty())
+    }
+
+    @Composable
     override fun Results(answers: List<Answer>) {
         Column(verticalArrangement = Arrangement.spacedBy(4.dp)) {
             answers.take(SHOWN_LABELS).forEachIndexed { place, answer -> Label(answer, place == 0) }
@@ -32,6 +42,12 @@ internal object ClassificationView : TaskView {
     /** A label is of the whole image. */
     @Composable
     override fun Overlay(seen: Seen, modifier: Modifier) = Unit
+
+    /** The label below the image's top edge. */
+    override fun DrawScope.draw(seen: Seen, measurer: TextMeasurer, style: TextStyle) {
+        val best = seen.answers.firstOrNull() ?: return
+        drawLabel(best, Offset.Zero, measurer, style)
+    }
 
     override fun spoken(answers: List<Answer>): String = spoken(answers.first())
 }

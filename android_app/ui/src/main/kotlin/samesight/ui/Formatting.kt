@@ -16,12 +16,31 @@ internal fun milliseconds(value: Double): String =
 
 internal fun name(unit: ComputeUnit?): String = unit?.name ?: "Best that works"
 
-internal fun name(artifact: ArtifactChoice): String = "${artifact.precision} · ${artifact.runtime}"
+internal fun name(artifact: ArtifactChoice): String {
+    val unit = artifact.unit.name.takeIf { artifact.unit != ComputeUnit.CPU }
+    return listOfNotNull(artifact.precision, artifact.runtime, unit).joinToString(" · ")
+}
 
 /** Such as `NPU · requested, not proven`. */
 internal fun whatRan(trial: Trial): String = listOfNotNull(trial.unit.name, trial.proof?.text).joinToString(" · ")
 
-internal fun figures(trial: Trial): String = (times(trial.times) + trial.delegates).joinToString(" · ")
+/** The model in one line. */
+internal fun statusLine(model: Model): String =
+    when (model) {
+        Model.None -> "No model"
+        Model.Loading -> "Trying units one by one …"
+        Model.Released -> "Memory was low: the model was unloaded"
+        is Model.Failed -> "The model does not run"
+        is Model.Ready ->
+            model.chosen.run {
+                listOfNotNull(unit.name, times?.let { milliseconds(it.steady) }, proof?.text).joinToString(" · ")
+            }
+    }
+
+/** Such as `1.0×`. */
+internal fun ratio(zoom: Float): String = "%.1f×".format(Locale.ROOT, zoom)
+
+internal fun figures(trial: Trial): String = (times(trial.times) + trial.notes + trial.delegates).joinToString(" · ")
 
 internal fun figures(run: UnitRun): String {
     val ratio = run.snrDb.values.filterNotNull().minOrNull()
@@ -47,7 +66,12 @@ internal fun verdict(test: SelfTest.Done): String {
 
 /** What TalkBack says of the image. */
 internal fun description(state: State): String {
-    val image = if (state.source == Source.CAMERA) "Camera image" else "Photo"
+    val image =
+        when {
+            state.source == Source.PHOTO -> "Photo"
+            state.paused -> "Paused camera image"
+            else -> "Camera image"
+        }
     val answers = state.seen?.answers ?: return image
     if (answers.isEmpty()) return "$image: nothing found"
     return listOfNotNull(image, state.taskView?.spoken(answers)).joinToString(": ")

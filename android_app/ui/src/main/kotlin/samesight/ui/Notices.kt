@@ -2,20 +2,20 @@ package samesight.ui
 
 import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.verticalScroll
 import androidx.compose.material3.Card
 import androidx.compose.material3.CardDefaults
+import androidx.compose.material3.Icon
+import androidx.compose.material3.IconButton
 import androidx.compose.material3.LinearProgressIndicator
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Text
-import androidx.compose.material3.TextButton
 import androidx.compose.runtime.Composable
-import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
-import androidx.compose.ui.graphics.Color
 import androidx.compose.ui.semantics.LiveRegionMode
 import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.semantics
@@ -40,22 +40,25 @@ internal fun Notices(state: State, modifier: Modifier, onEvent: (Event) -> Unit)
 
 @Composable
 private fun Problem(sentence: String, dismiss: () -> Unit) {
-    val colors = CardDefaults.cardColors(containerColor = MaterialTheme.colorScheme.error, contentColor = onError())
+    val scheme = MaterialTheme.colorScheme
+    val colors = CardDefaults.cardColors(containerColor = scheme.error, contentColor = scheme.onError)
     Card(Modifier.fillMaxWidth().semantics { liveRegion = LiveRegionMode.Assertive }, colors = colors) {
-        Column(Modifier.padding(12.dp)) {
-            Text(sentence, style = MaterialTheme.typography.bodyMedium)
-            TextButton(dismiss, Modifier.align(Alignment.End)) { Text("Dismiss", color = onError()) }
-        }
+        Told(sentence, dismiss)
     }
 }
 
 @Composable
 private fun Success(sentence: String, dismiss: () -> Unit) {
     Card(Modifier.fillMaxWidth().semantics { liveRegion = LiveRegionMode.Polite }) {
-        Column(Modifier.padding(12.dp)) {
-            Text(sentence, style = MaterialTheme.typography.bodyMedium)
-            TextButton(dismiss, Modifier.align(Alignment.End)) { Text("Dismiss") }
-        }
+        Told(sentence, dismiss)
+    }
+}
+
+@Composable
+private fun Told(sentence: String, dismiss: () -> Unit) {
+    Row(Modifier.padding(start = 16.dp, end = 4.dp)) {
+        Text(sentence, Modifier.weight(1f).padding(vertical = 14.dp), style = MaterialTheme.typography.bodyMedium)
+        IconButton(dismiss) { Icon(Icons.close, "Dismiss") }
     }
 }
 
@@ -65,5 +68,3 @@ private fun Waits(sentence: String) {
         LinearProgressIndicator(Modifier.fillMaxWidth())
     }
 }
-
-@Composable private fun onError(): Color = MaterialTheme.colorScheme.onError

@@ -6,19 +6,16 @@ import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.widthIn
-import androidx.compose.material3.Button
 import androidx.compose.material3.Card
 import androidx.compose.material3.CardDefaults
-import androidx.compose.material3.LinearProgressIndicator
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Text
 import androidx.compose.runtime.Composable
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
-import androidx.compose.ui.semantics.LiveRegionMode
 import androidx.compose.ui.semantics.heading
-import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.text.style.TextOverflow
 import androidx.compose.ui.unit.dp
 import samesight.engine.Trial
 
@@ -30,22 +27,27 @@ internal fun Answers(state: State) {
     state.taskView?.Results(seen.answers)
 }
 
+/** One line in large letters that keeps its height, so that nothing jumps from image to image. */
+@Composable
+internal fun SummaryLine(text: String, right: String) {
+    Row(Modifier.fillMaxWidth(), Arrangement.spacedBy(16.dp), Alignment.CenterVertically) {
+        val style = MaterialTheme.typography.titleLarge
+        Text(text, Modifier.weight(1f), style = style, maxLines = 1, overflow = TextOverflow.Ellipsis)
+        Text(right, style = MaterialTheme.typography.titleMedium, color = MaterialTheme.colorScheme.onSurfaceVariant, maxLines = 1)
+    }
+}
+
 /** What really ran, and why nothing better did. */
 @Composable
-internal fun WhatRan(state: State, onEvent: (Event) -> Unit) {
+internal fun WhatRan(state: State) {
     when (val model = state.model) {
-        Model.None -> Unit
-        Model.Loading ->
-            Panel("Trying units one by one …", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
-                LinearProgressIndicator(Modifier.fillMaxWidth())
-            }
+        Model.None, Model.Loading -> Unit
         Model.Released ->
-            Panel("Memory was low", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
+            Panel("Memory was low") {
                 Text("The model was unloaded; close other apps first.", style = MaterialTheme.typography.bodyMedium)
-                Button({ onEvent(Event.LoadAgain) }) { Text("Load again") }
             }
         is Model.Failed ->
-            Panel("The model does not run", Modifier.semantics { liveRegion = LiveRegionMode.Polite }) {
+            Panel("The model does not run") {
                 Text(model.sentence, style = MaterialTheme.typography.bodyMedium, color = MaterialTheme.colorScheme.error)
             }
         is Model.Ready ->

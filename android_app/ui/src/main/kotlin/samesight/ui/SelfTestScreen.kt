@@ -4,19 +4,25 @@ import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.BoxWithConstraints
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.WindowInsets
 import androidx.compose.foundation.layout.fillMaxSize
 import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.heightIn
 import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.layout.size
+import androidx.compose.foundation.layout.widthIn
 import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.verticalScroll
 import androidx.compose.material3.Button
 import androidx.compose.material3.HorizontalDivider
+import androidx.compose.material3.Icon
+import androidx.compose.material3.IconButton
 import androidx.compose.material3.LinearProgressIndicator
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.OutlinedButton
 import androidx.compose.material3.Text
 import androidx.compose.runtime.Composable
+import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.semantics.LiveRegionMode
 import androidx.compose.ui.semantics.liveRegion
@@ -30,11 +36,16 @@ private const val EXPLAINED =
 
 /** The golden cases on this phone, and the file that `samesight verify --device-results` judges. */
 @Composable
-internal fun SelfTestScreen(state: State, onEvent: (Event) -> Unit) {
-    Titled("Self-test: ${state.bundle.orEmpty()}", { onEvent(Event.Back) }, null) { padding ->
-        BoxWithConstraints(Modifier.padding(padding).fillMaxSize()) {
+internal fun SelfTestScreen(state: State, insets: WindowInsets, onEvent: (Event) -> Unit) {
+    val share: @Composable () -> Unit = {
+        if (state.selfTest is SelfTest.Done) {
+            IconButton({ onEvent(Event.ShareResults) }) { Icon(Icons.share, "Share the results") }
+        }
+    }
+    Titled("Self-test: ${state.bundle.orEmpty()}", insets, { onEvent(Event.Back) }, share) { padding ->
+        BoxWithConstraints(Modifier.padding(padding).fillMaxSize(), Alignment.TopCenter) {
             val most = maxHeight / 2
-            Column {
+            Column(Modifier.widthIn(max = 640.dp)) {
                 Notices(state, Modifier.heightIn(max = most), onEvent)
                 Test(state.selfTest, onEvent)
             }
@@ -71,8 +82,13 @@ private fun Progress(test: SelfTest.Running, onEvent: (Event) -> Unit) {
 
 @Composable
 private fun Done(test: SelfTest.Done, onEvent: (Event) -> Unit) {
-    val verdict = verdict(test)
-    Text(verdict, Modifier.semantics { liveRegion = LiveRegionMode.Polite }, style = MaterialTheme.typography.titleMedium)
+    val passed = test.failures.isEmpty()
+    val color = if (passed) MaterialTheme.colorScheme.tertiary else MaterialTheme.colorScheme.error
+    Row(horizontalArrangement = Arrangement.spacedBy(12.dp), verticalAlignment = Alignment.CenterVertically) {
+        Icon(if (passed) Icons.check else Icons.fault, null, tint = color)
+        val announced = Modifier.semantics { liveRegion = LiveRegionMode.Polite }
+        Text(verdict(test), announced, style = MaterialTheme.typography.titleMedium)
+    }
     for (failure in test.failures) {
         Text(failure, style = MaterialTheme.typography.bodyMedium, color = MaterialTheme.colorScheme.error)
     }
@@ -93,16 +109,17 @@ private fun Done(test: SelfTest.Done, onEvent: (Event) -> Unit) {
 @Composable
 private fun Outcome(run: UnitRun, passed: Boolean) {
     val refusal = run.refusal
-    val (word, color) =
+    val (word, icon, color) =
         when {
-            refusal != null -> "not used" to MaterialTheme.colorScheme.onSurfaceVariant
-            passed -> "matches" to MaterialTheme.colorScheme.tertiary
-            else -> "differs" to MaterialTheme.colorScheme.error
+            refusal != null -> Triple("not used", Icons.unused, MaterialTheme.colorScheme.onSurfaceVariant)
+            passed -> Triple("matches", Icons.check, MaterialTheme.colorScheme.tertiary)
+            else -> Triple("differs", Icons.fault, MaterialTheme.colorScheme.error)
         }
     Column(Modifier.semantics(mergeDescendants = true) {}) {
-        Row(Modifier.fillMaxWidth(), Arrangement.SpaceBetween) {
-            Text(run.unit.name, style = MaterialTheme.typography.labelLarge)
+        Row(Modifier.fillMaxWidth(), Arrangement.spacedBy(6.dp), Alignment.CenterVertically) {
+            Text(run.unit.name, Modifier.weight(1f), style = MaterialTheme.typography.labelLarge)
             Text(word, style = MaterialTheme.typography.labelLarge, color = color)
+            Icon(icon, null, Modifier.size(18.dp), tint = color)
         }
         Text(refusal ?: figures(run), style = MaterialTheme.typography.bodySmall)
         run.proof?.let { Text(it.text, style = MaterialTheme.typography.bodySmall) }

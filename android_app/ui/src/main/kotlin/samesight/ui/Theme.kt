@@ -1,11 +1,13 @@
 package samesight.ui
 
 import androidx.compose.foundation.isSystemInDarkTheme
+import androidx.compose.material3.LocalContentColor
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Typography
 import androidx.compose.material3.darkColorScheme
 import androidx.compose.material3.lightColorScheme
 import androidx.compose.runtime.Composable
+import androidx.compose.runtime.CompositionLocalProvider
 import androidx.compose.ui.graphics.Color
 import androidx.compose.ui.text.font.FontFamily
 
@@ -54,6 +56,13 @@ fun SamesightTheme(
 ) {
     MaterialTheme(if (dark) DARK else LIGHT, typography = typography(letters), content = content)
 }
+
+/** The same letters, light on dark. */
+@Composable
+internal fun DarkTheme(content: @Composable () -> Unit) =
+    MaterialTheme(DARK, typography = MaterialTheme.typography) {
+        CompositionLocalProvider(LocalContentColor provides MaterialTheme.colorScheme.onSurface, content = content)
+    }
 
 private fun typography(letters: FontFamily): Typography {
     val plain = Typography()

@@ -15,10 +15,11 @@ class TaskViewTest {
 
     @Test
     fun `the image is described as its task has it`() {
-        assertEquals("Camera image: 8, 91 %", description(classifying))
-        assertEquals("Camera image: 3 objects, first 0, 94 %", description(detecting))
+        assertEquals("Camera image: 3, 92 %", description(classifying))
+        assertEquals("Camera image: 5 objects, first 1, 89 %", description(detecting))
+        assertEquals("Paused camera image: 5 objects, first 1, 89 %", description(paused))
         val one = detecting.seen?.copy(answers = detecting.seen.answers.take(1))
-        assertEquals("Photo: 0, 94 %", description(detecting.copy(source = Source.PHOTO, seen = one)))
+        assertEquals("Photo: 1, 89 %", description(detecting.copy(source = Source.PHOTO, seen = one)))
         val none = one?.copy(answers = emptyList())
         assertEquals("Camera image: nothing found", description(detecting.copy(seen = none)))
         assertEquals("Photo", description(detecting.copy(source = Source.PHOTO, seen = null)))

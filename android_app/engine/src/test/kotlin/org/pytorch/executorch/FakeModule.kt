@@ -1,8 +1,11 @@
 package org.pytorch.executorch
 
 import java.io.Closeable
+import java.nio.ByteOrder
+import java.nio.FloatBuffer
 
-// A runtime of the signatures that `stubs` names, in their place: programs do what a test tells.
+// A runtime of the signatures that `stubs` names, in their place: programs do what a test tells. It refuses what the
+// true one refuses.
 
 open class Module private constructor(private val path: String?) : Closeable {
     private var destroyed = false
@@ -16,7 +19,7 @@ open class Module private constructor(private val path: String?) : Closeable {
         Fake.loadMethod(methodName)
     }
 
-    open fun getMethodMetadata(name: String) = MethodMetadata(Fake.backends.toTypedArray())
+    open fun getMethodMetadata(name: String): MethodMetadata = MethodMetadata(Fake.backends.toTypedArray())
 
     override fun close() {
         check(!destroyed) { "destroyed twice" }
@@ -26,8 +29,10 @@ open class Module private constructor(private val path: String?) : Closeable {
 
     companion object {
         const val LOAD_MODE_FILE = 0
+        const val LOAD_MODE_MMAP = 1
 
         @JvmStatic
+        @JvmOverloads
         fun load(modelPath: String?, loadMode: Int = LOAD_MODE_FILE, numThreads: Int = 0): Module {
             Fake.load(loadMode, numThreads)
             Fake.inMemory += modelPath
@@ -48,7 +53,8 @@ object Fake {
 class MethodMetadata(val backends: Array<String>)
 
 class EValue private constructor(private val tensor: Tensor) {
-    fun isTensor(): Boolean = true
+    val isTensor: Boolean
+        get() = true
 
     fun toTensor(): Tensor = tensor
 
@@ -62,13 +68,15 @@ abstract class Tensor internal constructor(val shape: LongArray) {
     abstract val dataAsFloatArray: FloatArray
 
     companion object {
+        /** As the runtime, it keeps the buffer and no copy. */
         @JvmStatic
-        fun fromBlob(data: FloatArray, shape: LongArray): Tensor {
-            require(data.size.toLong() == shape.fold(1L, Long::times)) { "Inconsistent data capacity" }
-            val copy = data.copyOf()
+        fun fromBlob(data: FloatBuffer, shape: LongArray): Tensor {
+            require(data.capacity().toLong() == shape.fold(1L, Long::times)) { "Inconsistent data capacity" }
+            require(data.isDirect) { "Data buffer must be direct" }
+            require(data.order() == ByteOrder.nativeOrder()) { "Data buffer must have native byte order" }
             return object : Tensor(shape.copyOf()) {
                 override val dataAsFloatArray: FloatArray
-                    get() = copy.copyOf()
+                    get() = FloatArray(data.capacity()).also { data.duplicate().clear().get(it) }
             }
         }
     }

@@ -1,8 +1,9 @@
 package org.pytorch.executorch
 
 import java.io.Closeable
+import java.nio.FloatBuffer
 
-// ExecuTorch's Kotlin API as of 1.4, as far as the app calls it: names and signatures to compile against, no behaviour.
+// ExecuTorch's Kotlin API as of 1.5, as far as the app calls it: names and signatures to compile against, no behaviour.
 
 private fun signatureOnly(): Nothing = throw UnsupportedOperationException("a compile-only signature of ExecuTorch")
 
@@ -18,8 +19,10 @@ open class Module private constructor() : Closeable {
 
     companion object {
         const val LOAD_MODE_FILE = 0
+        const val LOAD_MODE_MMAP = 1
 
         @JvmStatic
+        @JvmOverloads
         fun load(modelPath: String?, loadMode: Int = LOAD_MODE_FILE, numThreads: Int = 0): Module = signatureOnly()
     }
 }
@@ -32,7 +35,8 @@ class MethodMetadata private constructor() {
 
 /** An input or output of a method. */
 class EValue private constructor() {
-    fun isTensor(): Boolean = signatureOnly()
+    val isTensor: Boolean
+        get() = signatureOnly()
 
     fun toTensor(): Tensor = signatureOnly()
 
@@ -48,7 +52,8 @@ abstract class Tensor internal constructor() {
         get() = signatureOnly()
 
     companion object {
+        /** [data] is direct and of native byte order; it is read where it is, whenever the tensor is used. */
         @JvmStatic
-        fun fromBlob(data: FloatArray, shape: LongArray): Tensor = signatureOnly()
+        fun fromBlob(data: FloatBuffer, shape: LongArray): Tensor = signatureOnly()
     }
 }

@@ -7,3 +7,7 @@ import android.graphics.Bitmap
 /** The bitmap itself, not a copy, as Compose draws it. */
 fun Bitmap.asImageBitmap(): ImageBitmap =
     throw UnsupportedOperationException("a compile-only signature of Compose for Android")
+
+/** The same the other way round. */
+fun ImageBitmap.asAndroidBitmap(): Bitmap =
+    throw UnsupportedOperationException("a compile-only signature of Compose for Android")

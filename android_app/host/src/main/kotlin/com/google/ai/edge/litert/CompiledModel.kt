@@ -9,35 +9,87 @@ class CompiledModel private constructor(
     private val environment: Environment,
     private val environmentManaged: Boolean,
 ) : JniHandle(pointer) {
-    class Options(internal vararg val accelerators: Accelerator) {
+    data class CpuOptions(
+        val numThreads: Int? = null,
+        val xnnPackFlags: Int? = null,
+        val xnnPackWeightCachePath: String? = null,
+    )
+
+    /** Taken and not passed on: there is no GPU here. */
+    data class GpuOptions(
+        val constantTensorSharing: Boolean? = null,
+        val infiniteFloatCapping: Boolean? = null,
+        val allowSrcQuantizedFcConvOps: Boolean? = null,
+        val precision: Precision? = null,
+        val bufferStorageType: BufferStorageType? = null,
+        val preferTextureWeights: Boolean? = null,
+        val serializationDir: String? = null,
+        val modelCacheKey: String? = null,
+        val serializeProgramCache: Boolean? = null,
+        val serializeExternalTensors: Boolean? = null,
+        val backend: Backend? = null,
+        val priority: Priority? = null,
+        val numStepsOfCommandBufferPreparations: Int? = null,
+    ) {
+        enum class Precision { DEFAULT, FP16, FP32, FP16_WITH_FP32_ACCUM }
+
+        enum class BufferStorageType { DEFAULT, BUFFER, TEXTURE_2D }
+
+        enum class Backend { AUTOMATIC, OPENCL, WEBGPU, OPENGL }
+
+        enum class Priority { DEFAULT, LOW, NORMAL, HIGH }
+    }
+
+    class Options(internal val accelerators: Set<Accelerator>) {
+        constructor(vararg accelerators: Accelerator) : this(setOf(*accelerators))
+
+        var cpuOptions: CpuOptions? = null
+        var gpuOptions: GpuOptions? = null
+
         companion object {
-            @JvmStatic val CPU = Options(Accelerator.CPU)
+            @JvmStatic val CPU: Options = Options(Accelerator.CPU)
         }
     }
 
-    fun createInputBuffer(inputName: String, signature: String? = null): TensorBuffer {
+    fun createInputBuffer(inputName: String, signature: String = ""): TensorBuffer {
         val at = signatures.find(signature)
         val index = at.inputs.place(inputName)
-        val type = type("input $inputName") { library.LiteRtGetSignatureInputTensorByIndex(at.handle, index, it) }
         val needs =
             pointer("input $inputName") {
                 library.LiteRtGetCompiledModelInputBufferRequirements(handle, at.index, index, it)
             }
-        return buffer("input $inputName", type, needs)
+        return buffer("input $inputName", inputType(inputName, signature), needs)
     }
 
-    fun createOutputBuffer(outputName: String, signature: String? = null): TensorBuffer {
+    fun createOutputBuffer(outputName: String, signature: String = ""): TensorBuffer {
         val at = signatures.find(signature)
         val index = at.outputs.place(outputName)
-        val type = type("output $outputName") { library.LiteRtGetSignatureOutputTensorByIndex(at.handle, index, it) }
         val needs =
             pointer("output $outputName") {
                 library.LiteRtGetCompiledModelOutputBufferRequirements(handle, at.index, index, it)
             }
-        return buffer("output $outputName", type, needs)
+        return buffer("output $outputName", outputType(outputName, signature), needs)
     }
 
-    fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String? = null) {
+    fun getInputTensorType(inputName: String, signature: String = ""): TensorType =
+        tensorType(inputType(inputName, signature))
+
+    fun getOutputTensorType(outputName: String, signature: String = ""): TensorType =
+        tensorType(outputType(outputName, signature))
+
+    private fun inputType(name: String, signature: String): Memory {
+        val at = signatures.find(signature)
+        val index = at.inputs.place(name)
+        return type("input $name") { library.LiteRtGetSignatureInputTensorByIndex(at.handle, index, it) }
+    }
+
+    private fun outputType(name: String, signature: String): Memory {
+        val at = signatures.find(signature)
+        val index = at.outputs.place(name)
+        return type("output $name") { library.LiteRtGetSignatureOutputTensorByIndex(at.handle, index, it) }
+    }
+
+    fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String = "") {
         val at = signatures.find(signature)
         val given = handles(at.inputs.map { inputs.getValue(it).handle })
         val taken = handles(at.outputs.map { outputs.getValue(it).handle })
@@ -76,8 +128,8 @@ class CompiledModel private constructor(
         }
     }
 
-    private fun List<Signature>.find(key: String?): Signature =
-        firstOrNull { key == null || it.key == key } ?: throw LiteRtException(NOT_FOUND, "no signature $key")
+    private fun List<Signature>.find(key: String): Signature =
+        firstOrNull { key.isEmpty() || it.key == key } ?: throw LiteRtException(NOT_FOUND, "no signature $key")
 
     private fun List<String>.place(name: String): Long {
         if (name !in this) throw LiteRtException(NOT_FOUND, "no tensor $name among $this")
@@ -127,18 +179,32 @@ class CompiledModel private constructor(
         }
 
         private fun compile(environment: Environment, model: Pointer, options: Options): Pointer {
-            // As on Android: the NPU alone is the NPU and the CPU.
-            val asked = options.accelerators.toSet()
+            // As on Android: the NPU alone is the NPU and the CPU, and NONE is a second one that adds nothing.
+            val asked = options.accelerators
             val units = if (asked == setOf(Accelerator.NPU)) asked + Accelerator.CPU else asked
             val made = pointer("the options") { library.LiteRtCreateOptions(it) }
             try {
                 check(library.LiteRtSetOptionsHardwareAccelerators(made, units.sumOf { it.bit }), "the options")
+                options.cpuOptions?.let { add(made, "xnnpack", it) }
                 return pointer("Failed to compile model") {
                     library.LiteRtCreateCompiledModel(environment.handle, model, made, it)
                 }
             } finally {
                 library.LiteRtDestroyOptions(made)
             }
+        }
+
+        /** The library takes what belongs to one accelerator as TOML, and frees it. */
+        private fun add(options: Pointer, identifier: String, cpu: CpuOptions) {
+            val lines =
+                listOfNotNull(
+                    cpu.numThreads?.let { "num_threads = $it\n" },
+                    cpu.xnnPackFlags?.let { "flags = $it\n" },
+                    cpu.xnnPackWeightCachePath?.let { "weight_cache_file_path = \"$it\"\n" },
+                )
+            val text = memory.strdup(lines.joinToString(""))
+            val opaque = pointer("the options") { library.LiteRtCreateOpaqueOptions(identifier, text, free, it) }
+            check(library.LiteRtAddOpaqueOptions(options, opaque), "the options")
         }
     }
 }

@@ -2,6 +2,7 @@ package com.google.ai.edge.litert
 
 import com.sun.jna.Memory
 import com.sun.jna.Native
+import com.sun.jna.NativeLibrary
 import com.sun.jna.Pointer
 import com.sun.jna.ptr.IntByReference
 import com.sun.jna.ptr.LongByReference
@@ -29,6 +30,15 @@ internal interface Library : com.sun.jna.Library {
     fun LiteRtSetOptionsHardwareAccelerators(options: Pointer, bits: Int): Int
 
     fun LiteRtDestroyOptions(options: Pointer)
+
+    fun LiteRtCreateOpaqueOptions(
+        identifier: String,
+        payload: Pointer,
+        destructor: Pointer,
+        options: PointerByReference,
+    ): Int
+
+    fun LiteRtAddOpaqueOptions(options: Pointer, opaque: Pointer): Int
 
     fun LiteRtCreateCompiledModel(
         environment: Pointer,
@@ -102,6 +112,15 @@ internal interface Library : com.sun.jna.Library {
 internal const val TENSOR_TYPE_BYTES = 72L
 
 internal val library: Library by lazy { Native.load("LiteRt", Library::class.java) }
+
+/** C's own memory, for what the library frees. */
+internal interface CMemory : com.sun.jna.Library {
+    fun strdup(text: String): Pointer
+}
+
+internal val memory: CMemory by lazy { Native.load("c", CMemory::class.java) }
+
+internal val free: Pointer by lazy { NativeLibrary.getInstance("c").getFunction("free") }
 
 /** @throws LiteRtException [status] is not 0. */
 internal fun check(status: Int, what: String) {

@@ -4,10 +4,9 @@ import com.sun.jna.Pointer
 
 private const val READ = 0
 private const val WRITE = 1
-private const val FLOAT32 = 1
-private const val INT8 = 9
 private const val INVALID_ARGUMENT = 1
 
+/** As on Android, but that a wrong element type or size is refused here: there it reads or leaves other memory. */
 class TensorBuffer internal constructor(pointer: Pointer, private val type: Int) : JniHandle(pointer) {
     fun writeFloat(data: FloatArray) = write(FLOAT32, 4L * data.size) { it.write(0, data, 0, data.size) }
 
@@ -29,6 +28,7 @@ class TensorBuffer internal constructor(pointer: Pointer, private val type: Int)
     }
 
     private fun require(element: Int) {
+        assertNotDestroyed()
         if (element != type) throw LiteRtException(INVALID_ARGUMENT, "the buffer has element type $type, not $element")
     }
 

@@ -1,50 +1,31 @@
 package samesight.ui
 
-import androidx.compose.foundation.background
 import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
-import androidx.compose.foundation.layout.aspectRatio
 import androidx.compose.foundation.layout.fillMaxSize
 import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.layout.widthIn
 import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.verticalScroll
 import androidx.compose.material3.Button
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Text
+import androidx.compose.material3.TextButton
 import androidx.compose.runtime.Composable
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.semantics.LiveRegionMode
-import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.heading
 import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.style.TextAlign
 import androidx.compose.ui.unit.dp
 
-private const val UNKNOWN_ASPECT = 4f / 3f
-
-/** The image with its boxes, or what stands in its way. */
+/** What stands in the place of the camera's image, and the way on. */
 @Composable
-internal fun ImagePane(state: State, preview: Preview, modifier: Modifier, onEvent: (Event) -> Unit) {
-    Box(modifier.background(MaterialTheme.colorScheme.surfaceVariant), Alignment.Center) {
-        val live = state.source == Source.PHOTO || state.camera == Camera.On
-        if (!live) {
-            NoCamera(state.camera, onEvent)
-            return@Box
-        }
-        val seen = state.seen
-        val aspect = if (seen == null) UNKNOWN_ASPECT else seen.width.toFloat() / seen.height
-        val description = description(state)
-        Box(Modifier.aspectRatio(aspect).semantics { contentDescription = description }) {
-            preview(Modifier.fillMaxSize())
-            if (seen != null) state.taskView?.Overlay(seen, Modifier.fillMaxSize())
-        }
-    }
-}
-
-@Composable
-private fun NoCamera(camera: Camera, onEvent: (Event) -> Unit) {
+internal fun NoCamera(state: State, onEvent: (Event) -> Unit) {
+    val camera = state.camera
     val (title, sentence) =
         when (camera) {
             Camera.Asked -> "May the app use the camera?" to "Images stay on this phone: the app has no internet access."
@@ -54,12 +35,13 @@ private fun NoCamera(camera: Camera, onEvent: (Event) -> Unit) {
             else -> "No camera" to "This device has no camera that works. Choose a photo instead."
         }
     Message(title, sentence) {
+        val photo = { onEvent(Event.PickPhoto) }
         when (camera) {
             Camera.Asked, Camera.Denied -> Button({ onEvent(Event.AllowCamera) }) { Text("Allow the camera") }
             is Camera.Failed -> Button({ onEvent(Event.RetryCamera) }) { Text("Try again") }
-            else -> Unit
+            else -> Button(photo) { Text("Choose a photo") }
         }
-        Button({ onEvent(Event.PickPhoto) }) { Text("Choose a photo") }
+        if (camera != Camera.Absent) TextButton(photo) { Text("Choose a photo") }
     }
 }
 
@@ -80,12 +62,15 @@ internal fun NoBundles(onEvent: (Event) -> Unit) {
 private fun Message(title: String, sentence: String, actions: @Composable () -> Unit) {
     Column(
         // With large letters, or on a phone that lies on its side, it is higher than its place.
-        Modifier.verticalScroll(rememberScrollState()).padding(24.dp),
+        Modifier.verticalScroll(rememberScrollState()).padding(24.dp).widthIn(max = 480.dp),
         verticalArrangement = Arrangement.spacedBy(12.dp),
         horizontalAlignment = Alignment.CenterHorizontally,
     ) {
-        val announced = Modifier.semantics { liveRegion = LiveRegionMode.Polite }
-        Text(title, announced, textAlign = TextAlign.Center, style = MaterialTheme.typography.titleMedium)
+        val announced = Modifier.semantics {
+            liveRegion = LiveRegionMode.Polite
+            heading()
+        }
+        Text(title, announced, textAlign = TextAlign.Center, style = MaterialTheme.typography.titleLarge)
         Text(sentence, style = MaterialTheme.typography.bodyMedium, textAlign = TextAlign.Center)
         actions()
     }

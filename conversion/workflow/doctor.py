@@ -1,0 +1,96 @@
+"""What of all that Samesight can use is really there on this machine: formats, runners and tools."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Literal
+
+from samesight.conversion.formats import FORMATS
+from samesight.conversion.runners import RUNNERS
+from samesight.conversion.setup.install import find
+from samesight.conversion.setup.interface import Setup
+from samesight.conversion.setup.table import SETUPS
+
+Kind = Literal["format", "runner", "tool"]
+CODE = (".py", ".so", ".pyd", ".dylib")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row.
+
+    Attributes:
+        kind: what is looked at.
+        name: as options and files call it.
+        title: the same for people.
+        serves: suffixes that a format or a runner is for, or what a tool is for.
+        unit: what computes, for a runner.
+        ready: whether it can be used now.
+        found: versions where it is ready, else what is missing and the command that installs it.
+    """
+
+    kind: Kind
+    name: str
+    title: str
+    serves: str
+    unit: str | None
+    ready: bool
+    found: str
+
+
+def examine(progress: Callable[[int, int], None] = lambda done, total: None) -> list[Check]:
+    """Look at every row of the tables; tools are run, packages are looked for on the disk."""
+    checks = [*_formats()]
+    total = len(FORMATS) + len(RUNNERS) + len(SETUPS)
+    tools = {}
+    for number, setup in enumerate(SETUPS.values()):
+        progress(number, total)
+        tools[setup.name] = _tool(setup)
+    checks += [*_runners(tools), *tools.values()]
+    progress(total, total)
+    return checks
+
+
+def _formats() -> Iterable[Check]:
+    for row in FORMATS.values():
+        missing = row.missing() or _empty(row.packages)
+        precisions = ", ".join(row.precisions)
+        yield Check(
+            "format", row.name, row.title, f"{row.suffix} ({precisions})", None, not missing, missing or _versions(row)
+        )
+
+
+def _runners(tools: dict[str, Check]) -> Iterable[Check]:
+    for row in RUNNERS.values():
+        missing = row.missing() or _empty(row.packages)
+        # A launcher may be there and not run any more.
+        if not missing and row.target in tools and not tools[row.target].ready:
+            missing = tools[row.target].found
+        suffixes = ", ".join(FORMATS[name].suffix for name in row.formats)
+        found = missing or (tools[row.target].found if row.target in tools else _versions(row))
+        yield Check("runner", row.name, row.title, suffixes, row.unit, not missing, found)
+
+
+def _tool(setup: Setup) -> Check:
+    found = find(setup)
+    if found:
+        return Check("tool", setup.name, setup.title, setup.purpose, None, True, f"{found.version}, {found.where}")
+    reason = setup.obstacle() or f"not installed; samesight setup {setup.name}"
+    return Check("tool", setup.name, setup.title, setup.purpose, None, False, reason)
+
+
+def _versions(row: object) -> str:
+    packages: tuple[str, ...] = getattr(row, "packages", ())
+    return ", ".join(f"{package} {metadata.version(package)}" for package in packages)
+
+
+def _empty(packages: Iterable[str]) -> str | None:
+    """A sentence about a distribution that is installed and has no code: some fetch theirs while they install."""
+    for package in packages:
+        files = metadata.files(package)
+        if files is None:
+            continue
+        code = (file for file in files if file.suffix in CODE and ".dist-info" not in file.parts[0])
+        if not any(file.locate().is_file() for file in code):  # type: ignore[attr-defined]
+            return f"{package} is installed and empty; pip install --force-reinstall {package}"
+    return None
