@@ -145,3 +145,5 @@ def test_verify_tells_it_and_says_which_app_is_left_out(samesight, host, demo, c
     told = json.loads(done.stdout)["apps"]
     assert [(row["app"], row["name"]) for row in told] == [("iOS app", f"digits.{p}.tflite") for p in PRECISIONS]
     assert all(row["passed"] and row["unit"] == "cpu" for row in told)
+    done = samesight("report", folder, "--no-bench")
+    assert done.returncode == 0 and "iOS app" in (folder / "report.html").read_text(), done.stderr

@@ -14,6 +14,12 @@ from samesight.conversion.apps.sample import LEFT_OUT
 BUNDLES = {platform: folder for platform, (_, folder) in APPS.items()}
 
 
+@pytest.mark.parametrize("name", ["android_app", "ios_app"])
+def test_what_git_ignores_is_left_out(name):
+    ignored = (Path(__file__).parents[3] / name / ".gitignore").read_text().split()
+    assert {line.rstrip("/").rsplit("/", 1)[-1] for line in ignored} <= set(LEFT_OUT)
+
+
 @pytest.mark.parametrize("platform", ["android", "ios"])
 def test_the_apps_sources_without_what_builds_left(samesight_here, tmp_path, platform):
     done = samesight_here("app", platform, tmp_path / "mine", "--id", "com.example.digits")
