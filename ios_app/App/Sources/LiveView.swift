@@ -7,6 +7,8 @@ import SwiftUI
 struct LiveView: View {
     let screen: ScreenModel
     @State private var photo: PhotosPickerItem?
+    /// Of the pinch that is under way.
+    @State private var zoomBefore: Float?
     @State private var detent = PresentationDetent.height(112)
     @Environment(\.horizontalSizeClass) private var width
     @Environment(\.verticalSizeClass) private var height
@@ -58,7 +60,16 @@ struct LiveView: View {
             if let seen = screen.state.seen { Boxes(seen: seen) }
         }
         .aspectRatio(aspect, contentMode: .fit)
-        .gesture(MagnifyGesture().onChanged { screen.send(.zoomTo(Float($0.magnification) * screen.state.zoom)) })
+        .gesture(
+            MagnifyGesture()
+                .onChanged { pinch in
+                    // Its magnification counts from where the fingers began.
+                    let start = zoomBefore ?? screen.state.zoom
+                    zoomBefore = start
+                    screen.send(.zoomTo(start * Float(pinch.magnification)))
+                }
+                .onEnded { _ in zoomBefore = nil }
+        )
         .accessibilityElement(children: .ignore)
         .accessibilityLabel(description(screen.state))
         .accessibilityAddTraits(.isImage)

@@ -14,6 +14,8 @@ final class ScreenModel {
     var opensBundle = false
     let camera = CameraFeed()
     @ObservationIgnored private let controller: Controller
+    /// Nobody looks: memory that is given back now comes back with them.
+    @ObservationIgnored private var isHidden = false
     @ObservationIgnored private var looking: Task<Void, Never>?
     @ObservationIgnored private var watching: [Task<Void, Never>] = []
 
@@ -28,7 +30,7 @@ final class ScreenModel {
             self?.image = moment.image
         }
         controller.start()
-        watch(UIApplication.didReceiveMemoryWarningNotification) { $0.controller.release() }
+        watch(UIApplication.didReceiveMemoryWarningNotification) { $0.controller.release(hidden: $0.isHidden) }
         watch(ProcessInfo.thermalStateDidChangeNotification) { $0.heat() }
         heat()
     }
@@ -64,13 +66,13 @@ final class ScreenModel {
     func phaseIs(_ phase: ScenePhase) {
         switch phase {
         case .active:
+            isHidden = false
             controller.wake()
             startCamera()
         case .background:
             camera.stop()
             looking?.cancel()
-            // An app in the background is ended first where memory is short.
-            controller.release(hidden: true)
+            isHidden = true
         default: break
         }
     }

@@ -44,7 +44,9 @@
                 throw refused
             } catch {
                 // A compiled model that was damaged is made anew at the next load.
-                if unit == .cpu { try? FileManager.default.removeItem(atPath: file.path) }
+                if unit == .cpu && file.path.hasPrefix("\(cache)/") {
+                    try? FileManager.default.removeItem(atPath: file.path)
+                }
                 throw refusal(file, error)
             }
         }
