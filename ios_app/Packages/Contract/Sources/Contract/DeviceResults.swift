@@ -8,7 +8,7 @@ public enum Proof: String, CaseIterable, Sendable {
     /// In words, for people.
     public var text: String {
         switch self {
-        case .certain: "no other unit can run it so"
+        case .certain: "certain"
         case .timing: "faster than the CPU can be"
         case .requested: "requested, not proven"
         }

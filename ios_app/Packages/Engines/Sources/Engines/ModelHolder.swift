@@ -28,6 +28,7 @@ public actor ModelHolder {
     /// - Throws: `CancellationError` another load or ``close()`` came in between; what `open` throws, and then no model is
     ///   loaded.
     public func load(_ open: @escaping @Sendable () throws -> Placement) async throws -> Placed {
+        try Task.checkCancellation()
         loading?.cancel()
         let task = Task { [runner] in try await runner.load(open) }
         loading = task
@@ -51,6 +52,7 @@ public actor ModelHolder {
 
     /// Does something else where models run, while none is in memory: such as the self-test.
     public func instead<T: Sendable>(_ act: @escaping @Sendable () throws -> T) async throws -> T {
+        try Task.checkCancellation()
         loading?.cancel()
         let task = Task { [runner] in try await runner.instead(act) }
         return try await withTaskCancellationHandler {

@@ -46,10 +46,10 @@ public struct PreparedFile: Sendable {
     public let refusal: String?
 }
 
-/// Makes the artifacts that the openers take ready to be loaded (see ``Opener/prepare(_:)``).
+/// Makes the artifacts that the openers take, but for those of other chips, ready to be loaded (see ``Opener/prepare(_:)``).
 public func prepareAll(_ bundle: ModelBundle, _ openers: [String: any Opener]) async throws -> [PreparedFile] {
     var prepared: [PreparedFile] = []
-    for artifact in bundle.manifest.artifacts {
+    for artifact in bundle.manifest.artifacts where otherChip(artifact) == nil {
         guard let opener = openers[artifact.format] else { continue }
         do {
             let file = try await opener.prepare(ArtifactFile(bundle, artifact))
@@ -85,14 +85,14 @@ private func run(
         }
         return UnitRun(
             artifact: artifact.name, unit: trial.unit, proof: trial.proof, delegates: trial.delegates,
-            times: trial.times, slower: trial.slower, snrDb: ratios, cases: runs)
+            times: trial.times, slower: trial.slower, notes: trial.notes, snrDb: ratios, cases: runs)
     } catch let problem as SamesightError {
         return refused(trial, artifact, problem.message)
     }
 }
 
 private func refused(_ trial: Trial, _ artifact: Artifact, _ why: String?) -> UnitRun {
-    UnitRun(artifact: artifact.name, unit: trial.unit, refusal: why, delegates: trial.delegates)
+    UnitRun(artifact: artifact.name, unit: trial.unit, refusal: why, delegates: trial.delegates, notes: trial.notes)
 }
 
 extension Preprocessor {

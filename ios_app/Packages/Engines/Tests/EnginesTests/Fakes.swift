@@ -22,7 +22,7 @@ func artifact(_ name: String = "sums.fp32", format: String = "litert", precision
     unfailing {
         try Artifact(
             name: name, file: "artifacts/sums", format: format, precision: precision, unit: .cpu, platforms: [.ios],
-            runtime: "", runtimeVersion: "", osMinimum: [:], soc: nil, inputLayout: .float32Nchw,
+            runtime: "", runtimeVersion: "", osMinimum: [:], soc: [], inputLayout: .float32Nchw,
             input: TensorInfo(
                 name: "image", role: nil, shape: [1, 3, 1, 2], dtype: .float32, layout: "nchw", scale: nil,
                 zeroPoint: nil, signature: nil),

@@ -123,6 +123,8 @@ final class Models {
     }
 
     private func placed(_ state: State) async throws -> Model {
+        // Another choice may have come before this one's turn.
+        try Task.checkCancellation()
         guard let bundle = find(state.bundle) else { return .none }
         guard let name = state.artifact else { throw nothingToRun(bundle) }
         memory.choices = Choices(bundle: bundle.spec.name, artifact: name, unit: state.unit)
@@ -150,7 +152,8 @@ final class Models {
         let read = try? bundle.verdicts()
         let verdicts = Dictionary((read?.artifacts ?? []).map { ($0.name, $0.passed) }) { $1 }
         let known = bundle.manifest.artifacts.filter { runtimes.openers[$0.format] != nil }
-        let offered = known.filter { tooOld($0, runtimes.system) == nil }
+        func reason(_ artifact: Artifact) -> String? { tooOld(artifact, runtimes.system) ?? otherChip(artifact) }
+        let offered = known.filter { reason($0) == nil }
         let artifacts = offered.map {
             ArtifactChoice(
                 name: $0.name, runtime: $0.runtime, precision: $0.precision, passed: verdicts[$0.name] ?? nil)
@@ -161,6 +164,6 @@ final class Models {
             threshold: spec.detection.map { Float($0.scoreThreshold) })
         return Entry(
             bundle: bundle, choice: choice, artifacts: artifacts,
-            notOffered: known.compactMap { tooOld($0, runtimes.system) })
+            notOffered: known.compactMap { reason($0) })
     }
 }

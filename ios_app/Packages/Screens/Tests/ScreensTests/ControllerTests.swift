@@ -40,8 +40,11 @@ struct ControllerTests {
         #expect(other.state.bundle == "sums")
     }
 
-    @Test func anArtifactThatNeedsANewerSystemIsNotOfferedAndThatIsSaid() async throws {
-        let artifacts = ["sums.a": Sample(ios: "27.0"), "sums.b": Sample(ios: "17.5"), "sums.c": Sample(ios: "18")]
+    @Test func anArtifactThatNeedsANewerSystemOrAnotherChipIsNotOfferedAndThatIsSaid() async throws {
+        let artifacts = [
+            "sums.a": Sample(ios: "27.0"), "sums.b": Sample(ios: "17.5"), "sums.c": Sample(ios: "18"),
+            "sums.d": Sample(chips: ["SM8650", "Tensor G3"]),
+        ]
         phone.shelf.bundles.value = [try phone.shelved("sums", artifacts)]
         try await phone.start()
         #expect(phone.state.artifacts.map(\.name) == ["sums.b"])
@@ -49,6 +52,7 @@ struct ControllerTests {
             phone.state.notOffered == [
                 "sums.a needs iOS 27.0, and this device has iOS 17.5",
                 "sums.c needs iOS 18, and this device has iOS 17.5",
+                "sums.d is for SM8650 and Tensor G3, and this device does not name its chip",
             ])
     }
 

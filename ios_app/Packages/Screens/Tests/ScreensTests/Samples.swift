@@ -44,6 +44,8 @@ struct Sample {
     /// The verdict of the server's checks.
     var passed: Bool?
     var ios = "17.0"
+    /// Chips that it was compiled for.
+    var chips: [String] = []
 }
 
 /// Writes a bundle whose artifacts are `artifacts`, by name.
@@ -60,7 +62,7 @@ func writeBundle(_ name: String, _ artifacts: [String: Sample]? = nil) -> String
     let listed = artifacts.sorted { $0.key < $1.key }.map { artifact, sample -> [String: Any] in
         [
             "name": artifact, "file": "artifacts/\(artifact)", "format": sample.format, "precision": "fp32",
-            "runtime": "a runtime", "runtime_version": "1", "os_minimum": ["ios": sample.ios],
+            "runtime": "a runtime", "runtime_version": "1", "os_minimum": ["ios": sample.ios], "soc": sample.chips,
             "input_layout": "float32_nchw", "input": info("image", "image", [1, 3, 1, 2], "nchw"),
             "outputs": outputs, "tools": [String: String](), "bytes": "weights of \(artifact)".utf8.count,
         ]
