@@ -122,7 +122,9 @@ def test_the_privacy_manifest_tracks_nothing_and_has_apples_reasons():
 
 def literals():
     """The texts of the views that SwiftUI looks up: literals without a value in them."""
-    shown = r'(?:Text|Button|Label|Picker|accessibilityLabel|Round|Large|panel|navigationTitle)\(\s*"((?:[^"\\]|\\[^(])+)"'
+    shown = (
+        r'(?:Text|Button|Label|Picker|accessibilityLabel|Round|Large|panel|navigationTitle)\(\s*"((?:[^"\\]|\\[^(])+)"'
+    )
     return {text for view in VIEWS for text in re.findall(shown, (APP / f"App/Sources/{view}.swift").read_text())}
 
 
