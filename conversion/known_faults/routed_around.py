@@ -49,7 +49,7 @@ ROUTED_AROUND: dict[str, RoutedAround] = {
         "executorch 1.5.1",
         "a division of a quantized map by a map of one channel (L2 normalisation in int8)",
         "a file that does not run (error 0x10)",
-        "a product with the reciprocal; RMS normalisation is refused where the file is made",
+        "a product with the reciprocal; where that does not run either, as for RMS normalisation, the file is refused",
     ),
     "onnxruntime-float-weights": RoutedAround(
         "onnxruntime 1.31.1",

@@ -6,11 +6,11 @@ import torch
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import parse_spec
-from samesight.conversion.formats import FORMATS
+from samesight.conversion.formats import FORMATS, find_format
 from samesight.conversion.formats.check import check_file
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.formats.operator_cases import CASES, Between
-from samesight.conversion.formats.operator_sweep import SIZE, SPEC, measure, pictures
+from samesight.conversion.formats.operator_sweep import SIZE, SPEC, columns, measure, pictures
 from samesight.conversion.preparation.prepare import prepare
 from samesight.conversion.quantization import quantizer
 from samesight.conversion.quantization.quantize import quantize
@@ -43,6 +43,11 @@ def test_an_operator_that_the_converter_quantizes_wrongly_is_named(tmp_path, mon
         check_file(FORMATS["litert"], lowered, job, pictures())
 
 
+def test_an_l2_norm_in_int8_runs_in_executorch():
+    row = measure("norm", ["executorch"])
+    assert isinstance(row.cells["pte int8"], float) and not row.wrong(), row.cells
+
+
 def test_what_follows_its_program_is_accepted(tmp_path):
     lowered, job = made(lambda x: sum(CASES[name](x) for name in ("maximum", "mish", "where")), "int8", tmp_path)
     check_file(FORMATS["litert"], lowered, job, pictures())
@@ -51,7 +56,7 @@ def test_what_follows_its_program_is_accepted(tmp_path):
 # Each was wrong, or no file at all, before it was rewritten or quantized as it is now (operator_sweep.py has them all).
 SOUND = {
     "tflite": ("elu", "maximum", "minimum", "where", "masked_fill", "norm", "rsub", "repeat", "glu", "log_sigmoid"),
-    "pte": ("softmax over a row", "mish", "hardshrink", "norm"),
+    "pte": ("softmax over a row", "mish", "hardshrink"),
     "onnx": ("attention", "softmax over a row", "depthwise conv_transpose"),
     "mlpackage": (
         "class token",
@@ -74,7 +79,7 @@ def test_an_artifact_computes_what_its_program_does(suffix):
         row = measure("sum", [suffix])
     finally:
         del CASES["sum"]
-    assert row.cells.keys() == {f"{suffix} fp32", f"{suffix} int8"}
+    assert row.cells.keys() == {title for title, _, _ in columns([find_format(suffix)])}
     assert all(isinstance(cell, float) for cell in row.cells.values()), row.cells
     assert not row.wrong(), row.cells
     assert np.isfinite(list(row.cells.values())).all()

@@ -150,6 +150,9 @@ def test_the_demos_models_run_there(tool, demo, tmp_path, samesight, target, nam
         assert verdict["passed"] and verdict["images"] == 32 and NOTES[target] in verdict["note"]
         assert verdict["snr_db"] > LEAST[target][precision], verdict
         if precision == "int8":
-            assert verdict["near"] >= 0.99 and (target != "arm64" or verdict["equal"] >= 0.97), verdict
+            assert verdict["near"] >= 0.99, verdict
+            if target == "arm64":
+                # ONNX Runtime's kernels for ARM round otherwise; ExecuTorch's runtime for it is an earlier version.
+                assert verdict["equal"] >= (0.99 if verdict["name"].endswith(".tflite") else 0.9), verdict
     kept = open_bundle(tmp_path / name).verdicts()
     assert [verdict.name for verdict in kept.targets] == [verdict["name"] for verdict in verdicts]
