@@ -13,7 +13,7 @@ from torch import nn
 from torch.fx import GraphModule, Node
 from torch.fx.passes.shape_prop import ShapeProp
 
-from samesight.conversion.preparation.graph import argument, aten, nodes_of
+from samesight.conversion.preparation.graph import add_tensor, argument, aten, is_tensor, nodes_of, tensor_of
 
 # Left, right, top, bottom of the kernel, and the padding of the convolution. An odd side asks for 3x3.
 EVEN, ANY = ((0, 1, 0, 1), 0), ((1, 1, 1, 1), 1)
@@ -39,11 +39,8 @@ def widen_strided_pointwise(network: nn.Module, example: torch.Tensor) -> nn.Mod
         ShapeProp(network).propagate(example)
     for node, constant in _found(network):
         kernel, padding = EVEN if _is_even(node.all_input_nodes[0]) else ANY
-        name = f"{constant.target}_widened_{node.name}".replace(".", "_")
-        weight = _constant(network, str(constant.target))
-        setattr(network, name, nn.Parameter(nn.functional.pad(weight.detach(), kernel), requires_grad=False))
-        with network.graph.inserting_before(constant):
-            wide = network.graph.get_attr(name)
+        weight = nn.functional.pad(tensor_of(network, constant), kernel)
+        wide = add_tensor(network, f"{constant.target}_widened_{node.name}", weight, constant)
         for user in list(constant.users):
             if _leads_to(user, node):
                 user.replace_input_with(constant, wide)
@@ -64,22 +61,14 @@ def _found(module: GraphModule) -> list[tuple[Node, Node]]:
         constant: Any = node.args[1]
         while isinstance(constant, Node) and constant.op == "call_function":
             constant = constant.args[0]
-        if not isinstance(constant, Node) or constant.op != "get_attr":
+        if not is_tensor(constant):
             continue
         strides = argument(node, 3, "stride", [1, 1])
         plain = all(side == 0 for side in argument(node, 4, "padding", [0, 0]))
-        shape = tuple(_constant(module, str(constant.target)).shape)
+        shape = tuple(tensor_of(module, constant).shape)
         if shape[2:] == (1, 1) and shape[1] > 1 and max(strides) > 1 and plain:
             result.append((node, constant))
     return result
-
-
-def _constant(module: GraphModule, name: str) -> torch.Tensor:
-    value: Any = module
-    for part in name.split("."):
-        value = getattr(value, part)
-    assert isinstance(value, torch.Tensor)
-    return value
 
 
 def _between(constant: Node, node: Node) -> list[Node]:

@@ -13,9 +13,10 @@ import numpy as np
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.manifest import TensorInfo
 from samesight.contract.spec import Role
-from samesight.contract.tensor_layout import TensorLayout, dequantize, pack
+from samesight.contract.tensor_layout import TensorLayout, pack
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8, to_steps
 from samesight.conversion.runners.interface import Tensors
+from samesight.conversion.runners.quantized_outputs import output_qparams, real_outputs
 from samesight.conversion.runners.vulkan import adapters
 
 SIGNATURE = "serving_default"
@@ -37,15 +38,12 @@ class GpuModel:
         """Raw outputs of an input tensor uint8 [H, W, C], dequantized."""
         self.input.write(np.ascontiguousarray(pack(tensor, self.input_layout)))
         self.model.run_by_name(SIGNATURE, {"image": self.input}, dict(self.buffers))
-        values: dict[Role, Float32] = {}
-        for info in self.outputs:
-            integer = info.dtype == "int8"
-            flat = self.buffers[str(info.signature)].read(int(np.prod(info.shape)), np.int8 if integer else np.float32)
-            value = np.asarray(flat).reshape(info.shape)
-            if info.scale is not None and info.zero_point is not None:
-                value = dequantize(value, info.scale, info.zero_point)
-            values[info.role] = np.array(value, dtype=np.float32)  # type: ignore[index]
-        return values
+        return real_outputs(self.outputs, [self._read(info) for info in self.outputs])
+
+    def _read(self, info: TensorInfo) -> Any:
+        dtype = np.int8 if info.dtype == "int8" else np.float32
+        flat = self.buffers[str(info.signature)].read(int(np.prod(info.shape)), dtype)
+        return np.asarray(flat).reshape(info.shape)
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
         """The quantized outputs, counted in steps."""
@@ -87,17 +85,12 @@ def _load(path: Path, tensors: Tensors, whole: bool) -> GpuModel:
     if not accelerated:
         raise SamesightError(f"{path}: LiteRT's GPU accelerator leaves operators to the CPU")
     names = [str(info.signature) for info in tensors.outputs]
-    qparams: dict[Role, QuantParams] = {
-        info.role: QuantParams(info.scale, info.zero_point)
-        for info in tensors.outputs
-        if info.role != "image" and info.scale is not None and info.zero_point is not None
-    }
     return GpuModel(
         model,
         model.create_input_buffer_by_name(SIGNATURE, "image"),
         {name: model.create_output_buffer_by_name(SIGNATURE, name) for name in names},
         tensors.input_layout,
         tensors.outputs,
-        qparams,
+        output_qparams(tensors.outputs),
         gpus[0],
     )

@@ -10,10 +10,11 @@ import numpy as np
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.manifest import TensorInfo
 from samesight.contract.spec import Role
-from samesight.contract.tensor_layout import TensorLayout, dequantize, pack
+from samesight.contract.tensor_layout import TensorLayout, pack
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8
 from samesight.conversion.quiet import mute
 from samesight.conversion.runners.interface import Tensors
+from samesight.conversion.runners.quantized_outputs import output_qparams, real_outputs
 
 SIGNATURE = "serving_default"
 
@@ -43,13 +44,7 @@ class LiteRTModel:
     def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
         """Raw outputs of an input tensor uint8 [H, W, C], dequantized."""
         outputs = self._run(tensor)
-        values: dict[Role, Float32] = {}
-        for info in self.outputs:
-            value = outputs[str(info.signature)]
-            if info.scale is not None and info.zero_point is not None:
-                value = dequantize(value, info.scale, info.zero_point)
-            values[info.role] = np.array(value, dtype=np.float32)  # type: ignore[index]
-        return values
+        return real_outputs(self.outputs, [outputs[str(info.signature)] for info in self.outputs])
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
         """The stored integers of the quantized outputs."""
@@ -70,9 +65,4 @@ def load(path: Path, tensors: Tensors) -> LiteRTModel:
         raise SamesightError(f"{path}: LiteRT cannot load it ({first_line(error)}); convert again") from None
     except OSError as error:
         raise SamesightError(f"{path}: {error.strerror or error}; convert again") from None
-    qparams: dict[Role, QuantParams] = {
-        info.role: QuantParams(info.scale, info.zero_point)
-        for info in tensors.outputs
-        if info.role != "image" and info.scale is not None and info.zero_point is not None
-    }
-    return LiteRTModel(call, tensors.input_layout, tensors.outputs, qparams)
+    return LiteRTModel(call, tensors.input_layout, tensors.outputs, output_qparams(tensors.outputs))

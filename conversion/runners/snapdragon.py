@@ -18,9 +18,10 @@ import numpy as np
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.manifest import TensorInfo
 from samesight.contract.spec import Role
-from samesight.contract.tensor_layout import TensorLayout, dequantize, pack
+from samesight.contract.tensor_layout import TensorLayout, pack
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8, to_steps
 from samesight.conversion.runners.interface import Tensors
+from samesight.conversion.runners.quantized_outputs import output_qparams, real_outputs
 
 PROVIDER = "QNNExecutionProvider"
 DISPATCH = b"DISPATCH_OP"
@@ -36,7 +37,6 @@ class Context:
         binary: its bytes.
         name: the graph inside.
         inputs, outputs: (name, shape, LiteRT's element type).
-        operators: how many of the network's operators the NPU and the CPU have.
     """
 
     binary: bytes
@@ -59,12 +59,7 @@ class SnapdragonModel:
         """Raw outputs of an input tensor uint8 [H, W, C], dequantized."""
         name = self.session.get_inputs()[0].name
         values = self.session.run(None, {name: np.ascontiguousarray(pack(tensor, self.input_layout))})
-        found: dict[Role, Float32] = {}
-        for info, value in zip(self.outputs, values, strict=True):
-            if info.scale is not None and info.zero_point is not None:
-                value = dequantize(value, info.scale, info.zero_point)
-            found[info.role] = np.array(value, dtype=np.float32)  # type: ignore[index]
-        return found
+        return real_outputs(self.outputs, values)
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
         """The quantized outputs, counted in steps."""
@@ -82,12 +77,7 @@ def load(soc: str, path: Path, tensors: Tensors) -> SnapdragonModel:
         compiled, note = compile_for(soc, path, folder)
         context = read_context(compiled, soc, path)
         session = _start(context, folder, path)
-    qparams: dict[Role, QuantParams] = {
-        info.role: QuantParams(info.scale, info.zero_point)
-        for info in tensors.outputs
-        if info.role != "image" and info.scale is not None and info.zero_point is not None
-    }
-    return SnapdragonModel(session, tensors.input_layout, tensors.outputs, qparams, note)
+    return SnapdragonModel(session, tensors.input_layout, tensors.outputs, output_qparams(tensors.outputs), note)
 
 
 load_sm8650 = partial(load, "SM8650")

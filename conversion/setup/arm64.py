@@ -4,12 +4,11 @@ qemu translates the program's instructions, so the kernels that run are those of
 """
 
 import shutil
-import subprocess
 from pathlib import Path
 
 from samesight.conversion.setup import debian, wheels
 from samesight.conversion.setup.install import is_whole
-from samesight.conversion.setup.interface import Found, Say, Setup
+from samesight.conversion.setup.interface import Found, Say, Setup, answer_of
 
 NAME = "arm64"
 RELEASE = "trixie"
@@ -76,18 +75,10 @@ def _find(folder: Path) -> Found | None:
         return None
     for processor in PROCESSORS:
         command = [str(folder / f"python-{processor}"), "-c", "import platform; print(platform.machine())"]
-        if _output(command) != "aarch64":
+        if answer_of(command) != "aarch64":
             return None
-    told = _output([str(folder / "qemu-aarch64"), "--version"]) or ""
+    told = answer_of([str(folder / "qemu-aarch64"), "--version"]) or ""
     return Found(told.partition("\n")[0].removeprefix("qemu-aarch64 version "), folder)
-
-
-def _output(command: list[str]) -> str | None:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _found(folder: Path) -> Found | None:

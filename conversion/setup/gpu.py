@@ -2,14 +2,13 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 from samesight.conversion.environments import PYTHON
 from samesight.conversion.setup import debian
 from samesight.conversion.setup.install import is_whole
-from samesight.conversion.setup.interface import Found, Say, Setup
+from samesight.conversion.setup.interface import Found, Say, Setup, answer_of
 
 # LiteRT asks for features that Mesa has from 23 on; built against a C library that most systems have or surpass.
 RELEASE, BASE = "bookworm-backports", "bookworm"
@@ -46,19 +45,8 @@ def _install(folder: Path, say: Say) -> None:
 def _find(folder: Path) -> Found | None:
     if not is_whole(folder):
         return None
-    environment = {**os.environ, PYTHON: sys.executable}
-    try:
-        done = subprocess.run(
-            [str(folder / "python"), "-c", ADAPTERS],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env=environment,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return Found(done.stdout.strip(), folder) if done.returncode == 0 and done.stdout.strip() else None
+    adapters = answer_of([folder / "python", "-c", ADAPTERS], {**os.environ, PYTHON: sys.executable})
+    return Found(adapters, folder) if adapters else None
 
 
 def _source() -> str:

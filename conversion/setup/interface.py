@@ -1,10 +1,13 @@
-"""What a row of `table.py` is."""
+"""What a row of `table.py` is, and how a tool is asked what it is."""
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 Say = Callable[[str], None]
+# How long a tool may take to say what it is.
+ANSWER_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -13,6 +16,17 @@ class Found:
 
     version: str
     where: Path
+
+
+def answer_of(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> str | None:
+    """What a command prints; None where it does not run to a good end."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=ANSWER_SECONDS, env=environment
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """Qualcomm's compiler and simulator for the NPU of Snapdragon chips, out of wheels of the public index."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 from samesight.conversion.environments import PYTHON
 from samesight.conversion.setup import wheels
 from samesight.conversion.setup.install import is_whole
-from samesight.conversion.setup.interface import Found, Say, Setup
+from samesight.conversion.setup.interface import Found, Say, Setup, answer_of
 
 # The libraries of QAIRT 2.50, the series that LiteRT 2.3's compiler was built with.
 QNN = "onnxruntime-qnn==2.6.0"
@@ -50,12 +49,7 @@ def _find(folder: Path) -> Found | None:
     if not is_whole(folder) or not all((libraries / name).is_file() for name in NEEDED):
         return None
     environment = {**os.environ, PYTHON: sys.executable, "PYTHONPATH": ""}
-    command = [str(folder / "python"), "-c", PROBE]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return Found(QNN, folder) if done.returncode == 0 and done.stdout.strip() == "True" else None
+    return Found(QNN, folder) if answer_of([folder / "python", "-c", PROBE], environment) == "True" else None
 
 
 def _obstacle() -> str | None:

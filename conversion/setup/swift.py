@@ -2,13 +2,12 @@
 
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from samesight.conversion.setup import debian
 from samesight.conversion.setup.install import find, is_whole
-from samesight.conversion.setup.interface import Found, Say, Setup
+from samesight.conversion.setup.interface import Found, Say, Setup, answer_of
 
 RELEASE = "trixie"
 # The compiler with SwiftPM, XCTest, swift-testing and swift-format, and what it links and calls.
@@ -64,12 +63,9 @@ def _find(folder: Path) -> Found | None:
 
 def _version(command: list[str]) -> str | None:
     """The version that a Swift tells; None where it does not run or is older than 6.0."""
-    try:
-        told = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    number = re.search(r"Swift version (\d+)\.(\d+)(\.\d+)?", told.stdout)
-    if told.returncode or not number or (int(number[1]), int(number[2])) < OLDEST:
+    told = answer_of([*command, "--version"])
+    number = re.search(r"Swift version (\d+)\.(\d+)(\.\d+)?", told) if told else None
+    if not number or (int(number[1]), int(number[2])) < OLDEST:
         return None
     return number[0].removeprefix("Swift version ")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from typing import Literal
 
@@ -86,11 +87,14 @@ def _versions(row: object) -> str:
 
 def _empty(packages: Iterable[str]) -> str | None:
     """A sentence about a distribution that is installed and has no code: some fetch theirs while they install."""
-    for package in packages:
-        files = metadata.files(package)
-        if files is None:
-            continue
-        code = (file for file in files if file.suffix in CODE and ".dist-info" not in file.parts[0])
-        if not any(file.locate().is_file() for file in code):  # type: ignore[attr-defined]
-            return f"{package} is installed and empty; pip install --force-reinstall {package}"
-    return None
+    empty = next((package for package in packages if not _has_code(package)), None)
+    return f"{empty} is installed and empty; pip install --force-reinstall {empty}" if empty else None
+
+
+@cache
+def _has_code(package: str) -> bool:
+    files = metadata.files(package)
+    if files is None:
+        return True
+    code = (file for file in files if file.suffix in CODE and ".dist-info" not in file.parts[0])
+    return any(file.locate().is_file() for file in code)  # type: ignore[attr-defined]
