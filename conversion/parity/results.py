@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,20 @@ from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.golden import GoldenCase
 from samesight.contract.manifest import Artifact
 from samesight.contract.spec import Role
-from samesight.conversion.parity.run import Progress, Record, TestSplit, artifact_candidate, run_candidates
+from samesight.conversion.parity.run import (
+    Progress,
+    Record,
+    Share,
+    TestSplit,
+    artifact_candidate,
+    join_shares,
+    run_candidates,
+)
 from samesight.conversion.parity.test_split import find_test_split
 from samesight.conversion.qparams import Float32, read_qparams, write_qparams
 from samesight.conversion.runners import RUNNERS, runner_of
 from samesight.conversion.runners.bench import cpu_name
-from samesight.conversion.runners.isolated import IsolatedModel, Runtimes
+from samesight.conversion.runners.isolated import IsolatedModel, Runtimes, load_all
 from samesight.conversion.workflow.cache import Cache, code_version, make_key, tool_versions
 
 OUTPUTS = "outputs.npz"
@@ -56,24 +65,48 @@ def run_artifacts(
         SamesightError: the bundle's golden cases or test data contradict it.
     """
     cases, split = bundle.golden_cases(), find_test_split(bundle, data)
-    runtimes, loaded = Runtimes(), dict[str, IsolatedModel]()
+    models, unable = _load_artifacts(bundle, names, most=os.cpu_count() or 1 if split else 1)
+    # Each process of an artifact is a candidate of its own: the first by the artifact's name.
+    turns = {
+        name: {f"{name} {turn}" if turn else name: run for turn, run in enumerate(models[name])} for name in models
+    }
+    loaded = {key: run for runs in turns.values() for key, run in runs.items()}
+    records = run_candidates(
+        {key: artifact_candidate(run) for key, run in loaded.items()},
+        bundle.spec,
+        cases,
+        split,
+        progress,
+        lanes={key: id(run.child) for key, run in loaded.items()},
+        budgets={name: SLOW_BUDGET for name in models if not RUNNERS[loaded[name].runner].timed},
+        shares={key: Share(name, turn, len(runs)) for name, runs in turns.items() for turn, key in enumerate(runs)},
+    )
+    joined = {name: join_shares([records[key] for key in runs]) for name, runs in turns.items()}
+    for name, record in joined.items():
+        record.qparams = loaded[name].qparams
+    return Results(cases, split, joined, unable)
+
+
+def _load_artifacts(
+    bundle: Bundle, names: Sequence[str] | None, most: int
+) -> tuple[dict[str, list[IsolatedModel]], dict[str, tuple[str | None, str]]]:
+    """Each artifact in as many processes as its runner has, up to `most`; and those that are unable, see `Results`."""
+    runtimes, models = Runtimes(), dict[str, list[IsolatedModel]]()
     unable: dict[str, tuple[str | None, str]] = {}
     for artifact in _select_artifacts(bundle, names):
         runner = runner_of(artifact.format)
         if missing := runner.missing():
             unable[artifact.name] = None, missing
             continue
-        try:
-            loaded[artifact.name] = runtimes.load(runner, bundle.path(artifact), artifact)
-        except SamesightError as error:
-            unable[artifact.name] = runner.title, f"it does not load: {first_line(error)}"
-    candidates = {name: artifact_candidate(run) for name, run in loaded.items()}
-    lanes = {name: id(run.child) for name, run in loaded.items()}
-    budgets = {name: SLOW_BUDGET for name, run in loaded.items() if not RUNNERS[run.runner].timed}
-    records = run_candidates(candidates, bundle.spec, cases, split, progress, lanes, budgets)
-    for name, run in loaded.items():
-        records[name].qparams = run.qparams
-    return Results(cases, split, records, unable)
+        count = min(runner.processes, most)
+        models[artifact.name] = [runtimes.model(runner, bundle.path(artifact), artifact, turn) for turn in range(count)]
+    everything = [(name, model) for name, runs in models.items() for model in runs]
+    errors = load_all([model for _, model in everything])
+    for (name, model), error in zip(everything, errors, strict=True):
+        if error is not None:
+            unable[name] = RUNNERS[model.runner].title, f"it does not load: {first_line(error)}"
+            models.pop(name, None)
+    return models, unable
 
 
 def save_results(bundle: Bundle, results: Results, cache: Cache) -> None:

@@ -83,6 +83,18 @@ class Record:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Share:
+    """One of `count` candidates that run the same file in processes of their own: it takes the test images in turn.
+
+    `of` is the name of the first of them, which alone runs the golden cases.
+    """
+
+    of: str
+    turn: int
+    count: int
+
+
 def run_candidates(
     candidates: dict[str, Candidate],
     spec: ModelSpec,
@@ -91,16 +103,19 @@ def run_candidates(
     progress: Progress = lambda done, total: None,
     lanes: Mapping[str, Hashable] | None = None,
     budgets: Mapping[str, float] | None = None,
+    shares: Mapping[str, Share] | None = None,
 ) -> dict[str, Record]:
     """Run every candidate over all golden cases and test images; each image is prepared once.
 
     `lanes` says which candidates may run side by side: those of different lanes, by name. `budgets` are seconds for all
     test images, by name; by its speed on the golden cases, a candidate runs on as many of these as fit, evenly spaced.
+    `shares` are parts of the test images, by name; `join_shares` puts their records together.
 
     Raises:
         SamesightError: the contract here does not make a golden case's tensor; then no figure would mean anything.
     """
     records = {name: Record() for name in candidates}
+    alone = {name: Share(name, 0, 1) for name in candidates} | dict(shares or {})
     total = len(cases) + (len(split.examples) if split else 0)
     with _Lanes(lanes or {}, candidates) as pool:
 
@@ -108,7 +123,8 @@ def run_candidates(
             picture: Picture, tensor: UInt8, geometry: Geometry, spec: ModelSpec, golden: bool, number: int = 0
         ) -> None:
             def run_one(name: str) -> None:
-                if number % records[name].step == 0:
+                count, rest = divmod(number, records[name].step)
+                if rest == 0 and count % alone[name].count == alone[name].turn:
                     _record_candidate(records[name], candidates[name], picture, tensor, geometry, spec, golden=golden)
 
             pool.run(run_one)
@@ -125,6 +141,8 @@ def run_candidates(
         pool.wait()
         for name, budget in (budgets or {}).items():
             records[name].step = step_within(budget, records[name].seconds / max(1, len(cases)), total - len(cases))
+        for name, share in alone.items():
+            records[name].step = records[share.of].step
         ranking_spec = TASKS[spec.task].ranking_spec(spec)
         for done, example in enumerate(split.examples if split else ()):
             progress(len(cases) + done, total)
@@ -132,6 +150,15 @@ def run_candidates(
             run(picture, *preprocess(picture, spec.input), ranking_spec, golden=False, number=done)
     progress(total, total)
     return records
+
+
+def join_shares(records: Sequence[Record]) -> Record:
+    """One record of those of all shares of a candidate, in the order of their turns."""
+    first, count = records[0], len(records)
+    first.error = next((record.error for record in records if record.error is not None), None)
+    images = sum(len(record.test) for record in records) if first.error is None else 0
+    first.test = [records[number % count].test[number // count] for number in range(images)]
+    return first
 
 
 class _Lanes:

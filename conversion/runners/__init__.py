@@ -32,7 +32,15 @@ RUNNERS: dict[str, Runner] = {
             timed=False,
         ),
         Runner(
-            "coreai", "Core AI", ("coreai",), f"{HERE}.coreai", "cpu", ("coreai-core",), timed=False, extra="coreai"
+            "coreai",
+            "Core AI",
+            ("coreai",),
+            f"{HERE}.coreai",
+            "cpu",
+            ("coreai-core",),
+            timed=False,
+            extra="coreai",
+            processes=2,
         ),
         *(
             Runner(

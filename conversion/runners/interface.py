@@ -82,6 +82,7 @@ class Runner:
         environment: the row of `ENVIRONMENTS` whose interpreter it runs in.
         target: for a runner that plays another device than this computer: what `--runner` calls it. Such a row is
             nobody's default.
+        processes: how many share the test images; more than one where a runtime takes a tenth of a second for each.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Runner:
     extra: str | None = None
     environment: str = MAIN
     target: str | None = None
+    processes: int = 1
 
     @property
     def words(self) -> str:

@@ -1,7 +1,8 @@
 """Artifacts run in child processes: a native crash is one sentence, a stranger's file has few rights (`sandbox.py`).
 
 All artifacts that run at native speed share one process, as they share imports, and those that are emulated or
-interpreted another; so both kinds run side by side. A process that dies costs the artifact that it was running: the
+interpreted another; so both kinds run side by side. The slowest of them take the test images in turn, in several
+processes. A process that dies costs the artifact that it was running: the
 others are loaded again in a new one when they are called next.
 """
 
@@ -11,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -184,7 +186,7 @@ class Runtimes:
 
     def __init__(self) -> None:
         """No process yet."""
-        self._children: dict[tuple[str, bool], RuntimeProcess] = {}
+        self._children: dict[tuple[str, bool, int], RuntimeProcess] = {}
 
     def load(self, runner: Runner, path: Path, tensors: Tensors) -> IsolatedModel:
         """Load an artifact's file.
@@ -192,11 +194,34 @@ class Runtimes:
         Raises:
             SamesightError: damaged, of another version, it needs what the runner lacks, or the runtime dies of it.
         """
-        key = runner.environment, runner.timed
+        model = self.model(runner, path, tensors)
+        model.load()
+        return model
+
+    def model(self, runner: Runner, path: Path, tensors: Tensors, process: int = 0) -> IsolatedModel:
+        """An artifact's file that is not loaded yet; `process` counts those of a runner with several."""
+        key = runner.environment, runner.timed, process
         if key not in self._children:
             self._children[key] = RuntimeProcess(runner.environment)
         child = self._children[key]
         child.models += 1
-        model = IsolatedModel(child, runner.name, path, tensors, child.models)
+        return IsolatedModel(child, runner.name, path, tensors, child.models)
+
+
+def load_all(models: Sequence[IsolatedModel]) -> list[SamesightError | None]:
+    """Load models, those of different processes side by side. Returns the error of each that was refused."""
+    processes: dict[int, list[IsolatedModel]] = {}
+    for model in models:
+        processes.setdefault(id(model.child), []).append(model)
+    with ThreadPoolExecutor(max(1, len(processes))) as pool:
+        loaded = pool.map(lambda group: {id(model): _refusal(model) for model in group}, processes.values())
+        errors = {key: error for group in loaded for key, error in group.items()}
+    return [errors[id(model)] for model in models]
+
+
+def _refusal(model: IsolatedModel) -> SamesightError | None:
+    try:
         model.load()
-        return model
+    except SamesightError as error:
+        return error
+    return None

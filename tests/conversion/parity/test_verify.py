@@ -23,7 +23,14 @@ from samesight.conversion.parity.judge import (
     misses_noise_gate,
     percent,
 )
-from samesight.conversion.parity.run import Record, TestSplit, artifact_candidate, run_candidates
+from samesight.conversion.parity.run import (
+    Record,
+    Share,
+    TestSplit,
+    artifact_candidate,
+    join_shares,
+    run_candidates,
+)
 from samesight.conversion.qparams import QuantParams
 from samesight.conversion.snr import role_figures
 from samesight.conversion.tasks.agreement import Agreement
@@ -187,6 +194,52 @@ def test_a_slow_runtime_runs_on_as_many_test_images_as_its_budget_has(measured):
         judged = judge(records["slow"], SPEC, GATES["fp32"], cases, test)
         assert judged.passed and judged.figures["metric"].images == len(records["slow"].test)
         assert f"{len(records['slow'].test)} test images of 40, for its runtime is slow" in judged.reason
+
+
+def in_turn(cases, test, models, **options):
+    """The joined record of one artifact in several processes, and how many images each of them ran."""
+    calls = [0] * len(models)
+
+    def counted(turn):
+        def run(tensor):
+            calls[turn] += 1
+            return models[turn](tensor)
+
+        return artifact_candidate(run)
+
+    names = ["x", *(f"x {turn}" for turn in range(1, len(models)))]
+    records = run_candidates(
+        {name: counted(turn) for turn, name in enumerate(names)},
+        SPEC,
+        cases,
+        test,
+        lanes=dict(zip(names, names, strict=True)),
+        shares={name: Share("x", turn, len(models)) for turn, name in enumerate(names)},
+        **options,
+    )
+    return join_shares([records[name] for name in names]), calls
+
+
+def test_processes_that_share_an_artifact_give_what_one_gives(measured):
+    cases, test = measured
+    alone = run_candidates({"x": artifact_candidate(server)}, SPEC, cases, test)["x"]
+    for count in (2, 3):
+        joined, calls = in_turn(cases, test, [server] * count)
+        assert joined.golden == alone.golden and joined.test == alone.test and len(joined.outputs) == len(cases)
+        assert calls[0] == len(cases) + len(range(0, 40, count)) and sum(calls) == len(cases) + 40
+    slow = lambda tensor: time.sleep(0.01) or server(tensor)  # noqa: E731
+    joined, calls = in_turn(cases, test, [slow, slow], budgets={"x": 0.15})
+    assert joined.step >= 3 and joined.test == alone.test[:: joined.step] and min(calls) > 0
+
+
+def test_an_error_in_any_process_is_that_of_the_artifact(measured):
+    cases, test = measured
+
+    def broken(tensor):
+        raise SamesightError("no such kernel")
+
+    joined, _ = in_turn(cases, test, [server, broken])
+    assert "no such kernel" in joined.error and not judge(joined, SPEC, GATES["fp32"], cases, test).passed
 
 
 def tied_case(measured, margin):
