@@ -14,7 +14,14 @@ Schedule = Literal["cosine", "onecycle", "constant"]
 Side = Annotated[int, Field(ge=16, le=4096)]
 
 # Fields that the command line calls otherwise.
-OPTIONS = {"learning_rate": "--lr", "width": "--size", "height": "--size", "data": "DATA"}
+OPTIONS = {
+    "learning_rate": "--lr",
+    "width": "--size",
+    "height": "--size",
+    "data": "DATA",
+    "backbone_rate": "--backbone-lr",
+    "start_from": "--from",
+}
 SMALL_SCANS = ("digits", "scenes", "mnist", "fashion-mnist")
 
 
@@ -37,6 +44,10 @@ class TrainingConfig(BaseModel):
     threads: CPU threads of torch; None: one for the default nets, torch's own choice for others.
     precision, accelerator, devices, num_nodes, strategy: as Lightning's Trainer takes them.
     tuned_from: the run that quantization-aware training starts from.
+    start_from: the run whose weights training starts from; its model is taken, with a new head for other labels.
+    freeze: epochs at the beginning in which the head alone learns.
+    backbone_rate: the backbone's learning rate as a share of the head's; None for `STARTED_RATE` where the backbone
+    starts from weights, else 1.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -69,6 +80,9 @@ class TrainingConfig(BaseModel):
     num_nodes: Annotated[int, Field(ge=1)] = 1
     strategy: str = "auto"
     tuned_from: Path | None = None
+    start_from: Path | None = None
+    freeze: Annotated[int, Field(ge=0)] = 0
+    backbone_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     precision: str = "32-true"
 
     @model_validator(mode="after")
@@ -80,7 +94,19 @@ class TrainingConfig(BaseModel):
             raise ValueError(f"--model {self.model} is unknown; choose default, or timm:NAME for a backbone of timm")
         if self.pretrained and not self.model.startswith("timm:"):
             raise ValueError("--pretrained is for timm backbones; use --model timm:NAME as well")
+        if not self.starts_from_weights:
+            if self.freeze:
+                raise ValueError(
+                    "--freeze keeps a backbone's weights; give some to start from by --pretrained or --from"
+                )
+            if self.backbone_rate is not None:
+                raise ValueError("--backbone-lr is for a backbone with weights; add --pretrained or --from")
         return self
+
+    @property
+    def starts_from_weights(self) -> bool:
+        """Whether the backbone has learned before."""
+        return self.pretrained or self.start_from is not None
 
 
 def make_config(**options: object) -> TrainingConfig:
@@ -115,9 +141,12 @@ class ResolvedConfig(BaseModel):
     dropout: float
     augmentation: Augmentation
     patience: int
+    backbone_rate: float
 
 
 BACKBONE_LEARNING_RATE = 5e-4
+# A backbone that has learned before moves a tenth as fast as its fresh head.
+STARTED_RATE = 0.1
 
 
 def resolve(config: TrainingConfig, task: Task, side: int) -> ResolvedConfig:
@@ -152,4 +181,5 @@ def resolve(config: TrainingConfig, task: Task, side: int) -> ResolvedConfig:
         dropout=defaults.dropout if config.dropout is None else config.dropout,
         augmentation=config.augmentation or ("glyphs" if glyphs else "photos"),
         patience=defaults.patience if config.patience is None else config.patience,
+        backbone_rate=config.backbone_rate or (STARTED_RATE if config.starts_from_weights else 1.0),
     )

@@ -20,12 +20,19 @@ MONITOR = "validation/selection"
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW, the course of its learning rate, and a factor for each class in the loss (None: all the same)."""
+    """AdamW, the course of its learning rate, and a factor for each class in the loss (None: all the same).
+
+    What is not in the modules named `head` is the backbone: its learning rate is `backbone_rate` times the head's, and
+    for the first `freeze` epochs it does not learn at all.
+    """
 
     learning_rate: float
     weight_decay: float
     schedule: Schedule
     class_weights: tuple[float, ...] | None = None
+    head: tuple[str, ...] = ()
+    backbone_rate: float = 1.0
+    freeze: int = 0
 
 
 class Normalise(nn.Module):
@@ -72,22 +79,46 @@ class TrainingModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Chance depends on seed and epoch alone: an interrupted and resumed training ends as an unbroken one."""
         torch.manual_seed(self.seed + 7919 * self.current_epoch + 104729 * self.global_rank)
+        if self.optimiser.freeze:
+            self._set_frozen(self.current_epoch < self.optimiser.freeze)
+
+    def _set_frozen(self, frozen: bool) -> None:
+        """The backbone learns or not; the statistics of a frozen one's BatchNorm stay too."""
+        for name, module in self.network.named_modules():
+            if not self._in_head(name):
+                for parameter in module.parameters(recurse=False):
+                    parameter.requires_grad_(not frozen)
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.train(not frozen)
+
+    def _in_head(self, name: str) -> bool:
+        return any(name == part or name.startswith(f"{part}.") for part in self.optimiser.head)
 
     def configure_optimizers(self) -> Any:
         """AdamW; biases and BatchNorm are not decayed."""
-        weights = [p for p in self.network.parameters() if p.requires_grad and p.ndim > 1]
-        others = [p for p in self.network.parameters() if p.requires_grad and p.ndim <= 1]
         rate = self.optimiser.learning_rate
+        named = [(name, p) for name, p in self.network.named_parameters() if p.requires_grad]
+        parts = [[p for _, p in named]]
+        rates = [rate]
+        if self.optimiser.backbone_rate != 1.0:
+            parts = [[p for name, p in named if self._in_head(name) == head] for head in (True, False)]
+            rates = [rate, rate * self.optimiser.backbone_rate]
         groups = [
-            {"params": weights, "weight_decay": self.optimiser.weight_decay},
-            {"params": others, "weight_decay": 0.0},
+            group
+            for part, own in zip(parts, rates, strict=True)
+            for group in (
+                {"params": [p for p in part if p.ndim > 1], "lr": own, "weight_decay": self.optimiser.weight_decay},
+                {"params": [p for p in part if p.ndim <= 1], "lr": own, "weight_decay": 0.0},
+            )
         ]
         adam = torch.optim.AdamW(groups, lr=rate, fused=self.FUSED)
         steps = int(self.trainer.estimated_stepping_batches)
         if self.optimiser.schedule == "constant":
             return adam
         if self.optimiser.schedule == "onecycle" and steps >= FEWEST_STEPS:
-            course: Any = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=rate, total_steps=steps, pct_start=0.25)
+            course: Any = torch.optim.lr_scheduler.OneCycleLR(
+                adam, max_lr=[own for own in rates for _ in range(2)], total_steps=steps, pct_start=0.25
+            )
         else:
             course = torch.optim.lr_scheduler.CosineAnnealingLR(adam, T_max=steps)
         return {"optimizer": adam, "lr_scheduler": {"scheduler": course, "interval": "step"}}

@@ -32,6 +32,7 @@ from samesight.training.dataset import FramedImages, make_loader
 from samesight.training.lightning_module import MONITOR, Optimiser, TrainingModule
 from samesight.training.models.network import Network
 from samesight.training.run_folder import (
+    CHECKPOINT,
     beginning,
     best_checkpoint,
     check_free,
@@ -104,6 +105,9 @@ def fine_tune(source: Path, report: Report = lambda line: print(line, file=sys.s
         "learning_rate": float(first["learning_rate"]) * RATE_SHARE,
         "schedule": "cosine",
         "tuned_from": source.resolve(),
+        "start_from": None,
+        "freeze": 0,
+        "backbone_rate": None,
     }
     config = make_config(**(first | start | ALONE | options))
     run = cast(Path, config.out)
@@ -206,7 +210,7 @@ def _write(setup: TrainingSetup, run: Path, winner: Int8Candidate, judge: Any, v
     (partial / "quantization.json").write_text(winner.ranges.to_json())
     shutil.copytree(source / "calibration", partial / "calibration", dirs_exist_ok=True)
     if verdict["winner"] == "ptq":
-        shutil.copyfile(source / "checkpoint.ckpt", partial / "checkpoints" / "best.ckpt")
+        shutil.copyfile(source / CHECKPOINT, partial / "checkpoints" / "best.ckpt")
     metrics = plain_metrics(*judge(winner.prepared.module))
     quantization = {
         "winner": verdict["winner"],

@@ -25,6 +25,7 @@ TOOLS = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "numpy", "
 # A photo's calibration copy has no side longer than this: a hundred camera images would otherwise fill gigabytes.
 CALIBRATION_SIDE = 1024
 CONFIG_FILE = "config.json"
+CHECKPOINT = "checkpoint.ckpt"
 DEFAULT_FOLDER = Path("runs")
 ANY_SIDE = 32
 # Set in the processes that Lightning, torchrun or Slurm start beside the first one; there is one that is not 0.
@@ -158,7 +159,7 @@ def finish_run(
     } | (more or {})
     write_json(partial / "run.json", record)
     checkpoints = partial / "checkpoints"
-    (checkpoints / "best.ckpt").replace(partial / "checkpoint.ckpt")
+    (checkpoints / "best.ckpt").replace(partial / CHECKPOINT)
     shutil.rmtree(checkpoints)
     (partial / CONFIG_FILE).unlink()
     check_absent(run)

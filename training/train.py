@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader
 
+from samesight.contract.errors import UsageError
 from samesight.contract.spec import Input, ModelSpec
 from samesight.contract.text import printable
 from samesight.datasets import open_data
@@ -37,6 +38,7 @@ from samesight.training.run_folder import (
 )
 from samesight.training.tasks.table import TASKS
 from samesight.training.trainer import alone, interruptible, make_trainer, set_up
+from samesight.training.transfer import load_start
 
 EVALUATION_BATCH = 32
 
@@ -69,7 +71,7 @@ def train(config: TrainingConfig, report: Report = lambda line: print(line, file
         SamesightError: the data are missing or faulty, or training was interrupted.
     """
     run = check_request(config)
-    setup = prepare(config, partial_folder(run), report)
+    setup = prepare(config, partial_folder(run), report, begun=False)
     with beginning(run, setup.config):
         return complete(setup, run, report)
 
@@ -89,7 +91,7 @@ def resume(run: Path, report: Report = lambda line: print(line, file=sys.stderr)
         with writing(run):
             return tune(config, run, report, begun=True)
     with writing(run):
-        return complete(prepare(config, partial_folder(run), report), run, report)
+        return complete(prepare(config, partial_folder(run), report, begun=True), run, report)
 
 
 def complete(setup: TrainingSetup, run: Path, report: Report) -> Path:
@@ -98,8 +100,11 @@ def complete(setup: TrainingSetup, run: Path, report: Report) -> Path:
     return _conclude(setup, run, report)
 
 
-def prepare(config: TrainingConfig, partial: Path, report: Report) -> TrainingSetup:
-    """Open the data, frame the images, build the network; deterministic by the seed. Nothing is written."""
+def prepare(config: TrainingConfig, partial: Path, report: Report, begun: bool) -> TrainingSetup:
+    """Open the data, frame the images, build the network; deterministic by the seed. Nothing is written.
+
+    The weights to start from are those of a checkpoint where a training has `begun`.
+    """
     if not is_rank_zero():
         report = silence
     set_up(config)
@@ -113,9 +118,15 @@ def prepare(config: TrainingConfig, partial: Path, report: Report) -> TrainingSe
         data.task,
         len(data.labels),
         resolved.dropout,
-        config.pretrained,
+        config.pretrained and not begun,
         min(resolved.width, resolved.height),
     )
+    if config.start_from and not begun:
+        report(load_start(network, config.start_from, data.labels))
+    if config.freeze:
+        if trainer.world_size > 1:
+            raise UsageError("--freeze works on one device; add --devices 1, or leave it out")
+        report(f"the head alone learns for {min(config.freeze, resolved.epochs)} of {resolved.epochs} epochs")
     input_spec = make_input(resolved, network.mean, network.std)
     spec = TASKS[data.task].spec(model_name(config.data), input_spec, data.labels, network.stride)
     report_data(data, config, report)
@@ -124,7 +135,7 @@ def prepare(config: TrainingConfig, partial: Path, report: Report) -> TrainingSe
         f"at {input_spec.width} x {input_spec.height}"
     )
     images = frame_parts(data, config, resolved, input_spec, report)
-    optimiser = make_optimiser(config, resolved, data, images)
+    optimiser = make_optimiser(config, resolved, data, images, network.head)
     lightning_module = TASKS[data.task].module(network, spec, optimiser, config.seed, images, True)
     return TrainingSetup(config, resolved, data, spec, lightning_module, trainer, images)
 
@@ -163,12 +174,24 @@ def frame_parts(
 
 
 def make_optimiser(
-    config: TrainingConfig, resolved: ResolvedConfig, data: DataSet, images: dict[str, FramedImages]
+    config: TrainingConfig,
+    resolved: ResolvedConfig,
+    data: DataSet,
+    images: dict[str, FramedImages],
+    head: tuple[str, ...] = (),
 ) -> Optimiser:
     """How the config has the weights learn."""
     counts = images["train"].class_counts(len(data.labels)) if config.class_weights else []
     weights = balanced_weights(counts) if config.class_weights else None
-    return Optimiser(resolved.learning_rate, resolved.weight_decay, config.schedule, weights)
+    return Optimiser(
+        resolved.learning_rate,
+        resolved.weight_decay,
+        config.schedule,
+        weights,
+        head,
+        resolved.backbone_rate if head else 1.0,
+        config.freeze if head else 0,
+    )
 
 
 def fit(setup: TrainingSetup, run: Path) -> None:

@@ -40,7 +40,11 @@ def build_classifier(name: str, classes: int, dropout: float, pretrained: bool, 
     _check_name(name, pretrained)
     model = _create(name, pretrained, side, num_classes=classes, drop_rate=dropout)
     _check_runs(name, model, side)
-    return _network(model, None)
+    layers = model.get_classifier()
+    # Distilled transformers have two.
+    layers = layers if isinstance(layers, tuple) else (layers,)
+    head = tuple(name for name, module in model.named_modules() if any(module is layer for layer in layers))
+    return _network(model, None, model, head, head)
 
 
 def build_detector(name: str, classes: int, dropout: float, pretrained: bool, side: int) -> Network:
@@ -63,7 +67,7 @@ def build_detector(name: str, classes: int, dropout: float, pretrained: bool, si
     model = _create(name, pretrained, side, features_only=True, out_indices=[index for index, _ in stages])
     detector = PyramidDetector(model, [width for _, width in stages], classes, dropout)
     _check_runs(name, detector, side)
-    return _network(detector, STRIDE, model)
+    return _network(detector, STRIDE, model, ("neck", "heads"), ("heads.scores",))
 
 
 def _check_name(name: str, pretrained: bool) -> None:
@@ -116,10 +120,12 @@ def _check_runs(name: str, model: nn.Module, side: int) -> None:
     model.train()
 
 
-def _network(model: nn.Module, stride: int | None, backbone: Any = None) -> Network:
-    published = getattr(backbone or model, "pretrained_cfg", None) or {}
+def _network(
+    model: nn.Module, stride: int | None, backbone: Any, head: tuple[str, ...], label_layers: tuple[str, ...]
+) -> Network:
+    published = getattr(backbone, "pretrained_cfg", None) or {}
     mean, std = published.get("mean", (0.485, 0.456, 0.406)), published.get("std", (0.229, 0.224, 0.225))
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = MOMENTUM
-    return Network(model, tuple(mean), tuple(std), stride)
+    return Network(model, tuple(mean), tuple(std), stride, head, label_layers)

@@ -110,7 +110,7 @@ def make_spec(name: str, input_spec: Input, labels: tuple[str, ...], stride: int
 def _default_network(classes: int, dropout: float) -> Network:
     from samesight.training.models.classifier import Classifier
 
-    return Network(Classifier(classes, dropout), MEAN, STD, None)
+    return Network(Classifier(classes, dropout), MEAN, STD, None, ("head",), ("head",))
 
 
 def _timm_network(name: str, classes: int, dropout: float, pretrained: bool, side: int) -> Network:

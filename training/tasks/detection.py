@@ -202,7 +202,7 @@ def grid_stride(spec: ModelSpec) -> int | None:
 def _default_network(classes: int, dropout: float) -> Network:
     from samesight.training.models.detector import STRIDE, Detector
 
-    return Network(Detector(classes, dropout), MEAN, STD, STRIDE)
+    return Network(Detector(classes, dropout), MEAN, STD, STRIDE, ("neck", "heads"), ("heads.scores",))
 
 
 def _timm_network(name: str, classes: int, dropout: float, pretrained: bool, side: int) -> Network:

@@ -19,6 +19,7 @@ Examples:
   samesight train digits --devices 4 --strategy ddp --precision bf16-mixed
   samesight train --config training.yaml --epochs 5
   samesight train --resume runs/digits
+  samesight train folder:photos --from runs/digits --freeze 2
   samesight train --from runs/digits --qat --out runs/digits-qat
 
 \b
@@ -66,6 +67,10 @@ def print_loading() -> None:
 @click.option("--patience", type=int, help="Epochs without a better validation metric before stopping; 0: never.")
 @click.option("--batch-size", type=int)
 @click.option("--lr", "learning_rate", type=float, help="Highest learning rate.")
+@click.option(
+    "--freeze", type=int, metavar="EPOCHS", help="Let the head alone learn first, with --pretrained or --from."
+)
+@click.option("--backbone-lr", "backbone_rate", type=float, metavar="SHARE", help="Of the head's learning rate [0.1].")
 @click.option("--schedule", type=click.Choice(["onecycle", "cosine", "constant"]))
 @click.option("--weight-decay", type=float)
 @click.option("--dropout", type=float)
@@ -83,7 +88,11 @@ def print_loading() -> None:
 @click.option("--precision", help="32-true, bf16-mixed … as Lightning's Trainer takes it.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with an interrupted training.")
 @click.option(
-    "--from", "source", type=click.Path(path_type=Path), metavar="RUN", help="The run to fine-tune, with --qat."
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Start from the weights of a run, with a new head for other labels; with --qat, the run to fine-tune.",
 )
 @click.option("--qat", is_flag=True, help="Fine-tune through fake quantization, and keep what is better in int8.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
@@ -136,9 +145,9 @@ def _train(data: str | None, resume: Path | None, source: Path | None, qat: bool
         from samesight.training.train import resume as resume_training
 
         return resume_training(resume)
-    if source or qat:
-        if not (source and qat) or data:
-            raise UsageError("--from RUN and --qat go together, without DATA, which the run knows")
+    if qat:
+        if not source or data:
+            raise UsageError("--qat goes with --from RUN and without DATA, which the run knows")
         from samesight.conversion.quiet import quiet
         from samesight.training.run_folder import check_source
 
@@ -149,10 +158,17 @@ def _train(data: str | None, resume: Path | None, source: Path | None, qat: bool
 
         return fine_tune(source, **settings)
     if data is None:
-        raise UsageError("name the DATA to train on: digits, scenes, folder:PATH or coco:IMAGES,ANNOTATIONS.json")
+        hint = "; to fine-tune the run for int8 instead, add --qat" if source else ""
+        raise UsageError(
+            f"name the DATA to train on: digits, scenes, folder:PATH or coco:IMAGES,ANNOTATIONS.json{hint}"
+        )
     from samesight.training.config import make_config
     from samesight.training.run_folder import check_request
 
+    if source:
+        from samesight.training.transfer import start_options
+
+        settings = start_options(source, settings)
     config = make_config(data=data, **settings)
     check_request(config)
     print_loading()
