@@ -6,13 +6,15 @@ from functools import cache
 from importlib import metadata
 from typing import Literal
 
+from samesight.contract.errors import SamesightError
+from samesight.conversion.device import adb
 from samesight.conversion.formats import FORMATS
 from samesight.conversion.runners import RUNNERS
 from samesight.conversion.setup.install import find
 from samesight.conversion.setup.interface import Setup
 from samesight.conversion.setup.table import SETUPS
 
-Kind = Literal["format", "runner", "tool"]
+Kind = Literal["format", "runner", "tool", "phone"]
 CODE = (".py", ".so", ".pyd", ".dylib")
 
 
@@ -47,7 +49,7 @@ def examine(progress: Callable[[int, int], None] = lambda done, total: None) -> 
     for number, setup in enumerate(SETUPS.values()):
         progress(number, total)
         tools[setup.name] = _tool(setup)
-    checks += [*_runners(tools), *tools.values()]
+    checks += [*_runners(tools), *tools.values(), phone_check()]
     progress(total, total)
     return checks
 
@@ -78,6 +80,16 @@ def _tool(setup: Setup) -> Check:
         return Check("tool", setup.name, setup.title, setup.purpose, None, True, f"{found.version}, {found.where}")
     reason = setup.obstacle() or f"not installed; samesight setup {setup.name}"
     return Check("tool", setup.name, setup.title, setup.purpose, None, False, reason)
+
+
+def phone_check() -> Check:
+    """Whether adb is here and runs; phones are not asked for, since that starts a server."""
+    try:
+        program = adb.find_adb()
+        ready, found = True, f"{adb.version(program)}, {program}"
+    except SamesightError as error:
+        ready, found = False, str(error)
+    return Check("phone", "adb", "adb", "a phone on the cable (samesight device)", None, ready, found)
 
 
 def _versions(row: object) -> str:

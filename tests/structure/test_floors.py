@@ -14,6 +14,7 @@ CONVERSION = (
     "apps",
     "parity",
     "workflow",
+    "device",
     "known_faults",
     "formats",
     "runners",

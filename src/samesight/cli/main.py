@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "keys": ("samesight.cli.keys", "Make keys to sign packs with."),
     "install": ("samesight.cli.install", "Copy a bundle into an app's sources, or take it out again."),
     "app": ("samesight.cli.app", "Write a sample app as the beginning of your own."),
+    "device": ("samesight.cli.device", "Push bundles to a phone, run the self-test there, time artifacts (adb)."),
     "setup": ("samesight.cli.setup", "Install a tool that no Python package brings, in a folder of its own."),
     "doctor": ("samesight.cli.doctor", "Show what is ready on this machine, and how to get what is not."),
     "demo": ("samesight.cli.demo", "Train, convert and verify a classifier and a detector."),
