@@ -25,24 +25,32 @@ UNSIZED = (MANIFEST, VERDICTS, SIGNATURE)
 MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
-def choose(bundle: Bundle, platform: str, formats: Sequence[str] = ()) -> tuple[Artifact, ...]:
-    """The artifacts of a bundle that a platform uses; `formats` are named in the error message.
+def choose(
+    bundle: Bundle, platform: str, formats: Sequence[str] = (), more: Sequence[str] = ()
+) -> tuple[Artifact, ...]:
+    """The artifacts of a bundle that a platform uses, and those of the formats `more`, which some of its apps load.
+
+    `formats` are named in the error message.
 
     Raises:
         UsageError: no such platform.
-        SamesightError: the bundle has nothing for it.
+        SamesightError: the bundle has nothing for it, or nothing of a format of `more`.
     """
     if platform not in PLATFORMS:
         raise UsageError(f"no platform {platform!r}; choose among {', '.join(PLATFORMS)}")
-    chosen = _used_by(bundle, platform)
+    chosen = _used_by(bundle, platform, more)
+    if missing := next((name for name in more if all(artifact.format != name for artifact in chosen)), None):
+        raise SamesightError(f"{bundle.folder}: has no artifact of {missing}; convert with {missing}, or leave it out")
     if not chosen:
         format_names = " or ".join(formats) or "a format that it uses"
         raise SamesightError(f"{bundle.folder}: has no artifact for {platform}; convert with {format_names}")
     return chosen
 
 
-def _used_by(bundle: Bundle, platform: str) -> tuple[Artifact, ...]:
-    return tuple(a for a in bundle.manifest.artifacts if platform == "all" or platform in a.platforms)
+def _used_by(bundle: Bundle, platform: str, more: Sequence[str] = ()) -> tuple[Artifact, ...]:
+    return tuple(
+        a for a in bundle.manifest.artifacts if platform == "all" or platform in a.platforms or a.format in more
+    )
 
 
 def reduced_manifest(bundle: Bundle, chosen: tuple[Artifact, ...]) -> Manifest:
@@ -59,8 +67,10 @@ def reduced_manifest(bundle: Bundle, chosen: tuple[Artifact, ...]) -> Manifest:
 def manifest_hashes(bundle: Bundle) -> set[str]:
     """SHA-256 of the bundle's manifest and of the manifests of its reduced copies on phones."""
     hashes = {bundle.manifest_sha256()}
+    formats = {artifact.format for artifact in bundle.manifest.artifacts}
     for platform in PLATFORMS:
-        hashes.add(sha256(reduced_manifest(bundle, _used_by(bundle, platform)).to_json().encode()))
+        for more in ((), *((name,) for name in sorted(formats))):
+            hashes.add(sha256(reduced_manifest(bundle, _used_by(bundle, platform, more)).to_json().encode()))
     return hashes
 
 
@@ -110,7 +120,9 @@ def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
     return files
 
 
-def pack_bundle(bundle: Bundle, platform: str, target: Path, signer: Signer | None = None) -> int:
+def pack_bundle(
+    bundle: Bundle, platform: str, target: Path, signer: Signer | None = None, more: Sequence[str] = ()
+) -> int:
     """Write `target`, a zip whose bytes depend on the bundle and its signer alone; returns its length.
 
     Entries are stored, not compressed, so that a phone can map them into memory, and so that the bytes do not depend
@@ -119,7 +131,7 @@ def pack_bundle(bundle: Bundle, platform: str, target: Path, signer: Signer | No
     Raises:
         UsageError, SamesightError: as in `choose`, or the target cannot be written.
     """
-    files = reduced(bundle, choose(bundle, platform))
+    files = reduced(bundle, choose(bundle, platform, more=more))
     if signer:
         signature = signer.sign(bundle.spec.name, files[MANIFEST], files.get(VERDICTS))
         files[SIGNATURE] = signature.to_json().encode()
