@@ -26,7 +26,7 @@ MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
 def choose(
-    bundle: Bundle, platform: str, formats: Sequence[str] = (), more: Sequence[str] = ()
+    bundle: Bundle, platform: str, formats: Sequence[str] = (), *, more: Sequence[str] = ()
 ) -> tuple[Artifact, ...]:
     """The artifacts of a bundle that a platform uses, and those of the formats `more`, which some of its apps load.
 
@@ -38,7 +38,7 @@ def choose(
     """
     if platform not in PLATFORMS:
         raise UsageError(f"no platform {platform!r}; choose among {', '.join(PLATFORMS)}")
-    chosen = _used_by(bundle, platform, more)
+    chosen = _used_by(bundle, platform, more=more)
     if missing := next((name for name in more if all(artifact.format != name for artifact in chosen)), None):
         raise SamesightError(f"{bundle.folder}: has no artifact of {missing}; convert with {missing}, or leave it out")
     if not chosen:
@@ -47,7 +47,7 @@ def choose(
     return chosen
 
 
-def _used_by(bundle: Bundle, platform: str, more: Sequence[str] = ()) -> tuple[Artifact, ...]:
+def _used_by(bundle: Bundle, platform: str, *, more: Sequence[str] = ()) -> tuple[Artifact, ...]:
     return tuple(
         a for a in bundle.manifest.artifacts if platform == "all" or platform in a.platforms or a.format in more
     )
@@ -70,7 +70,7 @@ def manifest_hashes(bundle: Bundle) -> set[str]:
     formats = {artifact.format for artifact in bundle.manifest.artifacts}
     for platform in PLATFORMS:
         for more in ((), *((name,) for name in sorted(formats))):
-            hashes.add(sha256(reduced_manifest(bundle, _used_by(bundle, platform, more)).to_json().encode()))
+            hashes.add(sha256(reduced_manifest(bundle, _used_by(bundle, platform, more=more)).to_json().encode()))
     return hashes
 
 
@@ -121,7 +121,7 @@ def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
 
 
 def pack_bundle(
-    bundle: Bundle, platform: str, target: Path, signer: Signer | None = None, more: Sequence[str] = ()
+    bundle: Bundle, platform: str, target: Path, signer: Signer | None = None, *, more: Sequence[str] = ()
 ) -> int:
     """Write `target`, a zip whose bytes depend on the bundle and its signer alone; returns its length.
 

@@ -61,7 +61,7 @@ def check_on_request(platform: str, more: Sequence[str]) -> None:
 
 
 def install(
-    bundle: Bundle, app: Path, force: bool = False, key: PublicKey | None = None, more: Sequence[str] = ()
+    bundle: Bundle, app: Path, force: bool = False, key: PublicKey | None = None, *, more: Sequence[str] = ()
 ) -> Installed:
     """Copy the bundle into the app; what was there under the model's name can be brought back by `undo`.
 
@@ -74,7 +74,7 @@ def install(
     """
     platform = find_platform(app)
     check_on_request(platform, more)
-    chosen = choose(bundle, platform, formats_for(platform), more)
+    chosen = choose(bundle, platform, formats_for(platform), more=more)
     if not force:
         require_verdicts(bundle, chosen)
     files = reduced(bundle, chosen)

@@ -6,7 +6,9 @@ import struct
 
 import pytest
 
+from samesight.contract.archive import pack_bundle, unpack_bundle
 from samesight.contract.bundle import open_bundle
+from samesight.contract.signature import check_signature, new_key, read_public_key
 from samesight.contract.verdicts import Verdict, Verdicts
 from samesight.conversion.device import adb, errands
 from samesight.conversion.device import phone as phone_module
@@ -87,11 +89,23 @@ def test_list_names_each_phone_and_what_to_do_about_it(samesight_here, phone):
     assert "adb sees no phone" in samesight_here("device", "list").stdout
 
 
-def test_push_has_the_app_take_in_the_pack_and_leaves_nothing_else(samesight_here, phone, bundle):
+def test_push_has_the_app_take_in_the_very_pack_and_leaves_nothing_else(samesight_here, phone, bundle, tmp_path):
     done = samesight_here("device", "push", bundle.folder)
     assert (done.returncode, done.stdout) == (0, "A1: Google Pixel 8 has tiny\n")
     assert phone.left == []
     assert any("am start -n samesight.app/samesight.app.MainActivity" in line for line in phone.commands)
+    pack_bundle(bundle, "android", tmp_path / "expected.zip")
+    assert (phone.root / "pack.zip").read_bytes() == (tmp_path / "expected.zip").read_bytes()
+
+
+def test_push_signs_where_the_app_asks_for_it(samesight_here, phone, bundle, tmp_path):
+    private, public = new_key(tmp_path / "keys")
+    phone.write(installed=["com.example.digits"])
+    (phone.root / "data/com.example.digits").mkdir()
+    done = samesight_here("device", "push", bundle.folder, "--sign", private, "--app", "com.example.digits", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["model"] == "tiny"
+    unpack_bundle(phone.root / "pack.zip", tmp_path / "there")
+    assert check_signature(tmp_path / "there", "there", read_public_key(public)).model == "tiny"
 
 
 def test_push_says_which_artifacts_are_for_other_chips(samesight_here, phone, bundle):

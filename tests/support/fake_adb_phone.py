@@ -146,6 +146,7 @@ def am(root, config, arguments):
         with zipfile.ZipFile(pack) as archive:
             assert archive.testzip() is None
             model = json.loads(archive.read("model.json"))["name"]
+        Path(root, "pack.zip").write_bytes(pack.read_bytes())
     said = {
         "done": f"tested {model}" if "samesight.test" in extras else f"opened {model}",
         "tells nothing": f"tested {model}",

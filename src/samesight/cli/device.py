@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from samesight.contract.bundle import Bundle
+    from samesight.contract.signature import Signer
     from samesight.conversion.device.adb import Bridge
     from samesight.conversion.device.phone import Phone
 
@@ -120,10 +121,10 @@ def push(bundle: Path, serial: str | None, package: str, force: bool, sign: Path
 
     check_package(package)
     opened = open_bundle(bundle)
+    signer = _signer(opened, force, sign)
+    bridge, phone = _app_on_phone(serial, package)
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
-        pack = _pack(opened, Path(folder), force, sign)
-        bridge, phone = _app_on_phone(serial, package)
-        model = open_pack(bridge, package, pack)
+        model = open_pack(bridge, package, _pack(opened, Path(folder), signer))
     left = _other_chips(opened, phone)
     if as_json:
         click.echo(json.dumps({"phone": asdict(phone), "model": model, "other_chips": left}))
@@ -175,10 +176,11 @@ def self_test(
     verdicts = opened.verdicts()
     if verdicts is None:
         raise SamesightError(f"{bundle}: has no verdicts; run `samesight verify {bundle}` first")
+    signer = _signer(opened, force, sign) if pushing else None
+    bridge, phone = _app_on_phone(serial, package)
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
         results = Path(folder) / DEVICE_PARITY
-        pack = _pack(opened, Path(folder), force, sign) if pushing else None
-        bridge, phone = _app_on_phone(serial, package)
+        pack = _pack(opened, Path(folder), signer) if pushing else None
         with progress_bar(f"self-test on {phone.model}", quiet=as_json) as progress:
             errands.self_test(bridge, package, opened.spec.name, results, timeout, pack, progress)
         parity = read_device_parity(results, opened)
@@ -280,16 +282,23 @@ def bench(
         click.echo("  the phone grew hot meanwhile: a cool one is faster; time fewer runs, or let it cool down first")
 
 
-def _pack(opened: "Bundle", folder: Path, force: bool, sign: Path | None) -> Path:
-    from samesight.contract.archive import choose, pack_bundle, require_verdicts
+def _signer(opened: "Bundle", force: bool, sign: Path | None) -> "Signer | None":
+    """What signs the pack, if anything does, after it was seen that there may be one: before a phone is asked."""
+    from samesight.contract.archive import choose, require_verdicts
     from samesight.contract.signature import Signer, read_private_key
     from samesight.conversion.formats import formats_for
 
     chosen = choose(opened, "android", formats_for("android"))
     if not force:
         require_verdicts(opened, chosen)
+    return Signer(read_private_key(sign), int(time.time())) if sign else None
+
+
+def _pack(opened: "Bundle", folder: Path, signer: "Signer | None") -> Path:
+    from samesight.contract.archive import pack_bundle
+
     target = folder / "bundle.zip"
-    pack_bundle(opened, "android", target, Signer(read_private_key(sign), int(time.time())) if sign else None)
+    pack_bundle(opened, "android", target, signer)
     return target
 
 

@@ -50,7 +50,7 @@ def install(
         raise UsageError("--undo takes a bundle out and leaves the key; leave out --key and --with")
     public = read_public_key(key) if key else None
     opened = open_bundle(bundle)
-    done = undo(opened.spec.name, app) if undoing else install_bundle(opened, app, force, public, more)
+    done = undo(opened.spec.name, app) if undoing else install_bundle(opened, app, force, public, more=more)
     if as_json:
         click.echo(json.dumps({"folder": str(done.folder), "artifacts": list(done.artifacts)}))
     else:

@@ -75,12 +75,12 @@ def pack(
         return
     check_on_request(platform, more)
     opened = open_bundle(bundle)
-    chosen = choose(opened, platform, formats_for(platform), more)
+    chosen = choose(opened, platform, formats_for(platform), more=more)
     if not force:
         require_verdicts(opened, chosen)
     target = out or bundle.with_name(f"{bundle.resolve().name}-{platform}.zip")
     signer = Signer(read_private_key(sign), version or int(time.time())) if sign else None
-    size = pack_bundle(opened, platform, target, signer, more)
+    size = pack_bundle(opened, platform, target, signer, more=more)
     if as_json:
         plain = {"file": str(target), "bytes": size, "artifacts": [a.name for a in chosen]}
         click.echo(json.dumps(plain | ({"version": signer.version} if signer else {})))
