@@ -1,8 +1,8 @@
 """Runs adb, Android's debug bridge, and says in a sentence what it means when something fails.
 
 adb's words are those of its own program: `adb.cpp` and `transport.cpp` of packages/modules/adb (AOSP), read out of adb
-29.0.6 as Debian builds it, and seen there for phones that are missing or unknown. The states of `adb devices` are of
-`to_string(ConnectionState)` in the same sources and of developer.android.com/tools/adb.
+29.0.6 as Debian builds it, and seen there for phones that are missing, unknown, or go away in the middle of a command.
+The states of `adb devices` are of `to_string(ConnectionState)` there, and of developer.android.com/tools/adb.
 """
 
 import os
@@ -25,7 +25,7 @@ GET = "install Android's platform tools (Debian: adb), or set ANDROID_HOME to th
 FAULTS: tuple[tuple[str, str], ...] = (
     ("unauthorized", "does not trust this computer yet; unlock it and accept the question about USB debugging"),
     ("still authorizing", "is still asking about USB debugging; accept the question on its screen"),
-    ("still connecting", "is still being connected; run the command again"),
+    ("still connecting", "is still being connected; wait a moment"),
     ("device offline", "is offline; unplug it and plug it in again, or run `adb reconnect offline`"),
     (
         "no permissions",
@@ -88,7 +88,8 @@ class Listed:
         """A sentence about why it cannot be used, and what to do; None where it can."""
         if self.ready:
             return None
-        return f"{self.serial}: the phone {STATES.get(self.state, f'is in state {self.state!r}; unplug it and again')}"
+        other = f"is in state {self.state!r}; unplug it and plug it in again"
+        return f"{self.serial}: the phone {STATES.get(self.state, other)}"
 
 
 def find_adb() -> Path:

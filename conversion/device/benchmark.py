@@ -106,7 +106,7 @@ def time_artifact(
     program = program_of(artifact, wish)
     check_program(tool, phone.abi)
     folder = f"{FOLDER}/samesight-{secrets.token_hex(8)}"
-    libraries = sorted(wish.libraries.iterdir()) if wish.libraries else []
+    libraries = _libraries(wish.libraries) if wish.libraries else []
     try:
         bridge.shell(f"mkdir -p {folder}", "making a folder")
         for source, name in [(tool, "tool"), (file, file.name), *((one, one.name) for one in libraries)]:
@@ -141,9 +141,13 @@ def program_of(artifact: Artifact, wish: Wish) -> Program:
         raise UsageError(
             f"--unit {wish.unit}: {program.name} cannot run {artifact.name} on it; choose {' or '.join(units)}"
         )
-    if wish.libraries is not None and not wish.libraries.is_dir():
-        raise UsageError(f"--libraries {wish.libraries}: is no folder; name the one with the maker's .so files")
+    if wish.libraries is not None and not _libraries(wish.libraries):
+        raise UsageError(f"--libraries {wish.libraries}: has no .so file; name the folder with the maker's libraries")
     return program
+
+
+def _libraries(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.so"))
 
 
 def check_program(tool: Path, abi: str) -> None:

@@ -411,7 +411,9 @@ def test_what_cannot_be_timed_is_refused_before_a_phone_is_asked(samesight_here,
         return failure(samesight_here("device", "bench", bundle.folder, "--tool", tool, *more), code)
 
     assert "choose cpu" in refused("--artifact", "tiny.fp16.pte", "--unit", "gpu", code=2)
-    assert "nothing" in refused("--artifact", "tiny.fp32.tflite", "--libraries", tmp_path / "nothing", code=2)
+    assert "nothing: has no .so" in refused(
+        "--artifact", "tiny.fp32.tflite", "--libraries", tmp_path / "nothing", code=2
+    )
     reseal(bundle.folder, lambda artifact: artifact.model_copy(update={"format": "onnx"}))
     assert "has no benchmark program" in refused("--artifact", "tiny.fp32.tflite", code=2)
     assert phone.commands == []
