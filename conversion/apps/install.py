@@ -45,17 +45,20 @@ def find_platform(app: Path) -> str:
     raise UsageError(f"{app}: is no folder of an app (it has no {wanted}); give android_app or ios_app")
 
 
-def install(bundle: Bundle, app: Path, force: bool = False, key: PublicKey | None = None) -> Installed:
+def install(
+    bundle: Bundle, app: Path, force: bool = False, key: PublicKey | None = None, soc: str | None = None
+) -> Installed:
     """Copy the bundle into the app; what was there under the model's name can be brought back by `undo`.
 
-    With `key` the app takes only packs that were signed with its private key, from when it is built next.
+    With `key` the app takes only packs that were signed with its private key, from when it is built next. `soc` leaves
+    out what was compiled for other chips, as in `contract.archive.choose`.
 
     Raises:
-        UsageError: `app` is no app.
+        UsageError: `app` is no app, or nothing was compiled for this chip.
         SamesightError: an artifact without a passing verdict (unless `force`), or nothing for this platform.
     """
     platform = find_platform(app)
-    chosen = choose(bundle, platform, formats_for(platform))
+    chosen = choose(bundle, platform, formats_for(platform), soc)
     if not force:
         require_verdicts(bundle, chosen)
     files = reduced(bundle, chosen)
