@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Protocol, cast
 
-from samesight.contract.manifest import TensorInfo, Unit
+from samesight.contract.manifest import Artifact, TensorInfo, Unit
 from samesight.contract.spec import Role
 from samesight.contract.tensor_layout import TensorLayout
 from samesight.conversion.environments import ENVIRONMENTS, MAIN
@@ -82,6 +82,7 @@ class Runner:
         environment: the row of `ENVIRONMENTS` whose interpreter it runs in.
         target: for a runner that plays another device than this computer: what `--runner` calls it. Such a row is
             nobody's default.
+        compiled: it runs what was compiled ahead of time for an NPU, and nothing else; of that it is the default.
     """
 
     name: str
@@ -94,11 +95,16 @@ class Runner:
     extra: str | None = None
     environment: str = MAIN
     target: str | None = None
+    compiled: bool = False
 
     @property
     def words(self) -> str:
         """Where artifacts ran, for people: "LiteRT on this CPU"."""
         return f"{self.title} on this {self.unit.upper()}"
+
+    def runs(self, artifact: Artifact) -> bool:
+        """Whether it is for files of this kind."""
+        return artifact.format in self.formats and self.compiled == (artifact.unit == "npu")
 
     def missing(self) -> str | None:
         """A sentence about the first missing package and how to install it; None if nothing is missing."""

@@ -1,0 +1,59 @@
+"""Files that are compiled ahead of time: made, executed here as they are, and chosen by chip."""
+
+import json
+
+import pytest
+
+from samesight.contract.bundle import open_bundle
+from samesight.conversion.npu.contexts import read_contents
+
+pytestmark = [pytest.mark.demo, pytest.mark.slow]
+CHIPS = {"digits": ("SM8650", "SM8750"), "scenes": ("SM8650",)}
+# Measured: fp16 63.2 dB (digits) and 50.4 dB (scenes), int8 38.2 and 26.3.
+LEAST = {"digits": {"fp16": 55.0, "int8": 34.0}, "scenes": {"fp16": 45.0, "int8": 24.0}}
+
+
+@pytest.fixture(scope="module", params=list(LEAST))
+def made(request, tool, demo, samesight, tmp_path_factory):
+    """The demo's model with compiled files, and what `convert` said."""
+    tool("snapdragon")
+    folder = tmp_path_factory.mktemp("compiled") / request.param
+    wanted = ("--to", "tflite", "--precision", "fp32,int8", "--unit", "npu", "--soc", ",".join(CHIPS[request.param]))
+    done = samesight("convert", demo / "runs" / request.param, "--out", folder, *wanted, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def test_the_very_files_are_judged_by_the_gates_of_their_unit(made):
+    folder, _ = made
+    bundle = open_bundle(folder)
+    verdicts = {verdict.name: verdict for verdict in bundle.verdicts().artifacts}
+    model = bundle.spec.name
+    assert set(verdicts) == {
+        *(f"{model}.{precision}.tflite" for precision in ("fp32", "int8")),
+        *(f"{model}.{precision}.{chip}.tflite" for precision in ("fp16", "int8") for chip in CHIPS[model]),
+    }
+    for precision in ("fp16", "int8"):
+        for chip in CHIPS[model]:
+            name = f"{model}.{precision}.{chip}.tflite"
+            artifact, verdict = bundle.find(name), verdicts[name]
+            assert (artifact.unit, artifact.soc, artifact.precision) == ("npu", (chip,), precision)
+            assert artifact.platforms == ("android",) and "onnxruntime-qnn" in artifact.tools
+            assert artifact.plan.pieces == 1 and artifact.plan.left == () and artifact.delegated == 1.0
+            assert verdict.passed and verdict.unit == "npu" and verdict.runner == "the Snapdragon's NPU, simulated"
+            assert verdict.snr_db > LEAST[model][precision] and verdict.agreement == 1.0
+            assert ("of its values are within 2 steps of" in verdict.reason) == (precision == "int8")
+            (context,) = read_contents(bundle.path(artifact).read_bytes()).contexts
+            assert chip.encode() in context.binary
+
+
+def test_converted_again_it_is_the_same(made, samesight, demo, tmp_path):
+    """Deterministic, so that a bundle's bytes are its inputs' alone; and nothing is left beside the sources."""
+    folder, _ = made
+    again = tmp_path / folder.name
+    wanted = ("--to", "tflite", "--precision", "int8", "--unit", "npu", "--soc", "sm8650", "--no-verify", "--json")
+    done = samesight("convert", demo / "runs" / folder.name, "--out", again, *wanted)
+    assert done.returncode == 0, done.stderr
+    name = f"{folder.name}.int8.SM8650.tflite"
+    assert (again / "artifacts" / name).read_bytes() == (folder / "artifacts" / name).read_bytes()
+    assert sorted(path.name for path in (again / "artifacts").iterdir()) == sorted([name, f"{folder.name}.int8.tflite"])
