@@ -75,11 +75,11 @@ def convert_source(
         UsageError: the request contradicts itself.
         SamesightError: nothing could be made; a bundle that was there before is unchanged.
     """
+    require_compilers(chips)
     opened = source if isinstance(source, ModelSource) else open_source(str(source), spec, calibration)
     targets = choose(opened.spec.name, formats, precisions)
     if chips:
         targets += for_chips(targets, opened.spec.name, chips)
-        require_compilers(chips)
     notes = left_out(formats)
     folder = Path(out)
     unchanged = False
