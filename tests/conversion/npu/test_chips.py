@@ -9,6 +9,7 @@ from samesight.contract.errors import SamesightError, UsageError
 from samesight.conversion.environments import STAMP
 from samesight.conversion.npu.chips import CHIPS, MAKERS, find_chips, maker_of, require_compilers
 from samesight.conversion.setup.snapdragon import LIBRARIES, NEEDED
+from samesight.conversion.workflow.doctor import examine
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -81,3 +82,12 @@ def test_an_installation_that_lost_a_library_is_none(tmp_path, monkeypatch):
     assert MAKERS["qualcomm"].missing() == expected
     (libraries / NEEDED[0]).touch()
     assert MAKERS["qualcomm"].missing() is None
+
+
+def test_doctor_has_a_row_for_each_compiler(tmp_path, monkeypatch):
+    monkeypatch.setenv("SAMESIGHT_TOOLS", str(tmp_path))
+    checks = {check.name: check for check in examine() if check.kind == "compiler"}
+    assert checks.keys() == MAKERS.keys() and not any(check.ready for check in checks.values())
+    assert "SM8650" in checks["qualcomm"].serves
+    assert checks["qualcomm"].found.endswith("is not installed; samesight setup snapdragon")
+    assert "needs the NeuroPilot SDK" in checks["mediatek"].found
