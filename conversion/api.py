@@ -11,10 +11,11 @@ from samesight.contract.bundle import Bundle
 from samesight.contract.errors import SamesightError
 from samesight.contract.verdicts import Verdicts
 from samesight.conversion.cache_folder import default_root
+from samesight.conversion.npu.chips import find_chips
 from samesight.conversion.sources.in_memory import Images, Spec, open_in_memory
 from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.convert import convert_source
-from samesight.conversion.workflow.plan import choose
+from samesight.conversion.workflow.plan import choose, for_chips
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -55,6 +56,7 @@ def convert(
     spec: Spec | None = None,
     calibration: Images | None = None,
     cache: bool = True,
+    soc: Sequence[str] = (),
 ) -> ModelBundle:
     """Convert a model and return its bundle: `bundle.artifact("digits.int8.tflite")(image)` answers an image.
 
@@ -66,16 +68,22 @@ def convert(
         spec: of anything but a run: a `ModelSpec`, a dictionary with the fields of `model.json`, or the file's path.
         calibration: some hundred images for anything but a run: a folder, paths, or arrays uint8 [H, W, 3] in RGB.
         cache: whether results of earlier conversions may be used, and these kept.
+        soc: chips, such as SM8650, for whose NPUs `.tflite` artifacts are compiled ahead of time too.
 
     Raises:
         UsageError: the request contradicts itself.
         PartialError: some artifacts could not be made; its `bundle` has the others.
         SamesightError: none could be made; a bundle that was there before is unchanged.
     """
-    choose("model", to, precision)  # a wrong request is answered before a network is exported
+    # A wrong request is answered before a network is exported.
+    targets, chips = choose("model", to, precision), find_chips(soc)
+    if chips:
+        for_chips(targets, "model", chips)
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
         opened = open_in_memory(source, spec, calibration, Path(folder))
-        outcome = convert_source(opened, out, to, precision, cache=Cache(default_root()) if cache else None)
+        outcome = convert_source(
+            opened, out, to, precision, cache=Cache(default_root()) if cache else None, chips=chips
+        )
     bundle = _callable(outcome.bundle)
     if outcome.failures:
         raise PartialError(bundle, outcome.failures)

@@ -61,20 +61,27 @@ def check_on_request(platform: str, more: Sequence[str]) -> None:
 
 
 def install(
-    bundle: Bundle, app: Path, force: bool = False, key: PublicKey | None = None, *, more: Sequence[str] = ()
+    bundle: Bundle,
+    app: Path,
+    force: bool = False,
+    key: PublicKey | None = None,
+    soc: str | None = None,
+    *,
+    more: Sequence[str] = (),
 ) -> Installed:
     """Copy the bundle into the app; what was there under the model's name can be brought back by `undo`.
 
-    With `key` the app takes only packs that were signed with its private key, from when it is built next. `more` are
-    formats of `ON_REQUEST` whose artifacts go with it.
+    With `key` the app takes only packs that were signed with its private key, from when it is built next. `soc` leaves
+    out what was compiled for other chips, as in `contract.archive.choose`; `more` are formats of `ON_REQUEST` whose
+    artifacts go with it.
 
     Raises:
-        UsageError: `app` is no app, or has no engine for a format of `more`.
+        UsageError: `app` is no app, or has no engine for a format of `more`; or nothing was compiled for this chip.
         SamesightError: an artifact without a passing verdict (unless `force`), or nothing for this platform.
     """
     platform = find_platform(app)
     check_on_request(platform, more)
-    chosen = choose(bundle, platform, formats_for(platform), more=more)
+    chosen = choose(bundle, platform, formats_for(platform), soc, more=more)
     if not force:
         require_verdicts(bundle, chosen)
     files = reduced(bundle, chosen)

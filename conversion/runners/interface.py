@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Protocol, cast
 
-from samesight.contract.manifest import TensorInfo, Unit
+from samesight.contract.manifest import Artifact, TensorInfo, Unit
 from samesight.contract.spec import Role
 from samesight.contract.tensor_layout import TensorLayout
 from samesight.conversion.environments import ENVIRONMENTS, MAIN
@@ -83,6 +83,7 @@ class Runner:
         target: for a runner that plays another device than this computer: what `--runner` calls it. Such a row is
             nobody's default.
         processes: how many share the test images; more than one where a runtime takes a tenth of a second for each.
+        compiled: it runs what was compiled ahead of time for an NPU, and nothing else; of that it is the default.
     """
 
     name: str
@@ -96,11 +97,16 @@ class Runner:
     environment: str = MAIN
     target: str | None = None
     processes: int = 1
+    compiled: bool = False
 
     @property
     def words(self) -> str:
         """Where artifacts ran, for people: "LiteRT on this CPU"."""
         return f"{self.title} on this {self.unit.upper()}"
+
+    def runs(self, artifact: Artifact) -> bool:
+        """Whether it is for files of this kind."""
+        return artifact.format in self.formats and self.compiled == (artifact.unit == "npu")
 
     def missing(self) -> str | None:
         """A sentence about the first missing package and how to install it; None if nothing is missing."""

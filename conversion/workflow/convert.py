@@ -10,10 +10,11 @@ from samesight.contract.bundle import MANIFEST, Bundle, open_bundle, replacing_b
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import file_sha256
 from samesight.contract.manifest import Artifact, DataSource
+from samesight.conversion.npu.chips import Chip, require_compilers
 from samesight.conversion.sources.source import ModelSource, open_source
 from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.jobs import make_job, make_keys
-from samesight.conversion.workflow.plan import Target, choose, group, left_out
+from samesight.conversion.workflow.plan import Target, choose, for_chips, group, left_out
 from samesight.conversion.workflow.processes import run_workers
 from samesight.conversion.workflow.server_answers import read_server_answers
 from samesight.conversion.workflow.worker import EXPORT, GOLDEN, Event, GoldenJob, Job
@@ -55,6 +56,7 @@ def convert_source(
     calibration: Path | None = None,
     cache: Cache | None = None,
     on_event: OnEvent = lambda event: None,
+    chips: Sequence[Chip] = (),
 ) -> Outcome:
     """Convert to a bundle at `out`; an artifact that cannot be made is left out and named in the outcome.
 
@@ -67,13 +69,17 @@ def convert_source(
         calibration: a folder of images for a `.pt2` or function.
         cache: used for results of earlier conversions, and to store the new ones; None for neither.
         on_event: called with every event of every artifact: waiting, cached, begin, step, end, failed.
+        chips: compile `.tflite` artifacts ahead of time for the NPUs of these too.
 
     Raises:
         UsageError: the request contradicts itself.
         SamesightError: nothing could be made; a bundle that was there before is unchanged.
     """
+    require_compilers(chips)
     opened = source if isinstance(source, ModelSource) else open_source(str(source), spec, calibration)
     targets = choose(opened.spec.name, formats, precisions)
+    if chips:
+        targets += for_chips(targets, opened.spec.name, chips)
     notes = left_out(formats)
     folder = Path(out)
     unchanged = False
@@ -150,7 +156,11 @@ class _Conversion:
         network = self.source.network or self._export(work)
         self.keys = make_keys(self.source, network, self.targets)
         missing = [name for name in self.keys if not self._fetch(name)]
-        peak_bytes = run_workers(self._jobs(missing, network), work, self._on_worker_event)
+        compiled = {target.name for target in self.targets if target.chip}
+        lowered = [name for name in missing if name not in compiled]
+        peak_bytes = run_workers(self._jobs(lowered, network), work, self._on_worker_event)
+        compiling = self._compile_jobs([name for name in missing if name in compiled], network)
+        peak_bytes = max(peak_bytes, run_workers(compiling, work, self._on_worker_event))
         shutil.rmtree(work)
         artifacts = self._checked_artifacts()
         (self.new / "model.json").write_text(self.source.spec.to_json(), encoding="utf-8")
@@ -194,6 +204,21 @@ class _Conversion:
             skip_damaged=bool(data and data.skip_damaged),
         )
         return [jobs[0].model_copy(update={"golden": golden}), *jobs[1:]]
+
+    def _compile_jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
+        """What is compiled from artifacts, once these are in the bundle; without its source, one has failed."""
+        made = {
+            name: (result.artifact, self.new / result.artifact.file)
+            for name, result in self.results.items()
+            if result.artifact is not None
+        }
+        targets = [target for target in self.targets if target.name in missing]
+        for target in targets:
+            if target.source not in made:
+                reason = f"{target.source}, from which it is compiled, could not be made"
+                self._on_worker_event(Event(kind="failed", name=target.name, text=reason))
+        groups = group([target for target in targets if target.source in made])
+        return [make_job(self.source, network, members, self._scratch, made) for members in groups]
 
     def _scratch(self, name: str) -> Path:
         """The folder into which a worker writes one item, with the paths that it has in the bundle."""

@@ -9,12 +9,13 @@ from typing import Literal
 from samesight.contract.errors import SamesightError
 from samesight.conversion.device import adb
 from samesight.conversion.formats import FORMATS
+from samesight.conversion.npu.chips import CHIPS, MAKERS
 from samesight.conversion.runners import RUNNERS
 from samesight.conversion.setup.install import find
 from samesight.conversion.setup.interface import Setup
 from samesight.conversion.setup.table import SETUPS
 
-Kind = Literal["format", "runner", "tool", "phone"]
+Kind = Literal["format", "runner", "compiler", "tool", "phone"]
 CODE = (".py", ".so", ".pyd", ".dylib")
 
 
@@ -26,7 +27,7 @@ class Check:
         kind: what is looked at.
         name: as options and files call it.
         title: the same for people.
-        serves: suffixes that a format or a runner is for, or what a tool is for.
+        serves: suffixes that a format or a runner is for, chips of a compiler, or what a tool is for.
         unit: what computes, for a runner.
         ready: whether it can be used now.
         found: versions where it is ready, else what is missing and the command that installs it.
@@ -49,7 +50,7 @@ def examine(progress: Callable[[int, int], None] = lambda done, total: None) -> 
     for number, setup in enumerate(SETUPS.values()):
         progress(number, total)
         tools[setup.name] = _tool(setup)
-    checks += [*_runners(tools), *tools.values(), phone_check()]
+    checks += [*_runners(tools), *_compilers(tools), *tools.values(), phone_check()]
     progress(total, total)
     return checks
 
@@ -72,6 +73,17 @@ def _runners(tools: dict[str, Check]) -> Iterable[Check]:
         suffixes = ", ".join(FORMATS[name].suffix for name in row.formats)
         found = missing or (tools[row.target].found if row.target in tools else _versions(row))
         yield Check("runner", row.name, row.title, suffixes, row.unit, not missing, found)
+
+
+def _compilers(tools: dict[str, Check]) -> Iterable[Check]:
+    """The compilers of chips' makers, for `convert --unit npu`."""
+    for row in MAKERS.values():
+        missing = row.missing()
+        if not missing and row.environment in tools and not tools[row.environment].ready:
+            missing = tools[row.environment].found
+        chips = ", ".join(chip.name for chip in CHIPS.values() if chip.maker == row.name)
+        found = missing or ", ".join(f"{package} {version}" for package, version in row.versions().items())
+        yield Check("compiler", row.name, row.title, chips, "npu", not missing, found)
 
 
 def _tool(setup: Setup) -> Check:

@@ -1,24 +1,36 @@
 """Which artifacts one `convert` makes, and which of them share a process."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from samesight.contract.errors import UsageError
 from samesight.conversion.formats import FORMATS, Format, find_format
+from samesight.conversion.npu.chips import MAKERS, Chip
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
+
+ON_NPU: dict[PrecisionName, PrecisionName] = {"fp32": "fp16", "int8": "int8"}
+"""The precisions of files that are compiled for an NPU, and in which it computes them."""
 
 
 @dataclass(frozen=True)
 class Target:
     """One artifact to be made.
 
-    `name` is its name in commands and tables (`digits.int8.tflite`), `file` its path in the bundle.
+    `name` is its name in commands and tables (`digits.int8.tflite`), `file` its path in the bundle. `chip` is a chip
+    whose NPU it is compiled for, from the artifact `source`; both are None for all that is lowered from the network.
     """
 
     name: str
     file: str
     format: Format
     precision: PrecisionName
+    chip: Chip | None = None
+    source: str | None = None
+
+    @property
+    def environment(self) -> str:
+        """The row of `ENVIRONMENTS` that makes it."""
+        return MAKERS[self.chip.maker].environment if self.chip else self.format.environment
 
 
 def choose(model: str, formats: Sequence[str] = (), precisions: Sequence[str] = ()) -> tuple[Target, ...]:
@@ -57,6 +69,26 @@ def choose(model: str, formats: Sequence[str] = (), precisions: Sequence[str] = 
     return tuple(targets)
 
 
+def for_chips(targets: Sequence[Target], model: str, chips: Sequence[Chip]) -> tuple[Target, ...]:
+    """The artifacts to compile ahead of time for the NPUs of these chips, from those of `targets` that can be.
+
+    Raises:
+        UsageError: there is none of these.
+    """
+    sources = [target for target in targets if target.format.name == "litert" and target.precision in ON_NPU]
+    if not sources:
+        raise UsageError(
+            "--unit npu compiles .tflite files of fp32 and int8, and neither is made; ask for one (--to, --precision)"
+        )
+    return tuple(
+        replace(
+            _target(model, source.format, ON_NPU[source.precision], chip.in_file_names), chip=chip, source=source.name
+        )
+        for source in sources
+        for chip in chips
+    )
+
+
 def left_out(formats: Sequence[str] = ()) -> list[str]:
     """A sentence about each format that `choose` leaves out because its packages are not installed."""
     if any(text != "all" for text in formats):
@@ -68,11 +100,11 @@ def left_out(formats: Sequence[str] = ()) -> list[str]:
 def group(targets: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
     """The same targets, one group per environment and `Format.group`, in the order in which each process makes them."""
     groups: dict[tuple[str, int], list[Target]] = {}
-    for target in sorted(targets, key=lambda target: (target.format.environment, target.format.group)):
-        groups.setdefault((target.format.environment, target.format.group), []).append(target)
+    for target in sorted(targets, key=lambda target: (target.environment, target.format.group)):
+        groups.setdefault((target.environment, target.format.group), []).append(target)
     return tuple(tuple(sorted(members, key=lambda target: target.format.order)) for members in groups.values())
 
 
-def _target(model: str, row: Format, precision: PrecisionName) -> Target:
-    name = f"{model}.{precision}{row.suffix}"
+def _target(model: str, row: Format, precision: PrecisionName, chip: str = "") -> Target:
+    name = f"{model}.{precision}{f'.{chip}' if chip else ''}{row.suffix}"
     return Target(name, f"artifacts/{name}", row, precision)

@@ -4,6 +4,7 @@ import os
 import selectors
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 
 from samesight.contract.files import write_atomically
 from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason
-from samesight.conversion.environments import ENVIRONMENTS
+from samesight.conversion.environments import ENVIRONMENTS, PYTHON
 from samesight.conversion.workflow.interrupts import deferred
 from samesight.conversion.workflow.worker import Event, Job
 
@@ -59,7 +60,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,  # not a file: on a full disk, a worker that cannot print dies of it
-                env=child_environment(),
+                env={**child_environment(), PYTHON: sys.executable},
             )
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None

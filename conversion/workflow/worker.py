@@ -11,6 +11,7 @@ import os
 import resource
 import shutil
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -45,6 +46,15 @@ FULL_BYTES = 1 << 20
 SAMPLES = 8
 
 
+class CompileJob(Strict):
+    """Compile the artifact `source`, whose file is at `path`, for the NPU of a chip; `tools` are the compiler's."""
+
+    chip: str
+    source: Artifact
+    path: str
+    tools: dict[str, str]
+
+
 class TargetJob(Strict):
     """One artifact to make: written to `output`, called `name`, and `file` in the bundle."""
 
@@ -53,6 +63,7 @@ class TargetJob(Strict):
     format: str
     precision: PrecisionName
     output: str
+    compile: CompileJob | None = None
 
 
 class GoldenJob(Strict):
@@ -166,7 +177,8 @@ def run(job: Job, emit: Emit) -> None:
         golden = job.golden
         _make_item(GOLDEN, Path(golden.output), emit, lambda: _goldens(job, golden))
     for target in job.targets:
-        _make_item(target.name, Path(target.output), emit, partial(_lower, programs, target))
+        make = partial(_compile, target, target.compile) if target.compile else partial(_lower, programs, target)
+        _make_item(target.name, Path(target.output), emit, make)
 
 
 def _make_item(name: str, output: Path, emit: Emit, make: Callable[[], Event]) -> None:
@@ -243,6 +255,29 @@ def _lower(programs: Programs, target: TargetJob) -> Event:
     )
 
 
+def _compile(target: TargetJob, job: CompileJob) -> Event:
+    from samesight.conversion.npu.compiler import compile_for
+
+    with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
+        compiled = compile_for(job.chip, Path(job.path), Path(folder))
+    Path(target.output).write_bytes(compiled.model)
+    left = sum(operator.count for operator in compiled.plan.left)
+    artifact = job.source.model_copy(
+        update={
+            "name": target.name,
+            "file": target.file,
+            "precision": target.precision,
+            "unit": "npu",
+            "runtime_version": job.tools["ai-edge-litert"],
+            "soc": (job.chip,),
+            "tools": {**job.source.tools, **job.tools},
+            "delegated": 1.0 - left / compiled.plan.operators,
+            "plan": compiled.plan,
+        }
+    )
+    return Event(kind="end", artifact=artifact)
+
+
 def main(path: str, parent: int) -> None:
     """Run a job file; events go to the original standard output, everything else to standard error.
 
@@ -265,9 +300,10 @@ def main(path: str, parent: int) -> None:
         events.write(event.model_dump_json(exclude_defaults=True) + "\n")
         events.flush()
 
-    import torch
+    if any(not target.compile for target in job.targets) or not job.targets:
+        import torch
 
-    torch.set_num_threads(1)
+        torch.set_num_threads(1)
     run(job, emit)
     # All files and events are written; an orderly shutdown of the converters would cost 2 s.
     sys.stderr.flush()

@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+import zipfile
 
 import pytest
 
@@ -108,10 +109,19 @@ def test_push_signs_where_the_app_asks_for_it(samesight_here, phone, bundle, tmp
     assert check_signature(tmp_path / "there", "there", read_public_key(public)).model == "tiny"
 
 
+def packed_artifacts(phone):
+    with zipfile.ZipFile(phone.root / "pack.zip") as archive:
+        return [artifact["name"] for artifact in json.loads(archive.read("manifest.json"))["artifacts"]]
+
+
 def test_push_says_which_artifacts_are_for_other_chips(samesight_here, phone, bundle):
     reseal(bundle.folder, lambda a: a.model_copy(update={"soc": ("SM8650",)}) if a.name.endswith("pte") else a)
     done = samesight_here("device", "push", bundle.folder, "--force")
-    assert done.stdout == "A1: Google Pixel 8 has tiny; for other chips, so not used there: tiny.fp16.pte\n"
+    assert done.stdout == "A1: Google Pixel 8 has tiny; for other chips, so left out: tiny.fp16.pte\n"
+    assert packed_artifacts(phone) == ["tiny.fp32.tflite"]
+    phone.write(properties=phone.config["properties"] | {"ro.soc.model": "sm8650"})
+    assert samesight_here("device", "push", bundle.folder, "--force").stdout == "A1: Google Pixel 8 has tiny\n"
+    assert packed_artifacts(phone) == ["tiny.fp32.tflite", "tiny.fp16.pte"]
 
 
 def test_the_self_test_is_judged_and_kept(samesight_here, phone, bundle, results, tmp_path):

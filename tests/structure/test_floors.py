@@ -22,6 +22,7 @@ CONVERSION = (
     "quantization",
     "preparation",
     "tasks",
+    "npu",
     "setup",
 )
 # Small modules of conversion that all of its folders may use, and that use none of them.

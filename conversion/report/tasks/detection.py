@@ -119,7 +119,7 @@ def _worst_per_precision(verdicts: Sequence[Verdict], shown: Sequence[Shown]) ->
     worst: dict[str, tuple[float, Shown]] = {}
     for verdict, artifact in zip(verdicts, shown, strict=True):
         loss = verdict.metric.drop if verdict.metric else 0.0
-        if artifact.ran and (verdict.precision not in worst or loss > worst[verdict.precision][0]):
+        if artifact.ran and verdict.metric and (verdict.precision not in worst or loss > worst[verdict.precision][0]):
             worst[verdict.precision] = loss, artifact
     return [artifact for _, artifact in worst.values()]
 

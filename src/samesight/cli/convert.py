@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from samesight.contract.bundle import Bundle
     from samesight.contract.verdicts import Verdicts
+    from samesight.conversion.npu.chips import Chip
     from samesight.conversion.workflow.cache import Cache
     from samesight.conversion.workflow.convert import OnEvent, Outcome
 
@@ -21,6 +22,7 @@ Examples:
   samesight convert runs/digits --out digits
   samesight convert runs/digits --out digits --to tflite,pte --precision fp32,int8
   samesight convert runs/digits --out digits --to all
+  samesight convert runs/digits --out digits --unit npu --soc SM8650,SM8750
   samesight convert my_models:classifier --out mine --spec model.json --calibration photos
   samesight convert network.pt2 --out mine --spec model.json --calibration photos
 
@@ -46,6 +48,15 @@ def _split_names(context: click.Context, parameter: click.Parameter, values: tup
 @click.option(
     "--precision", "precisions", multiple=True, callback=_split_names, metavar="PRECISIONS", help="Only these."
 )
+@click.option(
+    "--unit",
+    metavar="UNIT",
+    default="cpu",
+    show_default=True,
+    help="npu: compile .tflite files ahead of time too, for the NPUs of the chips of --soc. What is made without "
+    "runs anywhere, on phones' GPUs too.",
+)
+@click.option("--soc", "socs", multiple=True, callback=_split_names, metavar="CHIPS", help="SM8650,SM8750 and so on.")
 @click.option("--spec", type=click.Path(path_type=Path), help="The model.json of a .pt2 or a function.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of some 100 images, likewise.")
 @click.option("--cache/--no-cache", default=True, help="Use and keep results of earlier conversions.")
@@ -56,6 +67,8 @@ def convert(
     out: Path,
     formats: tuple[str, ...],
     precisions: tuple[str, ...],
+    unit: str,
+    socs: tuple[str, ...],
     spec: Path | None,
     calibration: Path | None,
     cache: bool,
@@ -66,10 +79,13 @@ def convert(
 
     A bundle that stands at --out is replaced when the new one is whole; anything else there is left alone.
     """
-    from samesight.conversion.workflow.plan import choose
+    from samesight.conversion.workflow.plan import choose, for_chips
 
     # A wrong request is answered before anything slower is imported.
-    choose("model", formats, precisions)
+    targets = choose("model", formats, precisions)
+    chips = _chips(unit, socs)
+    if chips:
+        for_chips(targets, "model", chips)
     from samesight.conversion.cache_folder import default_root
     from samesight.conversion.workflow.cache import Cache
     from samesight.conversion.workflow.convert import convert_source
@@ -77,7 +93,7 @@ def convert(
     started = time.perf_counter()
     store = Cache(default_root()) if cache else None
     with _live(as_json) as on_event:
-        outcome = convert_source(source, out, formats, precisions, spec, calibration, store, on_event)
+        outcome = convert_source(source, out, formats, precisions, spec, calibration, store, on_event, chips)
     seconds = time.perf_counter() - started
     verdicts = _verdicts(outcome.bundle, store, as_json) if verify else None
     if as_json:
@@ -96,6 +112,30 @@ def _verdicts(bundle: "Bundle", cache: "Cache | None", quiet: bool) -> "Verdicts
 
     with progress_bar("verifying", quiet=quiet) as progress:
         return verify_bundle(bundle, progress=progress, cache=cache)
+
+
+def _chips(unit: str, socs: tuple[str, ...]) -> "tuple[Chip, ...]":
+    """The chips whose NPUs are compiled for.
+
+    Raises:
+        UsageError: --unit and --soc contradict each other, or there is no such unit or chip.
+    """
+    from samesight.contract.errors import UsageError
+    from samesight.conversion.npu.chips import CHIPS, find_chips
+
+    if unit not in ("cpu", "gpu", "npu"):
+        raise UsageError(f"--unit: no unit {unit!r}; choose among cpu and npu")
+    if unit == "gpu":
+        raise UsageError(
+            "--unit gpu: GPUs take .tflite files as they are, nothing is compiled before; leave --unit out"
+        )
+    if unit == "cpu" and socs:
+        raise UsageError("--soc names chips whose NPUs are compiled for; give --unit npu too")
+    if unit == "npu" and not socs:
+        raise UsageError(
+            f"--unit npu compiles for chips by name; give --soc, such as --soc SM8650 of {', '.join(CHIPS)}"
+        )
+    return find_chips(socs)
 
 
 @contextmanager
@@ -120,7 +160,7 @@ def _print(outcome: "Outcome", verdicts: "Verdicts | None", seconds: float) -> N
 
     bundle = outcome.bundle
     if verdicts:
-        verdict_table(verdicts, bundle.spec, advise(bundle, verdicts))
+        verdict_table(verdicts, bundle.spec, advise(bundle, verdicts), bundle.manifest.artifacts)
     for note in outcome.notes:
         click.echo(f"note: {note}", err=True)
     for name, reason in outcome.failures.items():

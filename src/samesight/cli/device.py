@@ -115,7 +115,7 @@ def list_command(as_json: bool) -> None:
 @_options(*TO_APP)
 @AS_JSON
 def push(bundle: Path, serial: str | None, package: str, force: bool, sign: Path | None, as_json: bool) -> None:
-    """Pack BUNDLE for Android, and have the app on the phone open it, as a person does with a packed file."""
+    """Pack BUNDLE for Android and the phone's chip, and have the app on the phone open it, as a person does by hand."""
     from samesight.contract.bundle import open_bundle
     from samesight.conversion.device.errands import check_package, open_pack
 
@@ -124,12 +124,12 @@ def push(bundle: Path, serial: str | None, package: str, force: bool, sign: Path
     signer = _signer(opened, force, sign)
     bridge, phone = _app_on_phone(serial, package)
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
-        model = open_pack(bridge, package, _pack(opened, Path(folder), signer))
+        model = open_pack(bridge, package, _pack(opened, phone, Path(folder), force, signer))
     left = _other_chips(opened, phone)
     if as_json:
         click.echo(json.dumps({"phone": asdict(phone), "model": model, "other_chips": left}))
     else:
-        note = f"; for other chips, so not used there: {', '.join(left)}" if left else ""
+        note = f"; for other chips, so left out: {', '.join(left)}" if left else ""
         click.echo(f"{phone.serial}: {phone.maker} {phone.model} has {model}{note}")
 
 
@@ -180,7 +180,7 @@ def self_test(
     bridge, phone = _app_on_phone(serial, package)
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
         results = Path(folder) / DEVICE_PARITY
-        pack = _pack(opened, Path(folder), signer) if pushing else None
+        pack = _pack(opened, phone, Path(folder), force, signer) if pushing else None
         with progress_bar(f"self-test on {phone.model}", quiet=as_json) as progress:
             errands.self_test(bridge, package, opened.spec.name, results, timeout, pack, progress)
         parity = read_device_parity(results, opened)
@@ -284,21 +284,28 @@ def bench(
 
 def _signer(opened: "Bundle", force: bool, sign: Path | None) -> "Signer | None":
     """What signs the pack, if anything does, after it was seen that there may be one: before a phone is asked."""
-    from samesight.contract.archive import choose, require_verdicts
+    from samesight.contract.archive import choose
+    from samesight.contract.errors import SamesightError
     from samesight.contract.signature import Signer, read_private_key
     from samesight.conversion.formats import formats_for
 
-    chosen = choose(opened, "android", formats_for("android"))
-    if not force:
-        require_verdicts(opened, chosen)
+    choose(opened, "android", formats_for("android"))
+    if not force and opened.verdicts() is None:
+        raise SamesightError(f"{opened.folder}: has no verdicts; run `samesight verify {opened.folder}` first")
     return Signer(read_private_key(sign), int(time.time())) if sign else None
 
 
-def _pack(opened: "Bundle", folder: Path, signer: "Signer | None") -> Path:
-    from samesight.contract.archive import pack_bundle
+def _pack(opened: "Bundle", phone: "Phone", folder: Path, force: bool, signer: "Signer | None") -> Path:
+    """A pack of what this phone's chip can run."""
+    from samesight.contract.archive import OTHER_CHIPS, choose, pack_bundle, require_verdicts
 
+    chips = {chip.lower() for artifact in opened.manifest.artifacts for chip in artifact.soc or ()}
+    known = phone.soc is not None and phone.soc.lower() in chips
+    chosen = choose(opened, "android", soc=phone.soc if known else OTHER_CHIPS)
+    if not force:
+        require_verdicts(opened, chosen)
     target = folder / "bundle.zip"
-    pack_bundle(opened, "android", target, signer)
+    pack_bundle(opened, "android", target, signer, phone.soc if known else OTHER_CHIPS)
     return target
 
 
@@ -323,6 +330,7 @@ def _app_on_phone(serial: str | None, package: str) -> "tuple[Bridge, Phone]":
 
 
 def _other_chips(opened: "Bundle", phone: "Phone") -> list[str]:
-    """Artifacts for Android that are for other chips than this phone's; the app does not offer them."""
+    """Artifacts for Android that are for other chips than this phone's."""
     android = [one for one in opened.manifest.artifacts if "android" in one.platforms]
-    return [one.name for one in android if one.soc and phone.soc is not None and phone.soc not in one.soc]
+    chip = (phone.soc or "").lower()
+    return [one.name for one in android if one.soc and chip not in (known.lower() for known in one.soc)]

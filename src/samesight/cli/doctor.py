@@ -15,6 +15,7 @@ it is needed by what is ready."""
 TITLES = {
     "format": "Formats: made here",
     "runner": "Runners: executed here",
+    "compiler": "Compilers for NPUs: convert --unit npu",
     "tool": "Tools of samesight setup",
     "phone": "Phones",
 }

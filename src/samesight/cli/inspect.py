@@ -21,6 +21,7 @@ def inspect(folder: Path, as_json: bool) -> None:
     from samesight.contract.bundle import is_run, open_bundle
     from samesight.contract.spec import read_spec
     from samesight.contract.verdicts import failures
+    from samesight.conversion.npu.words import plan_note, plan_warnings
 
     if is_run(folder):
         spec, run = read_spec(folder / "model.json"), _read_run(folder / "run.json")
@@ -63,6 +64,10 @@ def inspect(folder: Path, as_json: bool) -> None:
             f"  runs on   {artifact.runtime} {artifact.runtime_version} or later, {artifact.unit}{delegated}\n"
             f"  input     {_tensor_line(artifact.input)}, packed as {artifact.input_layout}"
         )
+        if note := plan_note(artifact):
+            click.echo(f"  {'plan':<9} {note}")
+        for warning in plan_warnings(artifact):
+            click.echo(f"  {'plan':<9} warning: {warning}")
         for target in on_targets:
             if target.name == artifact.name:
                 click.echo(f"  {target.unit:<9} {'passed' if target.passed else 'failed'} on {target.title}")

@@ -11,6 +11,7 @@ Examples:
   samesight install demo/digits ios_app
   samesight install demo/digits android_app --key keys/samesight-key.pub.pem
   samesight install demo/digits ios_app --with litert
+  samesight install demo/digits android_app --soc SM8650
   samesight install demo/digits android_app --undo
 
 Only the artifacts that the app's platform uses are copied, after every file's hash was checked. With one that failed,
@@ -34,10 +35,18 @@ here or in an app, nothing is installed unless you give --force. --undo puts bac
     metavar="FORMAT",
     help="Copy artifacts of this format too, for an app that is built with its engine: litert for ios_app.",
 )
+@click.option("--soc", metavar="CHIP", help="Leave out what was compiled for other chips than this; other: for any.")
 @click.option("--force", is_flag=True, help="Install artifacts too that have no passing verdict.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def install(
-    bundle: Path, app: Path, undoing: bool, key: Path | None, more: tuple[str, ...], force: bool, as_json: bool
+    bundle: Path,
+    app: Path,
+    undoing: bool,
+    key: Path | None,
+    more: tuple[str, ...],
+    soc: str | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Copy BUNDLE into the folder APP of a sample app, which finds it when it is built next."""
     from samesight.contract.bundle import open_bundle
@@ -48,9 +57,11 @@ def install(
 
     if undoing and (key or more):
         raise UsageError("--undo takes a bundle out and leaves the key; leave out --key and --with")
+    if undoing and soc:
+        raise UsageError("--undo takes a bundle out, whatever it holds; leave out --soc")
     public = read_public_key(key) if key else None
     opened = open_bundle(bundle)
-    done = undo(opened.spec.name, app) if undoing else install_bundle(opened, app, force, public, more=more)
+    done = undo(opened.spec.name, app) if undoing else install_bundle(opened, app, force, public, soc, more=more)
     if as_json:
         click.echo(json.dumps({"folder": str(done.folder), "artifacts": list(done.artifacts)}))
     else:

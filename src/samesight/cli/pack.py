@@ -9,6 +9,7 @@ import click
 EPILOG = """\b
 Examples:
   samesight pack demo/digits --for android
+  samesight pack demo/digits --for android --soc SM8650
   samesight pack demo/digits --for ios --out digits-ios.zip
   samesight pack demo/digits --for ios --with litert
   samesight pack demo/digits --for android --sign keys/samesight-key.pem
@@ -23,7 +24,12 @@ packed unless you give --force. --unpack replaces an older bundle at --out."""
 @click.option(
     "--for", "platform", default="all", show_default=True, help="android, ios or all: whose artifacts to pack."
 )
-@click.option("--out", type=click.Path(path_type=Path), help="The file to write [BUNDLE-PLATFORM.zip].")
+@click.option("--soc", metavar="CHIP", help="Leave out what was compiled for other chips than this; other: for any.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The file to write [BUNDLE-PLATFORM.zip, or BUNDLE-PLATFORM-CHIP.zip].",
+)
 @click.option(
     "--unpack", "unpacking", is_flag=True, help="BUNDLE is a packed file; check it and make the folder --out."
 )
@@ -46,6 +52,7 @@ packed unless you give --force. --unpack replaces an older bundle at --out."""
 def pack(
     bundle: Path,
     platform: str,
+    soc: str | None,
     out: Path | None,
     unpacking: bool,
     more: tuple[str, ...],
@@ -65,6 +72,8 @@ def pack(
 
     if version is not None and sign is None:
         raise UsageError("--version numbers signed packs; give --sign KEY as well")
+    if unpacking and soc is not None:
+        raise UsageError("--unpack reads a packed file; leave out --soc")
     if unpacking and (sign is not None or more):
         raise UsageError("--unpack reads a packed file; leave out --sign and --with")
     if unpacking:
@@ -75,12 +84,13 @@ def pack(
         return
     check_on_request(platform, more)
     opened = open_bundle(bundle)
-    chosen = choose(opened, platform, formats_for(platform), more=more)
+    chosen = choose(opened, platform, formats_for(platform), soc, more=more)
     if not force:
         require_verdicts(opened, chosen)
-    target = out or bundle.with_name(f"{bundle.resolve().name}-{platform}.zip")
+    words = [bundle.resolve().name, platform, *([soc.replace(" ", "-")] if soc else [])]
+    target = out or bundle.with_name(f"{'-'.join(words)}.zip")
     signer = Signer(read_private_key(sign), version or int(time.time())) if sign else None
-    size = pack_bundle(opened, platform, target, signer, more=more)
+    size = pack_bundle(opened, platform, target, signer, soc, more=more)
     if as_json:
         plain = {"file": str(target), "bytes": size, "artifacts": [a.name for a in chosen]}
         click.echo(json.dumps(plain | ({"version": signer.version} if signer else {})))

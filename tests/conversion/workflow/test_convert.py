@@ -16,6 +16,7 @@ from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.golden import write_cases
 from samesight.contract.manifest import Artifact, TensorInfo
 from samesight.conversion.api import PartialError
+from samesight.conversion.npu.chips import find_chips
 from samesight.conversion.workflow import bench, jobs
 from samesight.conversion.workflow import convert as convert_module
 from samesight.conversion.workflow.cache import Cache
@@ -240,6 +241,31 @@ def test_a_failure_leaves_the_others_and_is_tried_again(tmp_path, run, cache, wo
     assert again(workers, run, tmp_path / "out", cache=cache).failures == {}
     assert workers.made == ["digits.int8.pte"]
     assert open_bundle(tmp_path / "out").find("digits.int8.pte")
+
+
+def test_compiled_files_follow_their_sources(tmp_path, run, cache, workers, monkeypatch):
+    """A chip more is one file more; a source that fails takes its files along, and no other."""
+    monkeypatch.setattr(convert_module, "require_compilers", lambda chips: None)
+
+    def made(*chips, cache=cache):
+        wanted = {"formats": ["tflite"], "precisions": ["fp32", "int8"], "cache": cache, "chips": find_chips(chips)}
+        outcome = again(workers, run, tmp_path / "b", **wanted)
+        return outcome, set(workers.made)
+
+    outcome, items = made("SM8650")
+    both = {f"digits.{precision}.SM8650.tflite" for precision in ("fp16", "int8")}
+    assert items == {GOLDEN, "digits.fp32.tflite", "digits.int8.tflite"} | both
+    assert [artifact.name for artifact in outcome.bundle.manifest.artifacts][2:] == sorted(both)
+    assert made("SM8650", "SM8750")[1] == {f"digits.{precision}.SM8750.tflite" for precision in ("fp16", "int8")}
+    assert made("SM8650", "SM8750")[1] == set()
+    workers.failing = {"digits.int8.tflite": "it is bad"}
+
+    outcome, items = made("SM8650", cache=None)
+    assert outcome.failures == {
+        "digits.int8.tflite": "it is bad",
+        "digits.int8.SM8650.tflite": "digits.int8.tflite, from which it is compiled, could not be made",
+    }
+    assert "digits.fp16.SM8650.tflite" in items and "digits.int8.SM8650.tflite" not in items
 
 
 def test_from_python_a_failure_is_raised_with_the_bundle_of_the_others(tmp_path, run, workers):
