@@ -5,6 +5,7 @@ fused, operators rewritten that a converter cannot take, outputs split into role
 biases made unequal, everything exported anew for a contiguous input of batch 1.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -199,7 +200,8 @@ def outputs_in_order(returned: Any, spec: ModelSpec) -> list[torch.Tensor]:
 
 def in_float64(program: ExportedProgram, spec: ModelSpec) -> Callable[[torch.Tensor], list[torch.Tensor]]:
     """A program as a function that computes in float64."""
-    module = program.module(check_guards=False).double()
+    # A copy: the prepared program shares tensors with the original, and would have doubles in it.
+    module = copy.deepcopy(program.module(check_guards=False)).double()
     return lambda tensor: outputs_in_order(module(tensor), spec)
 
 
