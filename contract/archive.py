@@ -19,7 +19,7 @@ from samesight.contract.zip import ZipEntry, ZipProblem, read_entry, zip_entries
 
 # For which platform a bundle can be packed; `all` packs every artifact.
 PLATFORMS = (*get_args(Platform), "all")
-ONLY_HERE = ("server.json",)
+ONLY_HERE = ("server.json", "network.json")
 # Documents of a pack whose lengths its manifest does not know.
 UNSIZED = (MANIFEST, VERDICTS, SIGNATURE)
 MOMENT = (1980, 1, 1, 0, 0, 0)

@@ -14,6 +14,8 @@ CONVERSION = (
     "apps",
     "parity",
     "workflow",
+    "network_checks",
+    "cost",
     "known_faults",
     "formats",
     "runners",
