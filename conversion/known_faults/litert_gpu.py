@@ -175,7 +175,7 @@ LITERT_GPU_FAULTS = (
         matches=of_rank_5,
         wrong="the compiled model needs every operator on the GPU, so one refusal fails all of it",
         source=f"{TORCH}/pull/1090",
-        remedy="two reshapes and transposes of rank 4",
+        remedy="reshapes and transposes of rank 4 (samesight makes them of permutations between reshapes)",
         severity="fails",
     ),
     Fault(
