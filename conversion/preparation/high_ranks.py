@@ -66,9 +66,11 @@ def map_of(source: Node, order: Shape, module: GraphModule, before: Node) -> Nod
     image = source.args[0]
     if not isinstance(image, Node) or len(shape_of(image)) != MOST:
         return None
-    groups, position, shape = [], 0, shape_of(source)
+    groups: list[list[int]] = []
+    position, shape = 0, shape_of(source)
     for side in shape_of(image):
-        group, size = [], 1
+        group: list[int] = []
+        size = 1
         while position < len(shape) and (size < side or not group):
             group.append(position)
             size *= shape[position]

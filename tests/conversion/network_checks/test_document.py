@@ -47,7 +47,13 @@ def test_only_what_phones_compute_in_halves_has_their_risks():
         for precision in row.precisions
         if with_facts([], facts, name, precision)
     }
-    assert {("litert", "fp32"), ("litert", "fp16"), ("coreml", "fp16"), ("coreai", "fp16")} <= having
+    assert {
+        ("litert", "fp32"),
+        ("litert", "fp16"),
+        ("coreml", "fp16"),
+        ("coreai", "fp16"),
+        ("executorch-vulkan", "fp16"),
+    } <= having
     assert not having & {("litert", "int8"), ("coreml", "fp32"), ("onnx", "fp32"), ("executorch", "fp32")}
     assert computes_in_halves("executorch-coreml", "fp16") and not computes_in_halves("exported", "fp32")
 
