@@ -11,6 +11,7 @@ from samesight.contract.gates import gate_for
 from samesight.contract.manifest import Artifact
 from samesight.contract.verdicts import AppVerdict, FaultWarning, Verdict, Verdicts, failures
 from samesight.conversion.known_faults.check import warnings_of
+from samesight.conversion.network_checks.document import read_facts, with_facts
 from samesight.conversion.parity.judge import Judgement, beside_cpu, beside_others, judge
 from samesight.conversion.parity.results import Results, run_artifacts, save_results
 from samesight.conversion.parity.run import Progress
@@ -21,7 +22,7 @@ from samesight.conversion.workflow.cache import Cache
 
 def judge_bundle(bundle: Bundle, results: Results) -> Verdicts:
     """The verdicts on all artifacts in `results`, in the manifest's order."""
-    verdicts = []
+    verdicts, facts = [], read_facts(bundle.folder)
     # An NPU rounds in its own way.
     npu = {artifact.name for artifact in bundle.manifest.artifacts if artifact.unit == "npu"}
     on_cpu = {name: record for name, record in results.records.items() if name not in npu}
@@ -37,7 +38,9 @@ def judge_bundle(bundle: Bundle, results: Results) -> Verdicts:
                     judgement = beside_cpu(judgement, record, results.records.get(twin.name), twin.name)
             else:
                 judgement = beside_others(judgement, record, on_cpu, results.cases)
-            warnings = warnings_of(bundle.path(artifact), artifact.format)
+            warnings = with_facts(
+                warnings_of(bundle.path(artifact), artifact.format), facts, artifact.format, artifact.precision
+            )
             verdicts.append(_verdict(bundle, artifact, runner.title, judgement, warnings))
         elif artifact.name in results.unable:
             unable, reason = results.unable[artifact.name]

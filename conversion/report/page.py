@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from samesight.contract.bundle import Bundle
 from samesight.contract.spec import ModelSpec
 from samesight.contract.verdicts import Verdict, Verdicts
+from samesight.conversion.network_checks.costs import artifact_costs
 from samesight.conversion.parity.results import Results
 from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.report.apps import AppRow, make_app_rows, phones
 from samesight.conversion.report.charts import Scatter, scatter
+from samesight.conversion.report.costs import CostRow, make_cost_rows
 from samesight.conversion.report.gallery import Shot, golden_shots
 from samesight.conversion.report.panels import Shown
 from samesight.conversion.report.summary import Banner, make_banner, make_tiles
@@ -53,6 +55,7 @@ class Page:
     rows: list[Row]
     apps: list[AppRow]
     targets: list[TargetRow]
+    costs: list[CostRow]
     phones: list[str]
     metric: str | None
     latencies: Latencies | None
@@ -92,6 +95,7 @@ def make_page(
         rows=rows,
         apps=apps,
         targets=targets,
+        costs=make_cost_rows(artifact_costs(bundle)),
         phones=phones(verdicts.apps),
         metric=metric_title(metric.name) if metric else None,
         latencies=latencies,

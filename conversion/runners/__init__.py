@@ -33,6 +33,17 @@ RUNNERS: dict[str, Runner] = {
             timed=False,
         ),
         Runner(
+            "executorch-vulkan",
+            "ExecuTorch with Vulkan",
+            ("executorch-vulkan",),
+            f"{HERE}.executorch",
+            "gpu",
+            (),
+            timed=False,
+            absent="not executed here: ExecuTorch's runtime on this computer has no Vulkan (VulkanBackend is not "
+            "registered); verify it on the phone that is to run it",
+        ),
+        Runner(
             "coreai",
             "Core AI",
             ("coreai",),

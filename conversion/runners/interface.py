@@ -80,6 +80,7 @@ class Runner:
         timed: whether its times mean anything; an emulator's or interpreter's do not.
         extra: the distribution's extra that installs the packages.
         environment: the row of `ENVIRONMENTS` whose interpreter it runs in.
+        absent: why no computer runs it yet, for a format that is only made here.
         target: for a runner that plays another device than this computer: what `--runner` calls it. Such a row is
             nobody's default.
         processes: how many share the test images; more than one where a runtime takes a tenth of a second for each.
@@ -98,6 +99,7 @@ class Runner:
     target: str | None = None
     processes: int = 1
     compiled: bool = False
+    absent: str | None = None
 
     @property
     def words(self) -> str:
@@ -110,6 +112,8 @@ class Runner:
 
     def missing(self) -> str | None:
         """A sentence about the first missing package and how to install it; None if nothing is missing."""
+        if self.absent:
+            return self.absent
         if package := self._missing_package():
             return f"{self.title} needs {package}, which is not installed; pip install '{self.requirement()}'"
         return ENVIRONMENTS[self.environment].missing()

@@ -17,7 +17,7 @@ from samesight.conversion.workflow.jobs import make_job, make_keys
 from samesight.conversion.workflow.plan import Target, choose, for_chips, group, left_out
 from samesight.conversion.workflow.processes import run_workers
 from samesight.conversion.workflow.server_answers import read_server_answers
-from samesight.conversion.workflow.worker import EXPORT, GOLDEN, Event, GoldenJob, Job
+from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, Event, GoldenJob, Job
 
 WORK = "work"
 
@@ -151,7 +151,7 @@ class _Conversion:
         work = self.new / WORK
         work.mkdir()
         (self.new / "artifacts").mkdir()
-        for name in (GOLDEN, *(target.name for target in self.targets)):
+        for name in (GOLDEN, CHECKS, *(target.name for target in self.targets)):
             self.on_event(Event(kind="waiting", name=name))
         network = self.source.network or self._export(work)
         self.keys = make_keys(self.source, network, self.targets)
@@ -181,7 +181,7 @@ class _Conversion:
             return False
         if entry["note"]:
             self.notes.append(entry["note"])
-        artifact = None if name == GOLDEN else Artifact.model_validate(entry["artifact"])
+        artifact = None if name in (GOLDEN, CHECKS) else Artifact.model_validate(entry["artifact"])
         self.results[name] = _Result(artifact, entry["ranges"], cached=True)
         self.on_event(Event(kind="cached", name=name))
         return True
@@ -190,6 +190,13 @@ class _Conversion:
         """The groups of `plan`, and the golden cases: first in the first of two groups, or in their own process."""
         groups = group([target for target in self.targets if target.name in missing])
         jobs = [make_job(self.source, network, targets, self._scratch) for targets in groups]
+        if CHECKS in missing:
+            # Where a worker prepares the network anyway.
+            if not jobs:
+                jobs = [make_job(self.source, network, (), self._scratch)]
+            checks = self._scratch(CHECKS)
+            checks.mkdir()
+            jobs[0] = jobs[0].model_copy(update={"checks": str(checks)})
         if GOLDEN not in missing:
             return jobs
         if len(jobs) < 2:
@@ -229,7 +236,10 @@ class _Conversion:
         if event.kind == "failed":
             if event.fatal or event.name in (GOLDEN, EXPORT):
                 raise SamesightError(event.text)
-            self.results[event.name] = _Result(failure=event.text)
+            if event.name == CHECKS:
+                self.notes.append(f"the network itself was not checked: {event.text}")
+            else:
+                self.results[event.name] = _Result(failure=event.text)
         elif event.kind == "end" and event.name != EXPORT:
             self.results[event.name] = _Result(event.artifact, event.ranges, event.seconds)
             if event.text and event.text not in self.notes:

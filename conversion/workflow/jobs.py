@@ -12,7 +12,7 @@ from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.sources.source import ModelSource, data_fingerprint, images_sha256, program_sha256
 from samesight.conversion.workflow.cache import code_version, make_key, tool_versions
 from samesight.conversion.workflow.plan import Target
-from samesight.conversion.workflow.worker import GOLDEN, CompileJob, Job, TargetJob
+from samesight.conversion.workflow.worker import CHECKS, GOLDEN, CompileJob, Job, TargetJob
 
 SHARED_TOOLS = ("torch", "torchao", "numpy", "pillow")
 GOLDEN_TOOLS = ("scikit-learn", "torchvision")
@@ -63,7 +63,7 @@ def _compile_job(target: Target, made: Mapping[str, tuple[Artifact, Path]]) -> C
 
 
 def make_keys(source: ModelSource, network: Path, targets: Sequence[Target]) -> dict[str, str]:
-    """The cache's key of the golden cases and of each target: a hash over the content of everything it depends on."""
+    """The cache's key of each item: a hash over the content of everything it depends on."""
     shared = {
         "code": code_version(),
         "network": program_sha256(network),
@@ -75,7 +75,8 @@ def make_keys(source: ModelSource, network: Path, targets: Sequence[Target]) -> 
     keys = {
         GOLDEN: make_key(
             {**shared, "data": data_fingerprint(source.data) or image_hash, "own tools": tool_versions(GOLDEN_TOOLS)}
-        )
+        ),
+        CHECKS: make_key({**shared, "checks": image_hash}),
     }
     for target in targets:
         if target.chip and target.source:

@@ -7,6 +7,7 @@ from samesight.contract.errors import UsageError
 from samesight.conversion.formats import FORMATS, Format, find_format
 from samesight.conversion.npu.chips import MAKERS, Chip
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
+from samesight.conversion.runners import runner_of
 
 ON_NPU: dict[PrecisionName, PrecisionName] = {"fp32": "fp16", "int8": "int8"}
 """The precisions of files that are compiled for an NPU, and in which it computes them."""
@@ -53,6 +54,8 @@ def choose(model: str, formats: Sequence[str] = (), precisions: Sequence[str] = 
     rows = list(dict.fromkeys(find_format(text) for text in format_names)) or list(FORMATS.values())
     targets = []
     for row in rows:
+        if not formats and "all" not in precisions and runner_of(row.name).absent:
+            continue  # what nothing here can judge is made by name alone
         available = row.precisions if formats or precisions else row.standard
         chosen = [
             precision for precision in available if not requested or "all" in precisions or precision in requested

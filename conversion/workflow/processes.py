@@ -175,12 +175,13 @@ def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, on_even
 
 def _reduced(job: Job, items: Sequence[str]) -> Job:
     """The job with the items that are still to be made."""
-    from samesight.conversion.workflow.worker import EXPORT, GOLDEN
+    from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN
 
     return job.model_copy(
         update={
             "function": job.function if EXPORT in items else None,
             "golden": job.golden if GOLDEN in items else None,
+            "checks": job.checks if CHECKS in items else None,
             "targets": tuple(target for target in job.targets if target.name in items),
         }
     )

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from samesight.conversion.quantization.quantize import Quantized
 
 GOLDEN = "golden cases"
+CHECKS = "network checks"
 EXPORT = "exported network"
 FULL_BYTES = 1 << 20
 SAMPLES = 8
@@ -79,7 +80,7 @@ class Job(Document):
     """What one worker does.
 
     `function`, where given, is exported to `network` first; nothing else is ever done with a person's code.
-    `environment` is the row of `ENVIRONMENTS` that it runs in.
+    `environment` is the row of `ENVIRONMENTS` that it runs in. `checks` is the folder for `network.json`.
     """
 
     schema_version: Literal[1] = 1
@@ -91,6 +92,7 @@ class Job(Document):
     calibration: tuple[str, ...] = ()
     ranges: str | None = None
     golden: GoldenJob | None = None
+    checks: str | None = None
     targets: tuple[TargetJob, ...] = ()
 
     @property
@@ -99,6 +101,7 @@ class Job(Document):
         return (
             *((EXPORT,) if self.function else ()),
             *((GOLDEN,) if self.golden else ()),
+            *((CHECKS,) if self.checks else ()),
             *(target.name for target in self.targets),
         )
 
@@ -109,7 +112,7 @@ class Event(Strict):
     Attributes:
         kind: `waiting` and `cached` come from the command itself, the others from a worker. `step` is a step of the
             item begun last.
-        name: the item: an artifact, the golden cases or the exported network.
+        name: the item: an artifact, the golden cases, the network checks or the exported network.
         text: failed: the reason; end: a note for the user, if any; step: what is done now.
         seconds: end: what the item took.
         artifact: end: the artifact's entry in the manifest.
@@ -176,6 +179,9 @@ def run(job: Job, emit: Emit) -> None:
     if job.golden:
         golden = job.golden
         _make_item(GOLDEN, Path(golden.output), emit, lambda: _goldens(job, golden))
+    if job.checks:
+        output = Path(job.checks)
+        _make_item(CHECKS, output, emit, lambda: _check_network(programs, output))
     for target in job.targets:
         make = partial(_compile, target, target.compile) if target.compile else partial(_lower, programs, target)
         _make_item(target.name, Path(target.output), emit, make)
@@ -224,6 +230,14 @@ def _goldens(job: Job, golden: GoldenJob) -> Event:
     server = load_server(Path(job.network), job.spec)
     note = write_goldens(Path(golden.output), server, data, [Path(path) for path in job.calibration])
     return Event(kind="end", text=note)
+
+
+def _check_network(programs: Programs, output: Path) -> Event:
+    from samesight.conversion.network_checks.document import FILE, facts_of
+
+    facts = facts_of(programs.prepared, programs.samples)
+    (output / FILE).write_text(facts.to_json(), encoding="utf-8")
+    return Event(kind="end")
 
 
 def _lower(programs: Programs, target: TargetJob) -> Event:

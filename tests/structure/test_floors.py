@@ -15,6 +15,8 @@ CONVERSION = (
     "parity",
     "workflow",
     "device",
+    "network_checks",
+    "cost",
     "known_faults",
     "formats",
     "runners",

@@ -26,8 +26,8 @@ Examples:
   samesight convert my_models:classifier --out mine --spec model.json --calibration photos
   samesight convert network.pt2 --out mine --spec model.json --calibration photos
 
-Formats: pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, aimodel; precisions: fp32, fp16, int8,
-dynamic-int8, int8-weights, palette6, palette4. Not all of them are made unless you ask: `--to all` does,
+Formats: pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, vulkan.pte, aimodel; precisions: fp32, fp16,
+int8, dynamic-int8, int8-weights, palette6, palette4. Not all of them are made unless you ask: `--to all` does,
 `--to mlpackage` makes every precision of one format.
 Results are kept in ~/.cache/samesight (or $SAMESIGHT_CACHE) by content.
 Exit code 0: all were made and passed. 1: one was not, or missed a gate. 2: the request was wrong."""

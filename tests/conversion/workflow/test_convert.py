@@ -22,11 +22,12 @@ from samesight.conversion.workflow import convert as convert_module
 from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.convert import convert_source
 from samesight.conversion.workflow.server_answers import server_answers
-from samesight.conversion.workflow.worker import GOLDEN, Event
+from samesight.conversion.workflow.worker import CHECKS, GOLDEN, Event
 
 INT8 = {"digits.int8.onnx", "digits.int8.pte", "digits.int8.tflite"}
 ALL = {
     GOLDEN,
+    CHECKS,
     "digits.fp32.pt",
     "digits.fp32.ptl",
     "digits.fp32.pt2",
@@ -58,6 +59,8 @@ class Pretender:
         for job in given:
             if job.golden:
                 self.item(GOLDEN, on_event, lambda job=job: self.golden(job))
+            if job.checks:
+                self.item(CHECKS, on_event, lambda job=job: self.checks(job))
             for target in job.targets:
                 self.item(target.name, on_event, lambda target=target: self.target(target))
         return 1 << 30
@@ -78,6 +81,10 @@ class Pretender:
             given = [[Answer("3", 3, 0.5)], [Answer("4", 4, 0.75)]]
             (folder / "server.json").write_text(server_answers(job.spec, 0.5, given).to_json())
         return Event(kind="end", text=self.note)
+
+    def checks(self, job):
+        (convert_module.Path(job.checks) / "network.json").write_text("{}")
+        return Event(kind="end")
 
     def target(self, target):
         output = convert_module.Path(target.output)
@@ -133,7 +140,7 @@ def test_a_bundle_holds_everything_and_says_so(tmp_path, run, cache, workers, di
     bundle = open_bundle(tmp_path / "out")
     assert outcome.bundle == bundle
     assert set(workers.made) == ALL
-    assert {artifact.name for artifact in bundle.manifest.artifacts} == ALL - {GOLDEN}
+    assert {artifact.name for artifact in bundle.manifest.artifacts} == ALL - {GOLDEN, CHECKS}
     assert bundle.spec == digits_spec
     assert bundle.manifest.data.model_dump() == {
         "source": "digits",
@@ -199,7 +206,7 @@ def change_seed(run):
     [
         (change_weights, ALL),
         (change_spec, ALL),
-        (change_calibration, INT8),
+        (change_calibration, {CHECKS, *INT8}),
         (change_ranges, INT8),
         (change_seed, {GOLDEN}),
     ],
@@ -209,6 +216,13 @@ def test_what_changed_is_made_anew_and_nothing_else(tmp_path, run, cache, worker
     change(run)
     again(workers, run, tmp_path / "out", cache=cache)
     assert set(workers.made) == anew
+
+
+def test_a_network_that_cannot_be_checked_is_a_note(tmp_path, run, cache, workers):
+    workers.failing = {CHECKS: "unexpected ValueError: odd"}
+    outcome = convert_source(run, tmp_path / "out", cache=cache)
+    assert not outcome.failures and "the network itself was not checked: unexpected ValueError: odd" in outcome.notes
+    assert not (tmp_path / "out/network.json").exists()
 
 
 def test_another_version_of_a_converter_makes_its_formats_anew(tmp_path, run, cache, workers, monkeypatch):
@@ -236,7 +250,11 @@ def test_a_failure_leaves_the_others_and_is_tried_again(tmp_path, run, cache, wo
     workers.failing = {"digits.int8.pte": "no such operator"}
     outcome = convert_source(run, tmp_path / "out", cache=cache)
     assert outcome.failures == {"digits.int8.pte": "no such operator"}
-    assert {artifact.name for artifact in outcome.bundle.manifest.artifacts} == ALL - {GOLDEN, "digits.int8.pte"}
+    assert {artifact.name for artifact in outcome.bundle.manifest.artifacts} == ALL - {
+        GOLDEN,
+        CHECKS,
+        "digits.int8.pte",
+    }
     workers.failing = {}
     assert again(workers, run, tmp_path / "out", cache=cache).failures == {}
     assert workers.made == ["digits.int8.pte"]
@@ -287,7 +305,7 @@ def test_what_spoils_the_whole_conversion_leaves_the_old_bundle(tmp_path, run, w
         "interrupted": ("", KeyboardInterrupt),
     }[fault]
     if fault == "all fail":
-        workers.failing = dict.fromkeys(ALL - {GOLDEN}, "broken")
+        workers.failing = dict.fromkeys(ALL - {GOLDEN, CHECKS}, "broken")
     elif fault == "golden cases fail":
         workers.failing = {GOLDEN: "spec and network differ"}
     elif fault == "disk full":
@@ -402,7 +420,7 @@ def test_timing_compares_together_with_one_after_another(run, workers, monkeypat
     measured = bench.time_conversion(str(run), seen.append)
     names = [one.name for one in measured.alone]
     assert seen == ["all together", *names]
-    assert set(names) == ALL - {GOLDEN}
+    assert set(names) == ALL - {GOLDEN, CHECKS}
     assert workers.made[: len(ALL)].count(GOLDEN) == 1
     assert workers.made[len(ALL) :] == names
     assert all(one.seconds >= 0.01 for one in measured.alone)

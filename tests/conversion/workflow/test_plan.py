@@ -48,6 +48,11 @@ def test_formats_by_name_or_suffix_each_once():
     assert names(choose("m", ["tflite", ".pte", "litert"], ["int8"])) == ["m.int8.tflite", "m.int8.pte"]
 
 
+def test_what_nothing_here_runs_is_made_by_name_alone():
+    assert "m.fp32.vulkan.pte" not in names((*choose("m"), *choose("m", [], ["fp32"])))
+    assert names(choose("m", ["vulkan.pte"])) == ["m.fp32.vulkan.pte", "m.fp16.vulkan.pte"]
+
+
 def test_a_precision_alone_leaves_out_formats_that_cannot_hold_it():
     assert names(choose("m", [], ["fp16"])) == [
         "m.fp16.tflite",
@@ -63,7 +68,8 @@ def test_a_precision_alone_leaves_out_formats_that_cannot_hold_it():
         (
             ["tfjs"],
             [],
-            "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, aimodel",
+            "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, vulkan.pte, "
+            "aimodel",
         ),
         ([], ["int4"], f"unknown precision 'int4'; choose among {', '.join(PRECISIONS)}"),
         (["aimodel"], ["int8"], "Core AI (.aimodel) holds no int8, only fp32, fp16"),
