@@ -36,12 +36,13 @@ def export_built(
     return export_network(build_network(source, folder, spec, weights, random), spec.input, source)
 
 
-def build_network(source: str, folder: Path, spec: ModelSpec, weights: Path | None, random: bool) -> "Module":
-    """The network of a source (as in `export_built`)."""
+def build_network(source: str, folder: Path, spec: ModelSpec | None, weights: Path | None, random: bool) -> "Module":
+    """The network of a source (as in `export_built`); a function needs no spec."""
     import torch
 
     torch.manual_seed(SEED)
     if is_named(source):
+        assert spec is not None
         library, name = library_of(source)
         return library.build(name, spec, weights, random)
     if hugging_face.is_model_folder(Path(source)):
