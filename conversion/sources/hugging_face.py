@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 CONFIG, PREPROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "*.safetensors"
+CLASSIFIER = "ForImageClassification"
+# transformers does not write these two, which are its own default.
+UNSAVED_LABELS = ("LABEL_0", "LABEL_1")
 # Numbers of Pillow's filters that a spec has.
 FILTERS = {2: "bilinear", 3: "bicubic"}
 # ConvNext's processor crops below this size and stretches from it on.
@@ -37,10 +40,12 @@ def propose(folder: Path, wishes: Wishes) -> ModelSpec:
         SamesightError: a file is missing or damaged, or a step of the processor is none of a spec's.
     """
     config, processor = _document(folder / CONFIG), _document(folder / PREPROCESSOR)
-    names = config.get("id2label") or {}
-    labels = wishes.labels or distinct_labels([str(names[key]) for key in sorted(names, key=int)])
+    try:
+        labels = wishes.labels or _labels(config)
+    except (TypeError, ValueError, AttributeError):
+        raise SamesightError(f"{folder / CONFIG}: its id2label names no classes; give --labels or --spec") from None
     if not labels:
-        raise SamesightError(f"{folder / CONFIG}: has no id2label, so it is no classifier; give --labels or --spec")
+        raise SamesightError(f"{folder / CONFIG}: is of no image classifier; give the folder of one")
     try:
         input_spec = _input(processor, wishes)
     except (KeyError, TypeError, ValueError) as error:
@@ -54,6 +59,13 @@ def propose(folder: Path, wishes: Wishes) -> ModelSpec:
         outputs=Outputs(tensors=("logits",), roles={"logits": Slice(tensor="logits")}, activation="softmax"),
         labels=tuple(labels),
     )
+
+
+def _labels(config: Mapping[str, Any]) -> tuple[str, ...]:
+    if names := config.get("id2label"):
+        return distinct_labels([str(names[key]) for key in sorted(names, key=int)])
+    is_classifier = any(str(name).endswith(CLASSIFIER) for name in config.get("architectures") or ())
+    return UNSAVED_LABELS if is_classifier else ()
 
 
 def build(folder: Path) -> "Module":

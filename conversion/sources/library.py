@@ -90,7 +90,7 @@ def spec_name(name: str) -> str:
 
 def random_name(name: str) -> str:
     """The name of a network whose answers mean nothing."""
-    return name[: LONGEST_NAME - len(RANDOM)] + RANDOM
+    return name[: LONGEST_NAME - len(RANDOM)].removesuffix(RANDOM) + RANDOM
 
 
 def unknown_name(library: str, name: str, known: Sequence[str]) -> UsageError:

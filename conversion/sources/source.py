@@ -20,7 +20,7 @@ from samesight.contract.limits import NETWORK_BYTES
 from samesight.contract.spec import ModelSpec, read_spec
 from samesight.conversion.sources import hugging_face
 from samesight.conversion.sources.calibration import find_calibration_images
-from samesight.conversion.sources.library import Wishes, is_named, propose_spec
+from samesight.conversion.sources.library import Wishes, is_named, propose_spec, random_name
 from samesight.conversion.sources.unsuitable import explain
 
 NETWORK = "network.pt2"
@@ -226,6 +226,8 @@ def _open_named(request: Request) -> ModelSource:
     _complete(request, own_spec=True)
     calibration = _calibration(request)
     spec = _spec(request) if request.spec else propose_spec(request.text, weights, Wishes(), random)
+    if random:
+        spec = spec.model_copy(update={"name": random_name(spec.name)})
     note = f"{request.text} has RANDOM WEIGHTS (--random-weights): its answers mean nothing"
     return ModelSource(
         title=request.text,

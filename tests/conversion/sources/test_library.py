@@ -159,6 +159,8 @@ def test_random_weights_are_said_in_the_name_and_in_a_note(tmp_path):
     source = open_source("timm:test_resnet", calibration=tmp_path, random_weights=True)
     assert source.spec.name == "test_resnet-random"
     assert "RANDOM WEIGHTS" in source.notes[0]
+    named = source.spec.model_copy(update={"name": "mine"})
+    assert open_source("timm:test_resnet", named, tmp_path, random_weights=True).spec.name == "mine-random"
     with pytest.raises(UsageError, match="exclude each other"):
         open_source("timm:test_resnet", calibration=tmp_path, weights=tmp_path / "0.png", random_weights=True)
     with pytest.raises(UsageError, match=r"needs --calibration FOLDER as well$"):
