@@ -57,30 +57,38 @@ def convert_source(
     cache: Cache | None = None,
     on_event: OnEvent = lambda event: None,
     chips: Sequence[Chip] = (),
+    weights: Path | None = None,
+    random_weights: bool = False,
 ) -> Outcome:
     """Convert to a bundle at `out`; an artifact that cannot be made is left out and named in the outcome.
 
     Args:
-        source: a run folder, a `.pt2` file, or `module:function`; or the result of `open_source`.
+        source: as `open_source` takes it, or its result.
         out: the bundle's folder; a bundle there is replaced when the new one is whole, anything else is left alone.
         formats: names or suffixes; empty for all.
         precisions: empty for all that a format can hold.
-        spec: the `model.json` of a `.pt2` or function.
-        calibration: a folder of images for a `.pt2` or function.
+        spec: the `model.json` of what has none of its own.
+        calibration: a folder of images for anything but a run.
         cache: used for results of earlier conversions, and to store the new ones; None for neither.
         on_event: called with every event of every artifact: waiting, cached, begin, step, end, failed.
         chips: compile `.tflite` artifacts ahead of time for the NPUs of these too.
+        weights: a file of weights for a function or a named network.
+        random_weights: convert a named network with weights that mean nothing.
 
     Raises:
         UsageError: the request contradicts itself.
         SamesightError: nothing could be made; a bundle that was there before is unchanged.
     """
     require_compilers(chips)
-    opened = source if isinstance(source, ModelSource) else open_source(str(source), spec, calibration)
+    opened = (
+        source
+        if isinstance(source, ModelSource)
+        else open_source(str(source), spec, calibration, weights, random_weights)
+    )
     targets = choose(opened.spec.name, formats, precisions)
     if chips:
         targets += for_chips(targets, opened.spec.name, chips)
-    notes = left_out(formats)
+    notes = [*opened.notes, *left_out(formats)]
     folder = Path(out)
     unchanged = False
     try:
@@ -168,9 +176,15 @@ class _Conversion:
         return peak_bytes
 
     def _export(self, work: Path) -> Path:
-        """A person's function, exported by a worker, which alone ever runs their code."""
+        """What is built first, exported by a worker, which alone ever runs a person's code."""
         network = work / "network.pt2"
-        job = make_job(self.source, network, (), self._scratch).model_copy(update={"function": self.source.function})
+        job = make_job(self.source, network, (), self._scratch).model_copy(
+            update={
+                "function": self.source.function,
+                "weights": str(self.source.weights.resolve()) if self.source.weights else None,
+                "random_weights": self.source.random_weights,
+            }
+        )
         run_workers([job], work, self._on_worker_event)
         return network
 

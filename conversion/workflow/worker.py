@@ -79,7 +79,8 @@ class GoldenJob(Strict):
 class Job(Document):
     """What one worker does.
 
-    `function`, where given, is exported to `network` first; nothing else is ever done with a person's code.
+    `function`, where given, is built, with `weights` or `random_weights`, and exported to `network` first; nothing
+    else is ever done with a person's code.
     `environment` is the row of `ENVIRONMENTS` that it runs in. `checks` is the folder for `network.json`.
     """
 
@@ -88,6 +89,8 @@ class Job(Document):
     environment: str = MAIN
     network: str
     function: str | None = None
+    weights: str | None = None
+    random_weights: bool = False
     folder: str = "."
     calibration: tuple[str, ...] = ()
     ranges: str | None = None
@@ -215,10 +218,12 @@ def _failure(name: str, output: Path, error: Exception) -> Event:
 def _export(job: Job) -> Event:
     import torch
 
-    from samesight.conversion.sources.function import export_function
+    from samesight.conversion.sources.build import export_built
 
     assert job.function is not None
-    torch.export.save(export_function(job.function, Path(job.folder), job.spec.input), job.network)
+    weights = Path(job.weights) if job.weights else None
+    program = export_built(job.function, Path(job.folder), job.spec, weights, job.random_weights)
+    torch.export.save(program, job.network)
     return Event(kind="end")
 
 

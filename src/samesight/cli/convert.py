@@ -1,4 +1,4 @@
-"""`samesight convert`: converts a run, an exported program or a function to a bundle."""
+"""`samesight convert`: converts a run, an exported program, a library's network or a function to a bundle."""
 
 import json
 import sys
@@ -25,7 +25,10 @@ Examples:
   samesight convert runs/digits --out digits --unit npu --soc SM8650,SM8750
   samesight convert my_models:classifier --out mine --spec model.json --calibration photos
   samesight convert network.pt2 --out mine --spec model.json --calibration photos
+  samesight convert timm:mobilenetv4_conv_small --out mine --calibration photos
+  samesight convert torchvision:resnet18 --weights best.pth --spec model.json --out mine --calibration photos
 
+`samesight spec SOURCE` proposes the model.json of a network.
 Formats: pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, vulkan.pte, aimodel; precisions: fp32, fp16,
 int8, dynamic-int8, int8-weights, palette6, palette4. Not all of them are made unless you ask: `--to all` does,
 `--to mlpackage` makes every precision of one format.
@@ -42,7 +45,7 @@ def _split_names(context: click.Context, parameter: click.Parameter, values: tup
 
 
 @click.command(epilog=EPILOG)
-@click.argument("source", metavar="RUN|FILE.pt2|MODULE:FUNCTION")
+@click.argument("source", metavar="RUN|FILE.pt2|timm:NAME|torchvision:NAME|FOLDER|MODULE:FUNCTION")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle to make or replace.")
 @click.option("--to", "formats", multiple=True, callback=_split_names, metavar="FORMATS", help="Only these formats.")
 @click.option(
@@ -57,8 +60,10 @@ def _split_names(context: click.Context, parameter: click.Parameter, values: tup
     "runs anywhere, on phones' GPUs too.",
 )
 @click.option("--soc", "socs", multiple=True, callback=_split_names, metavar="CHIPS", help="SM8650,SM8750 and so on.")
-@click.option("--spec", type=click.Path(path_type=Path), help="The model.json of a .pt2 or a function.")
+@click.option("--spec", type=click.Path(path_type=Path), help="The model.json of anything but a run.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of some 100 images, likewise.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights for a function or a named network.")
+@click.option("--random-weights", is_flag=True, help="Convert a named network with weights that mean nothing.")
 @click.option("--cache/--no-cache", default=True, help="Use and keep results of earlier conversions.")
 @click.option("--verify/--no-verify", default=True, help="Measure the artifacts against the server model afterwards.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
@@ -71,6 +76,8 @@ def convert(
     socs: tuple[str, ...],
     spec: Path | None,
     calibration: Path | None,
+    weights: Path | None,
+    random_weights: bool,
     cache: bool,
     verify: bool,
     as_json: bool,
@@ -93,7 +100,9 @@ def convert(
     started = time.perf_counter()
     store = Cache(default_root()) if cache else None
     with _live(as_json) as on_event:
-        outcome = convert_source(source, out, formats, precisions, spec, calibration, store, on_event, chips)
+        outcome = convert_source(
+            source, out, formats, precisions, spec, calibration, store, on_event, chips, weights, random_weights
+        )
     seconds = time.perf_counter() - started
     verdicts = _verdicts(outcome.bundle, store, as_json) if verify else None
     if as_json:

@@ -19,6 +19,7 @@ from samesight.conversion.workflow import interrupts
 
 VERBS: dict[str, tuple[str, str]] = {
     "train": ("samesight.cli.train", "Train a classifier or a detector: images become a run."),
+    "spec": ("samesight.cli.spec", "Look at a network and propose its model.json."),
     "convert": ("samesight.cli.convert", "Convert a run to phone formats: a run becomes a bundle."),
     "verify": ("samesight.cli.verify", "Measure every artifact of a bundle against the server model."),
     "predict": ("samesight.cli.predict", "Answer images with a bundle's artifact or a run."),

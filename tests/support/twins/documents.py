@@ -96,6 +96,14 @@ def specs():
     yield found[0]
     yield next(spec for spec in found if spec["task"] == "detection" and "strides" in spec["detection"]["boxes"])
     yield next(spec for spec in found if spec["task"] == "detection" and spec["detection"]["background"] is not None)
+    for coding in ("distances", "anchor_deltas"):
+        yield next(
+            spec
+            for spec in found
+            if spec["task"] == "detection"
+            and "grids" in spec["detection"]["boxes"]
+            and spec["detection"]["boxes"]["coding"] == coding
+        )
     yield SPEC.model_dump(mode="json")
     for activation in ("sigmoid", "none"):
         yield found[0] | {"outputs": found[0]["outputs"] | {"activation": activation}}
