@@ -20,6 +20,7 @@ fun main(arguments: Array<String>) {
     val folder = File(arguments[2])
     val environment = Environment.create(mapOf(Environment.Option.DispatchLibraryDir to folder.path))
     val opener = LiteRtOpener(environment, threads = 1, npuLibraries = folder)
+    val tensor = bundle.goldenCases().first().tensor
     println("dispatch\t${readGraph(file.path).isDispatch}")
     println("chips\t${file.artifact.soc.joinToString()}")
     println("plan\t${file.artifact.plan}")
@@ -27,7 +28,7 @@ fun main(arguments: Array<String>) {
         for (mode in opener.modes(unit)) {
             val fate =
                 try {
-                    opener.open(file, unit, mode).use { "runs" }
+                    opener.open(file, unit, mode).use { "gives ${it.run(tensor).keys}" }
                 } catch (refusal: SamesightError) {
                     refusal.message
                 }
