@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 FLOORS = ("cli", "training", "conversion", "datasets", "contract")
 CONVERSION = (
     "api",
+    "zoo",
     "report",
     "apps",
     "parity",

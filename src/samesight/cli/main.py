@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "device": ("samesight.cli.device", "Push bundles to a phone, run the self-test there, time artifacts (adb)."),
     "setup": ("samesight.cli.setup", "Install a tool that no Python package brings, in a folder of its own."),
     "doctor": ("samesight.cli.doctor", "Show what is ready on this machine, and how to get what is not."),
+    "zoo": ("samesight.cli.zoo", "Convert public architectures to every format, and show what came out."),
     "demo": ("samesight.cli.demo", "Train, convert and verify a classifier and a detector."),
 }
 
