@@ -190,6 +190,8 @@ CASES: dict[str, Operator | nn.Module] = {
     "upsample bilinear": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"),
     "upsample bilinear, corners": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True),
     "upsample nearest": lambda x: F.interpolate(x, scale_factor=2, mode="nearest"),
+    "upsample nearest, uneven": lambda x: F.interpolate(x, size=(17, 29), mode="nearest"),
+    "downsample nearest": lambda x: F.interpolate(x, size=(5, 6), mode="nearest-exact"),
     "upsample bicubic": lambda x: F.interpolate(x, scale_factor=2, mode="bicubic"),
     "downsample bilinear": lambda x: F.interpolate(x, size=(6, 6), mode="bilinear"),
     "attention": _attention,

@@ -33,6 +33,12 @@ ROUTED_AROUND: dict[str, RoutedAround] = {
         "the converter gives both branches the scale of one of them (-32 dB in a box head)",
         "one scale for all of them in the quantized program; activations as sums of both branches",
     ),
+    "uneven-nearest": RoutedAround(
+        "litert-torch 0.10.0, coreai-torch 0.4.3",
+        "`interpolate` to the nearest pixel by a factor that is no whole number",
+        "pixels beside the right ones, without an error (23 dB)",
+        "rows and columns that are picked by number",
+    ),
     "litert-sort": RoutedAround(
         "ai-edge-litert 2.3.0",
         "`sort` and `topk`",

@@ -29,6 +29,7 @@ from samesight.conversion.preparation.distinct_biases import make_biases_unequal
 from samesight.conversion.preparation.equivalence import prove
 from samesight.conversion.preparation.graph import drop_unread_tensors, forget_history, shape_of
 from samesight.conversion.preparation.high_ranks import rewrite_high_ranks
+from samesight.conversion.preparation.nearest import rewrite_nearest
 from samesight.conversion.preparation.normalisation import normalise, prepend_normalisation
 from samesight.conversion.preparation.output_roles import canonical_output, check_channels
 from samesight.conversion.preparation.pools import name_pools, rewrite_pools
@@ -163,6 +164,7 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
         "pools rewritten": name_pools(module) + rewrite_pools(module),
         "means rewritten": rewrite_global_means(module),
         "copies": rewrite_copies(module),
+        "resizes": rewrite_nearest(module),
         "attention rewritten": rewrite_attention(module),
         "reshapes": rewrite_squeezes(module) + rewrite_softmax(module),
         "linears turned": rewrite_flat_linears(module),

@@ -128,7 +128,9 @@ def _on_ray(rows: Sequence[Architecture], key: str, pretrained: bool, address: s
             try:
                 yield Result.model_validate_json(ray.get(done))
             except Exception as error:
-                yield Result(title=row.title, key=key, error=f"its host failed: {first_line(error)}")
+                # Ray wraps what was raised there, behind a traceback.
+                cause = getattr(error, "cause", None) or error
+                yield Result(title=row.title, key=key, error=f"its host failed: {first_line(cause)}")
     finally:
         ray.shutdown()
 

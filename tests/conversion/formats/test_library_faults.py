@@ -60,6 +60,13 @@ def test_litert_gives_both_sides_of_a_choice_one_scale(decibels, monkeypatch):
     assert decibels(lambda x: torch.maximum(x, x.flip(1)), "litert", "int8") < 10
 
 
+@pytest.mark.parametrize("name", ["litert", "coreai"])
+def test_uneven_nearest_resizing_samples_other_points(decibels, name):
+    resize = lambda x: torch.nn.functional.interpolate(x, size=(17, 29), mode="nearest")  # noqa: E731
+    assert decibels(resize, name, "fp32") > 100
+    assert decibels(resize, name, "fp32", ["rewrite_nearest"]) < 40
+
+
 def test_executorch_takes_a_row_for_the_channels(decibels):
     assert decibels(lambda x: x.softmax(3), "executorch", "fp32", ["rewrite_softmax"]) < 20
 

@@ -272,7 +272,7 @@ def test_compiled_files_follow_their_sources(tmp_path, run, cache, workers, monk
 
     outcome, items = made("SM8650")
     both = {f"digits.{precision}.SM8650.tflite" for precision in ("fp16", "int8")}
-    assert items == {GOLDEN, "digits.fp32.tflite", "digits.int8.tflite"} | both
+    assert items == {GOLDEN, CHECKS, "digits.fp32.tflite", "digits.int8.tflite"} | both
     assert [artifact.name for artifact in outcome.bundle.manifest.artifacts][2:] == sorted(both)
     assert made("SM8650", "SM8750")[1] == {f"digits.{precision}.SM8750.tflite" for precision in ("fp16", "int8")}
     assert made("SM8650", "SM8750")[1] == set()
