@@ -16,7 +16,7 @@ from samesight.conversion.workflow.jobs import make_job, make_keys
 from samesight.conversion.workflow.plan import Target, choose, group, left_out
 from samesight.conversion.workflow.processes import run_workers
 from samesight.conversion.workflow.server_answers import read_server_answers
-from samesight.conversion.workflow.worker import EXPORT, GOLDEN, Event, GoldenJob, Job
+from samesight.conversion.workflow.worker import EXPORT, GOLDEN, INTERCHANGE, Event, GoldenJob, Job
 
 WORK = "work"
 
@@ -55,6 +55,7 @@ def convert_source(
     calibration: Path | None = None,
     cache: Cache | None = None,
     on_event: OnEvent = lambda event: None,
+    via: Sequence[str] = (),
 ) -> Outcome:
     """Convert to a bundle at `out`; an artifact that cannot be made is left out and named in the outcome.
 
@@ -67,14 +68,15 @@ def convert_source(
         calibration: a folder of images for a `.pt2` or function.
         cache: used for results of earlier conversions, and to store the new ones; None for neither.
         on_event: called with every event of every artifact: waiting, cached, begin, step, end, failed.
+        via: names of `formats.ROUTES`, or `own`: other ways to the formats that they make.
 
     Raises:
         UsageError: the request contradicts itself.
         SamesightError: nothing could be made; a bundle that was there before is unchanged.
     """
     opened = source if isinstance(source, ModelSource) else open_source(str(source), spec, calibration)
-    targets = choose(opened.spec.name, formats, precisions)
-    notes = left_out(formats)
+    targets = choose(opened.spec.name, formats, precisions, via)
+    notes = [] if via else left_out(formats)
     folder = Path(out)
     unchanged = False
     try:
@@ -151,6 +153,7 @@ class _Conversion:
         self.keys = make_keys(self.source, network, self.targets)
         missing = [name for name in self.keys if not self._fetch(name)]
         peak_bytes = run_workers(self._jobs(missing, network), work, self._on_worker_event)
+        peak_bytes = max(peak_bytes, run_workers(self._route_jobs(missing), work, self._on_worker_event))
         shutil.rmtree(work)
         artifacts = self._checked_artifacts()
         (self.new / "model.json").write_text(self.source.spec.to_json(), encoding="utf-8")
@@ -178,8 +181,11 @@ class _Conversion:
 
     def _jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
         """The groups of `plan`, and the golden cases: first in the first of two groups, or in their own process."""
-        groups = group([target for target in self.targets if target.name in missing])
+        groups = group([t for t in self.targets if t.name in missing and not t.format.via])
         jobs = [make_job(self.source, network, targets, self._scratch) for targets in groups]
+        if any(t.format.via for t in self.targets if t.name in missing):
+            first = jobs.pop(0) if jobs else make_job(self.source, network, (), self._scratch)
+            jobs.insert(0, first.model_copy(update={"interchange": str(self._interchange)}))
         if GOLDEN not in missing:
             return jobs
         if len(jobs) < 2:
@@ -195,6 +201,16 @@ class _Conversion:
         )
         return [jobs[0].model_copy(update={"golden": golden}), *jobs[1:]]
 
+    @property
+    def _interchange(self) -> Path:
+        """The ONNX file that routes start from; there once the jobs of this environment have ended."""
+        return self.new / WORK / "interchange.onnx"
+
+    def _route_jobs(self, missing: Sequence[str]) -> list[Job]:
+        """A job for each environment that another route needs, none where their ONNX file could not be made."""
+        groups = group([t for t in self.targets if t.name in missing and t.name not in self.results and t.format.via])
+        return [make_job(self.source, self._interchange, targets, self._scratch) for targets in groups]
+
     def _scratch(self, name: str) -> Path:
         """The folder into which a worker writes one item, with the paths that it has in the bundle."""
         return self.new / WORK / f"made {name}"
@@ -204,14 +220,24 @@ class _Conversion:
         if event.kind == "failed":
             if event.fatal or event.name in (GOLDEN, EXPORT):
                 raise SamesightError(event.text)
+            if event.name == INTERCHANGE:
+                self._fail_routes(event)
+                return
             self.results[event.name] = _Result(failure=event.text)
-        elif event.kind == "end" and event.name != EXPORT:
+        elif event.kind == "end" and event.name not in (EXPORT, INTERCHANGE):
             self.results[event.name] = _Result(event.artifact, event.ranges, event.seconds)
             if event.text and event.text not in self.notes:
                 self.notes.append(event.text)
             self._store(event)
             self._move(event.name)
         self.on_event(event)
+
+    def _fail_routes(self, event: Event) -> None:
+        """Without their ONNX file, none of the routes' artifacts can be made."""
+        for target in self.targets:
+            if target.format.via and target.name not in self.results:
+                self.results[target.name] = _Result(failure=event.text)
+                self.on_event(event.model_copy(update={"name": target.name}))
 
     def _store(self, event: Event) -> None:
         """Put an item into the cache; after the first failure to write there, nothing more is put."""

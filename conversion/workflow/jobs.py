@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from samesight.contract.files import file_sha256
-from samesight.conversion.environments import MAIN
+from samesight.conversion.environments import MAIN, pins_of
 from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.sources.source import ModelSource, data_fingerprint, images_sha256, program_sha256
 from samesight.conversion.workflow.cache import code_version, make_key, tool_versions
@@ -58,5 +58,7 @@ def make_keys(source: ModelSource, network: Path, targets: Sequence[Target]) -> 
     for target in targets:
         target_parts = {"format": target.format.name, "precision": target.precision}
         parts = {**shared, **target_parts, "own tools": tool_versions(target.format.packages)}
+        if pins := pins_of(target.format.environment):
+            parts["pins"] = pins
         keys[target.name] = make_key({**parts, **calibrated} if PRECISIONS[target.precision].calibrated else parts)
     return keys

@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from samesight.contract.files import write_atomically
-from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason
-from samesight.conversion.environments import ENVIRONMENTS
+from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason, environment_of_others
+from samesight.conversion.environments import ENVIRONMENTS, MAIN
 from samesight.conversion.workflow.interrupts import deferred
 from samesight.conversion.workflow.worker import Event, Job
 
@@ -59,7 +59,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,  # not a file: on a full disk, a worker that cannot print dies of it
-                env=child_environment(),
+                env=child_environment() if self.job.environment == MAIN else environment_of_others(self.folder),
             )
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
@@ -174,12 +174,13 @@ def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, on_even
 
 def _reduced(job: Job, items: Sequence[str]) -> Job:
     """The job with the items that are still to be made."""
-    from samesight.conversion.workflow.worker import EXPORT, GOLDEN
+    from samesight.conversion.workflow.worker import EXPORT, GOLDEN, INTERCHANGE
 
     return job.model_copy(
         update={
             "function": job.function if EXPORT in items else None,
             "golden": job.golden if GOLDEN in items else None,
+            "interchange": job.interchange if INTERCHANGE in items else None,
             "targets": tuple(target for target in job.targets if target.name in items),
         }
     )

@@ -27,9 +27,9 @@ from samesight.contract.files import sha256
 from samesight.contract.manifest import Artifact
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.environments import MAIN
-from samesight.conversion.formats import FORMATS
+from samesight.conversion.formats import find_row
 from samesight.conversion.formats.check import check_file
-from samesight.conversion.formats.interface import Lowering
+from samesight.conversion.formats.interface import Lowered, Lowering, OnnxLowering
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.qparams import UInt8
 from samesight.conversion.sources.calibration import calibration_tensors
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 GOLDEN = "golden cases"
 EXPORT = "exported network"
+INTERCHANGE = "ONNX for other routes"
 FULL_BYTES = 1 << 20
 SAMPLES = 8
 
@@ -68,7 +69,8 @@ class Job(Document):
     """What one worker does.
 
     `function`, where given, is exported to `network` first; nothing else is ever done with a person's code.
-    `environment` is the row of `ENVIRONMENTS` that it runs in.
+    `environment` is the row of `ENVIRONMENTS` that it runs in. `interchange` is where the ONNX file is written that
+    other routes start from; their jobs have it as `network`.
     """
 
     schema_version: Literal[1] = 1
@@ -80,6 +82,7 @@ class Job(Document):
     calibration: tuple[str, ...] = ()
     ranges: str | None = None
     golden: GoldenJob | None = None
+    interchange: str | None = None
     targets: tuple[TargetJob, ...] = ()
 
     @property
@@ -88,6 +91,7 @@ class Job(Document):
         return (
             *((EXPORT,) if self.function else ()),
             *((GOLDEN,) if self.golden else ()),
+            *((INTERCHANGE,) if self.interchange else ()),
             *(target.name for target in self.targets),
         )
 
@@ -98,7 +102,7 @@ class Event(Strict):
     Attributes:
         kind: `waiting` and `cached` come from the command itself, the others from a worker. `step` is a step of the
             item begun last.
-        name: the item: an artifact, the golden cases or the exported network.
+        name: the item: an artifact, the golden cases, the exported network or the ONNX file for other routes.
         text: failed: the reason; end: a note for the user, if any; step: what is done now.
         seconds: end: what the item took.
         artifact: end: the artifact's entry in the manifest.
@@ -144,14 +148,14 @@ class Programs:
         prepared = self.prepared
         self.emit(Event(kind="step", text="calibrating"))
         ranges = read_ranges(Path(self.job.ranges)) if self.job.ranges else None
-        return quantize(prepared, None if ranges else self._inputs(), ranges)
+        return quantize(prepared, None if ranges else self.inputs(), ranges)
 
     @cached_property
     def samples(self) -> UInt8 | None:
         """Some calibration inputs, to prove the prepared program and to run files on that were just made."""
-        return self._inputs(SAMPLES) if self.job.calibration else None
+        return self.inputs(SAMPLES) if self.job.calibration else None
 
-    def _inputs(self, count: int | None = None) -> UInt8:
+    def inputs(self, count: int | None = None) -> UInt8:
         """The input tensors of the first `count` calibration images, or of all: uint8 [n, H, W, C]."""
         spec = self.job.spec.input
         return calibration_tensors([Path(path) for path in self.job.calibration[:count]], spec)
@@ -165,6 +169,9 @@ def run(job: Job, emit: Emit) -> None:
     if job.golden:
         golden = job.golden
         _make_item(GOLDEN, Path(golden.output), emit, lambda: _goldens(job, golden))
+    if job.interchange:
+        interchange = Path(job.interchange)
+        _make_item(INTERCHANGE, interchange, emit, lambda: _interchange(programs, interchange))
     for target in job.targets:
         _make_item(target.name, Path(target.output), emit, partial(_lower, programs, target))
 
@@ -214,22 +221,39 @@ def _goldens(job: Job, golden: GoldenJob) -> Event:
     return Event(kind="end", text=note)
 
 
+def _interchange(programs: Programs, path: Path) -> Event:
+    from samesight.conversion.formats.interchange import write_interchange
+
+    write_interchange(programs.prepared, path)
+    return Event(kind="end", text="; ".join(programs.prepared.notes))
+
+
 def _lower(programs: Programs, target: TargetJob) -> Event:
+    row = find_row(target.format)
+    if row.via:
+        images = programs.inputs() if PRECISIONS[target.precision].calibrated else None
+        network, output = Path(programs.job.network), Path(target.output)
+        lowered = row.load_route().convert(OnnxLowering(programs.job.spec, target.precision, network, images, output))
+        return _made(target, lowered)
     quantized = programs.quantized if PRECISIONS[target.precision].calibrated else None
     job = Lowering(programs.job.spec, target.precision, programs.prepared, quantized, Path(target.output))
-    lowered = FORMATS[target.format].load_module().convert(job)
-    check_file(FORMATS[target.format], lowered, job, programs.samples)
+    lowered = row.load_module().convert(job)
+    check_file(row, lowered, job, programs.samples)
+    ranges = sha256(quantized.ranges.to_json().encode()) if quantized else None
+    return _made(target, lowered).model_copy(update={"text": "; ".join(programs.prepared.notes), "ranges": ranges})
+
+
+def _made(target: TargetJob, lowered: Lowered) -> Event:
+    row = find_row(target.format)
     return Event(
         kind="end",
-        text="; ".join(programs.prepared.notes),
-        ranges=sha256(quantized.ranges.to_json().encode()) if quantized else None,
         artifact=Artifact(
             name=target.name,
             file=target.file,
-            format=target.format,
+            format=row.written,
             precision=target.precision,
             unit=lowered.unit,
-            platforms=FORMATS[target.format].platforms,
+            platforms=row.platforms,
             runtime=lowered.runtime,
             runtime_version=lowered.runtime_version,
             os_minimum=lowered.os_minimum,
@@ -256,7 +280,7 @@ def main(path: str, parent: int) -> None:
     os.dup2(2, 1)
     job = read_document(Job, Path(path))
     for target in job.targets:
-        if library := FORMATS[target.format].first:
+        if library := find_row(target.format).first:
             with suppress(ImportError):
                 importlib.import_module(library)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
@@ -265,9 +289,10 @@ def main(path: str, parent: int) -> None:
         events.write(event.model_dump_json(exclude_defaults=True) + "\n")
         events.flush()
 
-    import torch
+    if job.environment == MAIN:
+        import torch
 
-    torch.set_num_threads(1)
+        torch.set_num_threads(1)
     run(job, emit)
     # All files and events are written; an orderly shutdown of the converters would cost 2 s.
     sys.stderr.flush()

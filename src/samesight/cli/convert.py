@@ -21,6 +21,7 @@ Examples:
   samesight convert runs/digits --out digits
   samesight convert runs/digits --out digits --to tflite,pte --precision fp32,int8
   samesight convert runs/digits --out digits --to all
+  samesight convert runs/digits --out classic --to tflite --via onnx-tf,onnx2tf
   samesight convert my_models:classifier --out mine --spec model.json --calibration photos
   samesight convert network.pt2 --out mine --spec model.json --calibration photos
 
@@ -46,6 +47,13 @@ def _split_names(context: click.Context, parameter: click.Parameter, values: tup
 @click.option(
     "--precision", "precisions", multiple=True, callback=_split_names, metavar="PRECISIONS", help="Only these."
 )
+@click.option(
+    "--via",
+    multiple=True,
+    callback=_split_names,
+    metavar="ROUTES",
+    help="Make TFLite by onnx-tf or onnx2tf and TensorFlow (`samesight setup classic`); own is this one's converter.",
+)
 @click.option("--spec", type=click.Path(path_type=Path), help="The model.json of a .pt2 or a function.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of some 100 images, likewise.")
 @click.option("--cache/--no-cache", default=True, help="Use and keep results of earlier conversions.")
@@ -56,6 +64,7 @@ def convert(
     out: Path,
     formats: tuple[str, ...],
     precisions: tuple[str, ...],
+    via: tuple[str, ...],
     spec: Path | None,
     calibration: Path | None,
     cache: bool,
@@ -69,15 +78,15 @@ def convert(
     from samesight.conversion.workflow.plan import choose
 
     # A wrong request is answered before anything slower is imported.
-    choose("model", formats, precisions)
+    choose("model", formats, precisions, via)
     from samesight.conversion.cache_folder import default_root
     from samesight.conversion.workflow.cache import Cache
     from samesight.conversion.workflow.convert import convert_source
 
     started = time.perf_counter()
     store = Cache(default_root()) if cache else None
-    with _live(as_json) as on_event:
-        outcome = convert_source(source, out, formats, precisions, spec, calibration, store, on_event)
+    with live(as_json) as on_event:
+        outcome = convert_source(source, out, formats, precisions, spec, calibration, store, on_event, via)
     seconds = time.perf_counter() - started
     verdicts = _verdicts(outcome.bundle, store, as_json) if verify else None
     if as_json:
@@ -99,7 +108,7 @@ def _verdicts(bundle: "Bundle", cache: "Cache | None", quiet: bool) -> "Verdicts
 
 
 @contextmanager
-def _live(quiet: bool) -> "Iterator[OnEvent]":
+def live(quiet: bool) -> "Iterator[OnEvent]":
     """A table that follows the events in a terminal; a line per result elsewhere; nothing when quiet."""
     if quiet:
         yield lambda event: None
