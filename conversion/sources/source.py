@@ -21,6 +21,7 @@ from samesight.conversion.sources.calibration import find_calibration_images
 from samesight.conversion.sources.unsuitable import explain
 
 NETWORK = "network.pt2"
+ONNX = ".onnx"
 RUN_FILES = ("model.json", NETWORK, "run.json", "calibration")
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -50,6 +51,7 @@ class ModelSource:
         calibration: images whose activations give int8 its ranges.
         ranges: activation ranges that quantization-aware training found; they replace the calibration.
         data: the test split; None for a model that we did not train.
+        onnx: an `.onnx` file, which a worker reads as a network first; ONNX Runtime is its server model.
     """
 
     title: str
@@ -60,24 +62,26 @@ class ModelSource:
     calibration: tuple[Path, ...]
     ranges: Path | None = None
     data: TestData | None = None
+    onnx: Path | None = None
 
 
 def open_source(
     text: str, spec: ModelSpec | Path | None = None, calibration: Sequence[Path] | Path | None = None
 ) -> ModelSource:
-    """Open the source that `text` names: a run folder, a `.pt2` file, or `module:function`.
+    """Open the source that `text` names: a run folder, a `.pt2` or `.onnx` file, or `module:function`.
 
     Args:
         text: as given on the command line.
-        spec: of a `.pt2` or a function; or its `model.json`.
-        calibration: images for a `.pt2` or a function; or a folder of them.
+        spec: of a file or a function; or its `model.json`.
+        calibration: images for a file or a function; or a folder of them.
 
     Raises:
         UsageError: an option is missing or does not belong here.
         SamesightError: no such source, or a file of it is missing or damaged.
     """
     path = Path(text)
-    if path.suffix != ".pt2" and path.exists() and not _looks_like_run(path) and (sentence := explain(path)):
+    file = path.suffix in (".pt2", ONNX)
+    if not file and path.exists() and not _looks_like_run(path) and (sentence := explain(path)):
         raise SamesightError(sentence)
     if path.is_dir():
         if spec or calibration:
@@ -86,10 +90,11 @@ def open_source(
             )
         return _open_run(text, path)
     function = _FUNCTION.fullmatch(text) and not path.exists()
-    if not function and path.suffix != ".pt2":
-        raise SamesightError(f"{text}: no such source; give a run folder, a .pt2 file or module:function")
+    if not function and not file:
+        raise SamesightError(f"{text}: no such source; give a run folder, a .pt2 or .onnx file or module:function")
     if not function and not path.is_file():
-        raise SamesightError(f"{text}: no such file; `torch.export.save` writes one")
+        writer = "torch.onnx.export" if path.suffix == ONNX else "torch.export.save"
+        raise SamesightError(f"{text}: no such file; `{writer}` writes one")
     if spec is None or calibration is None:
         missing = " and ".join(
             name for name, value in (("--spec FILE", spec), ("--calibration FOLDER", calibration)) if value is None
@@ -98,10 +103,11 @@ def open_source(
     return ModelSource(
         title=text,
         spec=spec if isinstance(spec, ModelSpec) else read_spec(spec),
-        network=None if function else path,
+        network=path if path.suffix == ".pt2" else None,
         function=text if function else None,
         folder=Path.cwd(),
         calibration=find_calibration_images(calibration) if isinstance(calibration, Path) else tuple(calibration),
+        onnx=path.absolute() if path.suffix == ONNX else None,
     )
 
 

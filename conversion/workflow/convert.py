@@ -60,7 +60,7 @@ def convert_source(
     """Convert to a bundle at `out`; an artifact that cannot be made is left out and named in the outcome.
 
     Args:
-        source: a run folder, a `.pt2` file, or `module:function`; or the result of `open_source`.
+        source: a run folder, a `.pt2` or `.onnx` file, or `module:function`; or the result of `open_source`.
         out: the bundle's folder; a bundle there is replaced when the new one is whole, anything else is left alone.
         formats: names or suffixes; empty for all.
         precisions: empty for all that a format can hold.
@@ -161,9 +161,11 @@ class _Conversion:
         return peak_bytes
 
     def _export(self, work: Path) -> Path:
-        """A person's function, exported by a worker, which alone ever runs their code."""
+        """A person's function or ONNX file, exported by a worker, which alone ever runs their code."""
         network = work / "network.pt2"
-        job = make_job(self.source, network, (), self._scratch).model_copy(update={"function": self.source.function})
+        onnx = str(self.source.onnx) if self.source.onnx else None
+        update = {"function": self.source.function, "onnx": onnx}
+        job = make_job(self.source, network, (), self._scratch).model_copy(update=update)
         run_workers([job], work, self._on_worker_event)
         return network
 
@@ -198,6 +200,7 @@ class _Conversion:
             source=data.source if data else None,
             seed=data.seed if data else 0,
             skip_damaged=bool(data and data.skip_damaged),
+            onnx=str(self.source.onnx) if self.source.onnx else None,
         )
         return [jobs[0].model_copy(update={"golden": golden}), *jobs[1:]]
 

@@ -55,6 +55,9 @@ def make_keys(source: ModelSource, network: Path, targets: Sequence[Target]) -> 
             {**shared, "data": data_fingerprint(source.data) or image_hash, "own tools": tool_versions(GOLDEN_TOOLS)}
         )
     }
+    if source.onnx:
+        # It answers as the server model itself, besides its weights in other files, which the network has.
+        keys[GOLDEN] = make_key([keys[GOLDEN], file_sha256(source.onnx)])
     for target in targets:
         target_parts = {"format": target.format.name, "precision": target.precision}
         parts = {**shared, **target_parts, "own tools": tool_versions(target.format.packages)}

@@ -179,6 +179,7 @@ def _reduced(job: Job, items: Sequence[str]) -> Job:
     return job.model_copy(
         update={
             "function": job.function if EXPORT in items else None,
+            "onnx": job.onnx if EXPORT in items else None,
             "golden": job.golden if GOLDEN in items else None,
             "interchange": job.interchange if INTERCHANGE in items else None,
             "targets": tuple(target for target in job.targets if target.name in items),

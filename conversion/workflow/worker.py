@@ -57,18 +57,23 @@ class TargetJob(Strict):
 
 
 class GoldenJob(Strict):
-    """Golden cases (and server.json where there is test data) to be written into the folder `output`."""
+    """Golden cases (and server.json where there is test data) to be written into the folder `output`.
+
+    `onnx` is the file that answers as the server model, where it is not the job's network.
+    """
 
     output: str
     source: str | None
     seed: int
     skip_damaged: bool = False
+    onnx: str | None = None
 
 
 class Job(Document):
     """What one worker does.
 
-    `function`, where given, is exported to `network` first; nothing else is ever done with a person's code.
+    `function`, where given, is exported to `network` first; nothing else is ever done with a person's code. So is the
+    file `onnx`.
     `environment` is the row of `ENVIRONMENTS` that it runs in. `interchange` is where the ONNX file is written that
     other routes start from; their jobs have it as `network`.
     """
@@ -84,12 +89,13 @@ class Job(Document):
     golden: GoldenJob | None = None
     interchange: str | None = None
     targets: tuple[TargetJob, ...] = ()
+    onnx: str | None = None
 
     @property
     def items(self) -> tuple[str, ...]:
         """The names of all that is to be made, in order."""
         return (
-            *((EXPORT,) if self.function else ()),
+            *((EXPORT,) if self.function or self.onnx else ()),
             *((GOLDEN,) if self.golden else ()),
             *((INTERCHANGE,) if self.interchange else ()),
             *(target.name for target in self.targets),
@@ -164,7 +170,7 @@ class Programs:
 def run(job: Job, emit: Emit) -> None:
     """Make every item of the job; a failure is emitted as an event, not raised, and the next item is begun."""
     programs = Programs(job, emit)
-    if job.function:
+    if job.function or job.onnx:
         _make_item(EXPORT, Path(job.network), emit, lambda: _export(job))
     if job.golden:
         golden = job.golden
@@ -204,6 +210,12 @@ def _failure(name: str, output: Path, error: Exception) -> Event:
 def _export(job: Job) -> Event:
     import torch
 
+    if job.onnx:
+        from samesight.conversion.sources.onnx.reader import read_network
+
+        network = Path(job.network)
+        torch.export.save(read_network(Path(job.onnx), job.spec, network.parent), network)
+        return Event(kind="end")
     from samesight.conversion.sources.function import export_function
 
     assert job.function is not None
@@ -212,11 +224,12 @@ def _export(job: Job) -> Event:
 
 
 def _goldens(job: Job, golden: GoldenJob) -> Event:
+    from samesight.conversion.sources.onnx.server import load_onnx_server
     from samesight.conversion.sources.server_model import load_server
     from samesight.conversion.workflow.golden_cases import write_goldens
 
     data = TestData(golden.source, golden.seed, golden.skip_damaged) if golden.source is not None else None
-    server = load_server(Path(job.network), job.spec)
+    server = load_onnx_server(Path(golden.onnx), job.spec) if golden.onnx else load_server(Path(job.network), job.spec)
     note = write_goldens(Path(golden.output), server, data, [Path(path) for path in job.calibration])
     return Event(kind="end", text=note)
 

@@ -24,6 +24,7 @@ Examples:
   samesight convert runs/digits --out classic --to tflite --via onnx-tf,onnx2tf
   samesight convert my_models:classifier --out mine --spec model.json --calibration photos
   samesight convert network.pt2 --out mine --spec model.json --calibration photos
+  samesight convert network.onnx --out mine --spec model.json --calibration photos
 
 Formats: pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, aimodel; precisions: fp32, fp16, int8,
 dynamic-int8, int8-weights, palette6, palette4. Not all of them are made unless you ask: `--to all` does,
@@ -41,7 +42,7 @@ def _split_names(context: click.Context, parameter: click.Parameter, values: tup
 
 
 @click.command(epilog=EPILOG)
-@click.argument("source", metavar="RUN|FILE.pt2|MODULE:FUNCTION")
+@click.argument("source", metavar="RUN|FILE.pt2|FILE.onnx|MODULE:FUNCTION")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle to make or replace.")
 @click.option("--to", "formats", multiple=True, callback=_split_names, metavar="FORMATS", help="Only these formats.")
 @click.option(
@@ -54,7 +55,7 @@ def _split_names(context: click.Context, parameter: click.Parameter, values: tup
     metavar="ROUTES",
     help="Make TFLite by onnx-tf or onnx2tf and TensorFlow (`samesight setup classic`); own is this one's converter.",
 )
-@click.option("--spec", type=click.Path(path_type=Path), help="The model.json of a .pt2 or a function.")
+@click.option("--spec", type=click.Path(path_type=Path), help="The model.json of a file or a function.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of some 100 images, likewise.")
 @click.option("--cache/--no-cache", default=True, help="Use and keep results of earlier conversions.")
 @click.option("--verify/--no-verify", default=True, help="Measure the artifacts against the server model afterwards.")
@@ -86,7 +87,7 @@ def convert(
     started = time.perf_counter()
     store = Cache(default_root()) if cache else None
     with live(as_json) as on_event:
-        outcome = convert_source(source, out, formats, precisions, spec, calibration, store, on_event, via)
+        outcome = convert_source(source, out, formats, precisions, spec, calibration, store, on_event, via=via)
     seconds = time.perf_counter() - started
     verdicts = _verdicts(outcome.bundle, store, as_json) if verify else None
     if as_json:

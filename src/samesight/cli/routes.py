@@ -49,7 +49,7 @@ def routes(
     with tempfile.TemporaryDirectory(prefix="samesight-") as scratch:
         folder, cache = out or Path(scratch) / "bundle", Cache(default_root())
         with live(as_json) as on_event:
-            outcome = convert_source(source, folder, (), names, spec, calibration, cache, on_event, via)
+            outcome = convert_source(source, folder, (), names, spec, calibration, cache, on_event, via=via)
         with progress_bar("verifying", quiet=as_json) as progress:
             verdicts = outcome.bundle.verdicts() or verify_bundle(outcome.bundle, progress=progress)
         with progress_bar("timing", quiet=as_json) as progress:
