@@ -28,6 +28,7 @@ from samesight.conversion.formats import find_format
 from samesight.conversion.normalisation import affine_of, network_values
 from samesight.conversion.parity.diagnosis import hypotheses, likely_cause
 from samesight.conversion.parity.judge import judge
+from samesight.conversion.parity.results import SLOW_BUDGET
 from samesight.conversion.parity.run import Candidate, Outputs, Progress, TestSplit, run_candidates
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8
 from samesight.conversion.runners import runner_of
@@ -94,9 +95,10 @@ def judge_file(
         if reference.answers and source.data:
             split = TestSplit(reference.examples, reference.answers, source.data.source)
         takes, order = understand(path, model, cases, source.spec)
-        record = run_candidates(
-            {"file": candidate(model, takes, order, source.spec)}, source.spec, cases, split, progress
-        )["file"]
+        named, budgets = {"file": candidate(model, takes, order, source.spec)}, {}
+        if not runner.timed:
+            budgets = {"file": SLOW_BUDGET}
+        record = run_candidates(named, source.spec, cases, split, progress, budgets=budgets)["file"]
         chosen = precision or ("int8" if model.quantized else "fp32")
         gate = gate_for(chosen, runner.unit)
         judgement = judge(record, source.spec, gate, cases, split)

@@ -82,7 +82,10 @@ def test_the_demos_own_files_pass_as_a_strangers(demo, samesight):
         assert done.returncode == 0, done.stdout + done.stderr
         told = json.loads(done.stdout)
         assert told["takes"] == "pixels" and told["verdict"]["precision"] == name.split(".")[1]
-        assert told["verdict"]["metric"]["images"] == 359
+        # The evaluator of Core ML is slow: as many images as fit into a minute.
+        assert (
+            told["verdict"]["metric"]["images"] == 359 or "of 359, for its runtime is slow" in told["verdict"]["reason"]
+        )
     done = samesight("verify", demo / "scenes/artifacts/scenes.int8.tflite", "--against", demo / "runs/digits")
     assert done.returncode == 1 and "takes [1, 128, 128, 3], but the spec says [1, 3, 64, 64]" in done.stderr
 
