@@ -17,7 +17,7 @@ _UNDERFLOW = -700.0
 
 
 def exp(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The exponential of x for x <= 0, within 2 units in the last place; 0 below -700.
+    """The exponential of x for x <= 5, within 2 units in the last place; 0 below -700.
 
     Only additions, multiplications and a power of two, none of them fused: a library's exp differs by a bit from
     system to system, and with it a score, an order or an answer.

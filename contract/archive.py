@@ -1,5 +1,6 @@
 """One file of a bundle for a phone to open: a deterministic zip with only the artifacts that a platform uses."""
 
+import difflib
 import io
 import stat
 import zipfile
@@ -19,30 +20,64 @@ from samesight.contract.zip import ZipEntry, ZipProblem, read_entry, zip_entries
 
 # For which platform a bundle can be packed; `all` packs every artifact.
 PLATFORMS = (*get_args(Platform), "all")
-ONLY_HERE = ("server.json",)
+# Stands for a chip of which no artifact knows: what runs on any is left.
+OTHER_CHIPS = "other"
+ONLY_HERE = ("server.json", "network.json")
 # Documents of a pack whose lengths its manifest does not know.
 UNSIZED = (MANIFEST, VERDICTS, SIGNATURE)
 MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
-def choose(bundle: Bundle, platform: str, formats: Sequence[str] = ()) -> tuple[Artifact, ...]:
-    """The artifacts of a bundle that a platform uses; `formats` are named in the error message.
+def choose(
+    bundle: Bundle,
+    platform: str,
+    formats: Sequence[str] = (),
+    soc: str | None = None,
+    *,
+    more: Sequence[str] = (),
+) -> tuple[Artifact, ...]:
+    """The artifacts of a bundle that a platform uses, and those of the formats `more`, which some of its apps load.
+
+    `formats` are named in the error message.
+
+    `soc` leaves out what was compiled for other chips than this, or, with `OTHER_CHIPS`, for any chip.
 
     Raises:
-        UsageError: no such platform.
-        SamesightError: the bundle has nothing for it.
+        UsageError: no such platform, or nothing was compiled for this chip.
+        SamesightError: the bundle has nothing for it, or nothing of a format of `more`.
     """
     if platform not in PLATFORMS:
         raise UsageError(f"no platform {platform!r}; choose among {', '.join(PLATFORMS)}")
-    chosen = _used_by(bundle, platform)
+    if soc is not None:
+        _check_chip(bundle, soc)
+    chosen = _used_by(bundle, platform, soc, more=more)
+    if missing := next((name for name in more if all(artifact.format != name for artifact in chosen)), None):
+        raise SamesightError(f"{bundle.folder}: has no artifact of {missing}; convert with {missing}, or leave it out")
     if not chosen:
         format_names = " or ".join(formats) or "a format that it uses"
         raise SamesightError(f"{bundle.folder}: has no artifact for {platform}; convert with {format_names}")
     return chosen
 
 
-def _used_by(bundle: Bundle, platform: str) -> tuple[Artifact, ...]:
-    return tuple(a for a in bundle.manifest.artifacts if platform == "all" or platform in a.platforms)
+def _used_by(
+    bundle: Bundle, platform: str, soc: str | None = None, *, more: Sequence[str] = ()
+) -> tuple[Artifact, ...]:
+    used = (a for a in bundle.manifest.artifacts if platform == "all" or platform in a.platforms or a.format in more)
+    return tuple(a for a in used if soc is None or not a.soc or soc.lower() in (chip.lower() for chip in a.soc))
+
+
+def _chips(bundle: Bundle) -> list[str]:
+    return list(dict.fromkeys(chip for artifact in bundle.manifest.artifacts for chip in artifact.soc or ()))
+
+
+def _check_chip(bundle: Bundle, soc: str) -> None:
+    chips = {chip.lower(): chip for chip in _chips(bundle)}
+    if soc.lower() in (*chips, OTHER_CHIPS):
+        return
+    has = f"it has {', '.join(chips.values())}" if chips else "samesight convert --unit npu compiles for chips"
+    near = [chips[text] for text in difflib.get_close_matches(soc.lower(), chips, 1)]
+    hint = f"; did you mean {near[0]}?" if near else f", and --soc {OTHER_CHIPS} takes what runs on any"
+    raise UsageError(f"--soc {soc}: {bundle.folder} has nothing compiled for this chip ({has}){hint}")
 
 
 def reduced_manifest(bundle: Bundle, chosen: tuple[Artifact, ...]) -> Manifest:
@@ -59,13 +94,19 @@ def reduced_manifest(bundle: Bundle, chosen: tuple[Artifact, ...]) -> Manifest:
 def manifest_hashes(bundle: Bundle) -> set[str]:
     """SHA-256 of the bundle's manifest and of the manifests of its reduced copies on phones."""
     hashes = {bundle.manifest_sha256()}
+    formats = {artifact.format for artifact in bundle.manifest.artifacts}
     for platform in PLATFORMS:
-        hashes.add(sha256(reduced_manifest(bundle, _used_by(bundle, platform)).to_json().encode()))
+        for soc in (None, OTHER_CHIPS, *_chips(bundle)):
+            for more in ((), *((name,) for name in sorted(formats))):
+                used = _used_by(bundle, platform, soc, more=more)
+                hashes.add(sha256(reduced_manifest(bundle, used).to_json().encode()))
     return hashes
 
 
 def require_verdicts(bundle: Bundle, chosen: tuple[Artifact, ...]) -> None:
     """Refuse artifacts that failed, here, in an app or on a target, and a bundle without verdicts.
+
+    What was compiled for an NPU is refused too where nothing ran it: no other unit can stand in for it.
 
     Raises:
         SamesightError: names them and says why.
@@ -80,6 +121,19 @@ def require_verdicts(bundle: Bundle, chosen: tuple[Artifact, ...]) -> None:
     if refused:
         raise SamesightError(
             f"{bundle.folder}: failed: {', '.join(refused)}; leave it out of the bundle, or give --force"
+        )
+    proven = {v.name for v in verdicts.artifacts if v.passed} | {v.name for v in verdicts.targets if v.passed}
+    proven |= {v.name for v in verdicts.apps if v.passed and v.unit == "npu"}
+    reasons = {verdict.name: verdict.reason for verdict in verdicts.artifacts}
+    unproven = [
+        f"{artifact.name} ({reasons.get(artifact.name, 'it has no verdict')})"
+        for artifact in chosen
+        if artifact.unit == "npu" and artifact.name not in proven
+    ]
+    if unproven:
+        raise SamesightError(
+            f"{bundle.folder}: not judged yet: {', '.join(unproven)}; leave it out by --soc {OTHER_CHIPS}, or give "
+            "--force"
         )
 
 
@@ -110,7 +164,15 @@ def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
     return files
 
 
-def pack_bundle(bundle: Bundle, platform: str, target: Path, signer: Signer | None = None) -> int:
+def pack_bundle(
+    bundle: Bundle,
+    platform: str,
+    target: Path,
+    signer: Signer | None = None,
+    soc: str | None = None,
+    *,
+    more: Sequence[str] = (),
+) -> int:
     """Write `target`, a zip whose bytes depend on the bundle and its signer alone; returns its length.
 
     Entries are stored, not compressed, so that a phone can map them into memory, and so that the bytes do not depend
@@ -119,7 +181,7 @@ def pack_bundle(bundle: Bundle, platform: str, target: Path, signer: Signer | No
     Raises:
         UsageError, SamesightError: as in `choose`, or the target cannot be written.
     """
-    files = reduced(bundle, choose(bundle, platform))
+    files = reduced(bundle, choose(bundle, platform, soc=soc, more=more))
     if signer:
         signature = signer.sign(bundle.spec.name, files[MANIFEST], files.get(VERDICTS))
         files[SIGNATURE] = signature.to_json().encode()

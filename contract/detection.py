@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samesight.contract.activation import Activation, activate, raw_threshold, sigmoid
+from samesight.contract.box_coding import decode, position_count, positive
 from samesight.contract.errors import SamesightError
 from samesight.contract.task_rules import Decoded, ExpectedShape, Shape, TaskRules
 
 if TYPE_CHECKING:
-    from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Role
+    from samesight.contract.spec import Detection, ModelSpec, Role
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ def check_spec(spec: "ModelSpec") -> None:
 
 
 def expected_shapes(shapes: "Mapping[Role, Shape]", spec: "ModelSpec") -> list[ExpectedShape]:
-    """Logits [1, N, C], boxes [1, N, 4], objectness [1, N, 1]; N is that of the logits, and of the strides' grids."""
+    """Logits [1, N, C], boxes [1, N, 4], objectness [1, N, 1]; N is that of the logits, and of the grids."""
     positions = shapes["logits"][1] if len(shapes["logits"]) == 3 else 0
     expected = [
         ExpectedShape("logits", (1, positions, spec.class_count), "labels or background"),
@@ -61,14 +62,15 @@ def expected_shapes(shapes: "Mapping[Role, Shape]", spec: "ModelSpec") -> list[E
         expected.append(ExpectedShape("objectness", (1, positions, 1), "roles"))
     count = grid_positions(spec)
     if count is not None:
-        expected.append(ExpectedShape("boxes", (1, count, 4), "strides or input size"))
+        fields = "grids" if _rule(spec).boxes.grids else "strides or input size"
+        expected.append(ExpectedShape("boxes", (1, count, 4), fields))
     return expected
 
 
 def grid_positions(spec: "ModelSpec") -> int | None:
-    """Number of positions of the spec's strides; None where its boxes belong to no grid."""
-    strides = _rule(spec).boxes.strides
-    return position_count(strides, spec.input) if strides else None
+    """Number of positions of the spec's strides or grids; None where its boxes belong to neither."""
+    coding = _rule(spec).boxes
+    return position_count(coding, spec.input) if coding.strides or coding.grids else None
 
 
 def decode_outputs(outputs: "dict[Role, NDArray[np.float32]]", spec: "ModelSpec") -> Decoded:
@@ -132,66 +134,13 @@ def _candidates(
     if objectness is not None:
         present = objectness[0, :, 0]
         scores = scores * (sigmoid(present) if activation == "sigmoid" else present)
+        if rule.objectness == "geometric_mean":
+            scores = np.sqrt(positive(scores))
     return classes, scores, np.float32(rule.score_threshold)
 
 
 def _label_indices(classes: NDArray[np.int64], background: int | None) -> NDArray[np.int64]:
     return classes if background is None else classes - (classes > background)
-
-
-def decode(
-    raw: NDArray[np.float32], positions: NDArray[np.int64], coding: "BoxCoding", spec: "Input"
-) -> NDArray[np.float32]:
-    """Boxes x1, y1, x2, y2 in input pixels from the raw boxes [K, 4] of the given positions; all in float32.
-
-    Raises:
-        SamesightError: a raw or decoded value is not finite.
-    """
-    across, down = np.float32(spec.width), np.float32(spec.height)
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = raw * np.array([across, down, across, down]) if coding.unit == "fraction" else raw
-        a, b, c, d = values.T
-        if coding.coding == "distances":
-            centre_x, centre_y, stride = (table[positions] for table in grid_points(coding.strides, spec))
-            if coding.unit == "stride":
-                a, b, c, d = a * stride, b * stride, c * stride, d * stride
-            x1, y1 = centre_x - _positive(a), centre_y - _positive(b)
-            x2, y2 = centre_x + _positive(c), centre_y + _positive(d)
-        elif coding.coding == "center_size":
-            half_x, half_y = _positive(c) * np.float32(0.5), _positive(d) * np.float32(0.5)
-            x1, y1, x2, y2 = a - half_x, b - half_y, a + half_x, b + half_y
-        else:
-            x1, y1, x2, y2 = a, b, np.where(c > a, c, a), np.where(d > b, d, b)
-        boxes = np.stack([x1, y1, x2, y2], axis=1)
-    finite = np.isfinite(raw).all(axis=1) & np.isfinite(boxes).all(axis=1)
-    if not finite.all():
-        where = int(positions[np.argmin(finite)])
-        raise SamesightError(
-            f"the box at position {where} is not finite; the artifact overflows, take another precision or unit"
-        )
-    return boxes
-
-
-def _positive(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.where(values > 0, values, np.float32(0))
-
-
-def grid_points(
-    strides: tuple[int, ...], spec: "Input"
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Middle x, middle y and stride of every position: grid by grid, each row by row; float32 [N], exact."""
-    tables = []
-    for stride in strides:
-        rows, columns = np.mgrid[0 : spec.height // stride, 0 : spec.width // stride].astype(np.float32)
-        middle_x, middle_y = ((table.ravel() + np.float32(0.5)) * np.float32(stride) for table in (columns, rows))
-        tables.append((middle_x, middle_y, np.full_like(middle_x, stride)))
-    x, y, size = (np.concatenate(parts) for parts in zip(*tables, strict=True))
-    return x, y, size
-
-
-def position_count(strides: tuple[int, ...], spec: "Input") -> int:
-    """How many positions the grids of these strides have."""
-    return sum((spec.width // stride) * (spec.height // stride) for stride in strides)
 
 
 def suppress(
@@ -228,8 +177,8 @@ def iou_matrix(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArr
     """Intersection over union of [K, 4] with [M, 4] boxes, float32 [K, M]; 0 where the union is empty."""
     a, b = boxes[:, None], others[None]
     with np.errstate(over="ignore", invalid="ignore"):
-        width = _positive(np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0]))
-        height = _positive(np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1]))
+        width = positive(np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0]))
+        height = positive(np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1]))
         common = width * height
         union = (_area(a) + _area(b)) - common
         covered = union > 0

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samesight.contract.resize import Filter, Window, resize, resize_window
-from samesight.contract.spec import Crop, Input, Letterbox
+from samesight.contract.spec import Crop, Input, Letterbox, StretchCrop
 
 # A crop is computed for its window alone when the scaled image would have more than this many times its pixels.
 _WASTE = 64
@@ -44,8 +44,11 @@ class Frame:
 
 def frame(width: int, height: int, spec: Input) -> Frame:
     """The frame of an upright image of `width` x `height` pixels (1..65535 each) for the input `spec`."""
-    if isinstance(spec.framing, Crop):
-        scaled_width, scaled_height = _resized(width, height, spec.framing.resize_shorter)
+    if isinstance(spec.framing, Crop | StretchCrop):
+        if isinstance(spec.framing, Crop):
+            scaled_width, scaled_height = _resized(width, height, spec.framing.resize_shorter)
+        else:
+            scaled_width, scaled_height = spec.framing.resize_width, spec.framing.resize_height
         left, top = -_offset(scaled_width - spec.width), -_offset(scaled_height - spec.height)
         return Frame(width, height, scaled_width, scaled_height, left, top, spec.width, spec.height)
     if isinstance(spec.framing, Letterbox):

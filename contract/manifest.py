@@ -72,11 +72,28 @@ class TensorInfo(Strict):
         return self
 
 
+class LeftOperator(Strict):
+    """Operators of one kind that an NPU leaves to the CPU, and why."""
+
+    kind: str
+    count: Int32
+    reason: str
+
+
+class Plan(Strict):
+    """What an NPU takes of a network that was compiled ahead of time: its operators, in so many pieces, but `left`."""
+
+    pieces: Int32
+    operators: Int32
+    left: tuple[LeftOperator, ...] = ()
+
+
 class Artifact(Strict):
     """One file (or, for Core ML, one folder) of one format at one precision for one unit; `platforms` load it.
 
     `unit` is what it was made for: "npu" of what was compiled ahead of time, "gpu" of a program for Vulkan, "cpu" of
     all that runs anywhere. `soc` are the chips that can run it; None or empty where that is not known to be limited.
+    `delegated` is the share of operators that a delegate or an NPU takes, `plan` more of an NPU's.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
@@ -94,6 +111,7 @@ class Artifact(Strict):
     outputs: tuple[TensorInfo, ...]
     tools: dict[str, str]
     delegated: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
+    plan: Plan | None = None
     bytes: Length
 
 

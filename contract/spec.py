@@ -12,12 +12,15 @@ from samesight.contract.documents import Count, Document, Position, Strict, pars
 from samesight.contract.tasks import TASKS, Task
 from samesight.contract.text import label_problem
 
+# Of all grids together; phones set a table of them up.
+MOST_POSITIONS = 1 << 22
 CHANNEL_COUNTS = {"rgb": 3, "bgr": 3, "grey": 1}
 
 Role = Literal["logits", "boxes", "objectness"]
 Level = Annotated[int, Field(ge=0, le=255)]
 Side = Annotated[int, Field(ge=1, le=8192)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
 
 
 class Stretch(Strict):
@@ -40,7 +43,15 @@ class Letterbox(Strict):
     pad: Level = 114
 
 
-Framing = Annotated[Stretch | Crop | Letterbox, Field(discriminator="rule")]
+class StretchCrop(Strict):
+    """The whole image resized to `resize_width` x `resize_height`, whatever its aspect, then the middle cut out."""
+
+    rule: Literal["stretch_crop"] = "stretch_crop"
+    resize_width: Side
+    resize_height: Side
+
+
+Framing = Annotated[Stretch | Crop | Letterbox | StretchCrop, Field(discriminator="rule")]
 
 
 class Input(Strict):
@@ -59,7 +70,7 @@ class Input(Strict):
     background: tuple[Level, Level, Level] = (255, 255, 255)
     value_range: tuple[float, float] = (0.0, 1.0)
     mean: tuple[float, ...]
-    std: tuple[Annotated[float, Field(gt=0.0)], ...]
+    std: tuple[Positive, ...]
 
     @property
     def channel_count(self) -> int:
@@ -80,6 +91,13 @@ class Input(Strict):
                 f"resize_shorter {self.framing.resize_shorter} is smaller than the input "
                 f"{self.width} x {self.height}: the crop would leave the image"
             )
+        if isinstance(self.framing, StretchCrop):
+            across, down = self.framing.resize_width, self.framing.resize_height
+            if across < self.width or down < self.height:
+                raise ValueError(
+                    f"{across} x {down} is smaller than the input {self.width} x {self.height}: "
+                    "the crop would leave the image"
+                )
         return self
 
 
@@ -125,30 +143,64 @@ class Outputs(Strict):
         return self
 
 
+class AnchorGrid(Strict):
+    """A grid of `columns` x `rows` cells with the same anchors in each, all in input pixels.
+
+    The point of cell (column, row) is ((column + offset) · step x, (row + offset) · step y); each of the `anchors`, a
+    width and a height, has its middle there.
+    """
+
+    columns: Side
+    rows: Side
+    step: tuple[Positive, Positive]
+    offset: Fraction = 0.5
+    anchors: Annotated[tuple[tuple[Positive, Positive], ...], Field(min_length=1)]
+
+
 class BoxCoding(Strict):
     """What the four numbers of a raw box mean.
 
     distances: left, top, right, bottom from the middle of a grid cell; `strides` lists the grids in order, each
-    row-major with width // stride columns and height // stride rows. corners: x1, y1, x2, y2. center_size: cx, cy,
-    w, h.
-    unit: network input pixels; `fraction` of the input's width and height; `stride` (distances only) the cell's size.
+    row-major with width // stride columns and height // stride rows; or from the points of `grids`. corners: x1, y1,
+    x2, y2. center_size: cx, cy, w, h. anchor_deltas: how far the middle is from an anchor's, in its widths and heights,
+    and the logarithms of how much wider and higher the box is, each times its number of `divisors`.
+    `grids` are listed in order, each row-major, and in a cell anchor by anchor.
+    unit: network input pixels; `fraction` of the input's width and height; `stride` (distances from strides only) the
+    cell's size; `anchor` (distances from grids only) the anchor's width and height.
     """
 
-    coding: Literal["distances", "corners", "center_size"]
-    unit: Literal["pixels", "fraction", "stride"] = "pixels"
+    coding: Literal["distances", "corners", "center_size", "anchor_deltas"]
+    unit: Literal["pixels", "fraction", "stride", "anchor"] = "pixels"
     strides: tuple[Side, ...] = ()
+    grids: tuple[AnchorGrid, ...] = ()
+    divisors: tuple[Positive, Positive, Positive, Positive] = (1.0, 1.0, 1.0, 1.0)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (self.coding == "distances") != bool(self.strides):
-            raise ValueError("strides are for the coding 'distances', which needs them")
-        if self.unit == "stride" and self.coding != "distances":
-            raise ValueError("the unit 'stride' is for the coding 'distances'")
+        if self.coding == "distances" and bool(self.strides) == bool(self.grids):
+            raise ValueError("the coding 'distances' needs strides or grids, one of them")
+        if self.coding != "distances" and self.strides:
+            raise ValueError("strides are for the coding 'distances'")
+        if self.coding == "anchor_deltas" and not self.grids:
+            raise ValueError("the coding 'anchor_deltas' needs grids")
+        if self.coding in ("corners", "center_size") and self.grids:
+            raise ValueError("grids are for the codings 'distances' and 'anchor_deltas'")
+        if self.unit == "stride" and not self.strides:
+            raise ValueError("the unit 'stride' is for the coding 'distances' with strides")
+        if self.unit == "anchor" and (self.coding != "distances" or not self.grids):
+            raise ValueError("the unit 'anchor' is for the coding 'distances' with grids")
+        if self.coding == "anchor_deltas" and self.unit != "pixels":
+            raise ValueError("the coding 'anchor_deltas' counts in anchors and has no other unit")
+        if self.coding != "anchor_deltas" and set(self.divisors) != {1.0}:
+            raise ValueError("divisors are for the coding 'anchor_deltas'")
+        positions = sum(grid.columns * grid.rows * len(grid.anchors) for grid in self.grids)
+        if positions > MOST_POSITIONS:
+            raise ValueError(f"the grids have {positions} positions, more than {MOST_POSITIONS}")
         return self
 
 
 class Detection(Strict):
-    """How raw heads become boxes: coding, thresholds, suppression."""
+    """How raw heads become boxes: coding, thresholds, suppression, and how objectness goes into a score."""
 
     boxes: BoxCoding
     background: Position | None = None
@@ -156,6 +208,7 @@ class Detection(Strict):
     iou_threshold: Fraction = 0.5
     max_detections: Count = 100
     suppression: Literal["class_wise", "none"] = "class_wise"
+    objectness: Literal["product", "geometric_mean"] = "product"
 
 
 class ModelSpec(Document):

@@ -11,10 +11,11 @@ from samesight.contract.bundle import Bundle
 from samesight.contract.errors import SamesightError
 from samesight.contract.verdicts import Verdicts
 from samesight.conversion.cache_folder import default_root
+from samesight.conversion.npu.chips import find_chips
 from samesight.conversion.sources.in_memory import Images, Spec, open_in_memory
 from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.convert import convert_source
-from samesight.conversion.workflow.plan import choose
+from samesight.conversion.workflow.plan import choose, for_chips
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -55,27 +56,40 @@ def convert(
     spec: Spec | None = None,
     calibration: Images | None = None,
     cache: bool = True,
+    soc: Sequence[str] = (),
+    weights: str | Path | None = None,
+    random_weights: bool = False,
 ) -> ModelBundle:
     """Convert a model and return its bundle: `bundle.artifact("digits.int8.tflite")(image)` answers an image.
 
     Args:
-        source: a run folder, a `.pt2` file, `module:function`, a `torch.nn.Module` or an exported program.
+        source: a run folder, a `.pt2` or `.onnx` file, `timm:NAME`, `torchvision:NAME`, a folder in Hugging Face's
+            form, `module:function`, a `torch.nn.Module` or an exported program.
         out: the bundle's folder; a bundle there is replaced when the new one is whole, anything else is left alone.
         to: formats by name or suffix; all by default.
         precision: all that each format can hold by default.
-        spec: of anything but a run: a `ModelSpec`, a dictionary with the fields of `model.json`, or the file's path.
+        spec: of anything but a run: a `ModelSpec`, a dictionary with the fields of `model.json`, or the file's path;
+            libraries' own networks have one.
         calibration: some hundred images for anything but a run: a folder, paths, or arrays uint8 [H, W, 3] in RGB.
         cache: whether results of earlier conversions may be used, and these kept.
+        soc: chips, such as SM8650, for whose NPUs `.tflite` artifacts are compiled ahead of time too.
+        weights: a file for `module:function`, `timm:NAME` or `torchvision:NAME`: safetensors, or a state dict.
+        random_weights: convert a library's network with weights that mean nothing.
 
     Raises:
         UsageError: the request contradicts itself.
         PartialError: some artifacts could not be made; its `bundle` has the others.
         SamesightError: none could be made; a bundle that was there before is unchanged.
     """
-    choose("model", to, precision)  # a wrong request is answered before a network is exported
+    # A wrong request is answered before a network is exported.
+    targets, chips = choose("model", to, precision), find_chips(soc)
+    if chips:
+        for_chips(targets, "model", chips)
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
-        opened = open_in_memory(source, spec, calibration, Path(folder))
-        outcome = convert_source(opened, out, to, precision, cache=Cache(default_root()) if cache else None)
+        opened = open_in_memory(source, spec, calibration, Path(folder), weights, random_weights)
+        outcome = convert_source(
+            opened, out, to, precision, cache=Cache(default_root()) if cache else None, chips=chips
+        )
     bundle = _callable(outcome.bundle)
     if outcome.failures:
         raise PartialError(bundle, outcome.failures)

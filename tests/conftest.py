@@ -13,6 +13,8 @@ from filelock import FileLock
 
 from samesight.cli.main import main
 from samesight.conversion.cache_folder import tools_root
+from samesight.conversion.setup.install import find, install
+from samesight.conversion.setup.table import SETUPS
 
 pytest.register_assert_rewrite("support.twins")
 pytest_plugins = ["support.fixtures"]
@@ -84,6 +86,19 @@ def samesight(*arguments, **options):
 def samesight_fixture():
     """See `samesight`."""
     return samesight
+
+
+@pytest.fixture(scope="session")
+def tool():
+    """Require a tool of `samesight setup`: where CI is set it is installed, elsewhere the test is skipped without."""
+
+    def ready(name):
+        if find(SETUPS[name]) is None:
+            if not os.environ.get("CI"):
+                pytest.skip(f"{name} is not installed; samesight setup {name}")
+            install(SETUPS[name], print)
+
+    return ready
 
 
 @pytest.fixture

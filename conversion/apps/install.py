@@ -1,7 +1,7 @@
 """Installs a bundle into an app's source folder, with only the artifacts that its platform uses; also removes it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ APPS = {
     "android": (("settings.gradle.kts", "app"), "app/src/main/assets/bundles"),
     "ios": (("project.yml", "App"), "App/Resources/bundles"),
 }
+# Formats that an app loads by an engine that it is built with on request alone (docs/on-a-phone.md).
+ON_REQUEST = {"android": (), "ios": ("litert",)}
 # In the app's folder, outside of its assets: the bundles that the last installations replaced.
 REPLACED = "bundles.replaced"
 # Beside the folder of bundles: the DER form of the key that signs packs; Bundles.kt and Bundles.swift read it.
@@ -45,17 +47,41 @@ def find_platform(app: Path) -> str:
     raise UsageError(f"{app}: is no folder of an app (it has no {wanted}); give android_app or ios_app")
 
 
-def install(bundle: Bundle, app: Path, force: bool = False, key: PublicKey | None = None) -> Installed:
-    """Copy the bundle into the app; what was there under the model's name can be brought back by `undo`.
-
-    With `key` the app takes only packs that were signed with its private key, from when it is built next.
+def check_on_request(platform: str, more: Sequence[str]) -> None:
+    """See that apps of this platform have an engine for these formats.
 
     Raises:
-        UsageError: `app` is no app.
+        UsageError: one has none, or is taken without being asked for.
+    """
+    for name in more:
+        offered = ON_REQUEST.get(platform, ())
+        if name not in offered:
+            choice = f"choose {' or '.join(offered)}" if offered else "leave it out"
+            raise UsageError(f"--with {name}: apps for {platform} have no such engine on request; {choice}")
+
+
+def install(
+    bundle: Bundle,
+    app: Path,
+    force: bool = False,
+    key: PublicKey | None = None,
+    soc: str | None = None,
+    *,
+    more: Sequence[str] = (),
+) -> Installed:
+    """Copy the bundle into the app; what was there under the model's name can be brought back by `undo`.
+
+    With `key` the app takes only packs that were signed with its private key, from when it is built next. `soc` leaves
+    out what was compiled for other chips, as in `contract.archive.choose`; `more` are formats of `ON_REQUEST` whose
+    artifacts go with it.
+
+    Raises:
+        UsageError: `app` is no app, or has no engine for a format of `more`; or nothing was compiled for this chip.
         SamesightError: an artifact without a passing verdict (unless `force`), or nothing for this platform.
     """
     platform = find_platform(app)
-    chosen = choose(bundle, platform, formats_for(platform))
+    check_on_request(platform, more)
+    chosen = choose(bundle, platform, formats_for(platform), soc, more=more)
     if not force:
         require_verdicts(bundle, chosen)
     files = reduced(bundle, chosen)

@@ -148,6 +148,17 @@ FORMATS: dict[str, Format] = {
             platforms=("ios",),
         ),
         Format(
+            "executorch-vulkan",
+            "ExecuTorch with Vulkan",
+            f"{HERE}.executorch.vulkan",
+            ".vulkan.pte",
+            ("fp32", "fp16"),
+            (),
+            ("executorch",),
+            group=2,
+            order=7,
+        ),
+        Format(
             "coreai",
             "Core AI",
             f"{HERE}.coreai",

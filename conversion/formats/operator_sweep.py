@@ -74,7 +74,7 @@ def columns(formats: Sequence[Format]) -> Iterator[tuple[str, Format, PrecisionN
     """Title, format and precision of each column."""
     for row in formats:
         for precision in ("fp32", "int8"):
-            if precision in row.precisions and not row.missing():
+            if precision in row.precisions and not row.missing() and not runner_of(row.name).absent:
                 yield f"{row.suffix[1:]} {precision}", row, PRECISIONS[precision].name
 
 

@@ -19,6 +19,21 @@ A row stands for what was reported, on the versions that are named. It does not 
 
 This file is written from `conversion/known_faults/` by `python -m samesight.conversion.known_faults.document`.
 """
+HALVES = """
+## The network itself in half precision
+
+GPUs and NPUs compute float networks in halves: up to 65504, with 11 bits. `samesight convert` runs the prepared network
+on calibration images in float32 and in halves beside it, and what it finds stands in the bundle (`network.json`) and
+with the warnings of every artifact that phones compute so, with the operator's module:
+
+- `half-overflow`: a value passes 65504. It becomes infinite without an error, and often NaN.
+- `half-long-sum`: the terms of a sum (convolution, matrix product, mean, pool, normalisation) add up to more than 65504
+  in magnitude. LiteRT's GPU kernels add convolutions in halves, and means on Mali and Metal.
+- `half-coarse-output`: an output is below the gate of fp16 when every value is rounded to a half.
+- `half-mixed-scale`: channels of one output differ by more than 2048 times, all the steps that a half has.
+
+Instead: scale values down, average in two steps, or run the GPU without loss of precision (`enforce_f32`).
+"""
 CONVERTERS = """
 ## Faults of converters, found here
 
@@ -41,7 +56,7 @@ def document() -> str:
         title = " and ".join(f"{FORMATS[name].title} (`{FORMATS[name].suffix}`)" for name in formats)
         parts.append(f"\n## {title}\n")
         parts += map(entry, sorted(faults, key=lambda fault: SEVERITIES.index(fault.severity)))
-    parts.append(CONVERTERS)
+    parts += (HALVES, CONVERTERS)
     parts += (
         f"| `{key}` | {each.library} | {each.pattern} | {each.wrong} | {each.instead} |\n"
         for key, each in ROUTED_AROUND.items()

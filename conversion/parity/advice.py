@@ -42,7 +42,7 @@ def _advice(bundle: Bundle, verdict: Verdict, verdicts: Verdicts) -> tuple[str, 
     elif verdict.precision == "int8":
         tried.append(TRAIN_FOR_INT8 if bundle.manifest.data else MORE_IMAGES)
     tried += _other_precisions(artifact, verdicts)
-    if runner_of(artifact.format).title == EVALUATOR:
+    if runner_of(artifact.format, artifact.unit).title == EVALUATOR:
         tried.append(
             f"`samesight coreml compare {bundle.path(artifact)} --against RUN --layers` names the layer that departs"
         )
@@ -69,7 +69,7 @@ def _other_precisions(artifact: Artifact, verdicts: Verdicts) -> list[str]:
 
 def _to_run(artifact: Artifact) -> tuple[str, ...]:
     """For one that nothing here runs, or that its runtime refused."""
-    runner = runner_of(artifact.format)
+    runner = runner_of(artifact.format, artifact.unit)
     if requirement := runner.requirement():
         return (f"pip install '{requirement}', then verify it again",)
     if runner.missing():

@@ -18,6 +18,10 @@ from samesight.conversion.tasks import TASKS
 from samesight.conversion.tasks.agreement import Agreement
 from samesight.conversion.tasks.bootstrap import RULE_OF_THREE, interval, sampled_metric
 
+NEAR = 2
+"""Steps of an int8 output that another processor's rounding may be away."""
+LEAST_NEAR = 0.99
+"""The share of int8 values that must be so near to this computer's."""
 CLEARLY = 4.0
 """Times as much energy of noise (6 dB): then it is clear which of two artifacts departs from their program."""
 
@@ -184,6 +188,35 @@ def steps_apart(record: Record, other: Record) -> tuple[float, float] | None:
         means.append(float(np.mean(apart)))
         largest = max(largest, float(np.max(apart, initial=0.0)))
     return max(means), largest
+
+
+def shares_near(record: Record, here: Record) -> tuple[float, float] | None:
+    """The shares of a record's int8 values that are another's, and that are within `NEAR` steps of it.
+
+    None where one of them did not run, or nothing is quantized.
+    """
+    if record.error is not None or here.error is not None or not here.qparams:
+        return None
+    distances = [
+        np.abs(actual[role] - expected[role]).ravel() / qparams.scale
+        for role, qparams in here.qparams.items()
+        for actual, expected in zip(record.outputs, here.outputs, strict=True)
+    ]
+    steps = np.round(np.concatenate(distances))
+    return float(np.mean(steps == 0)), float(np.mean(steps <= NEAR))
+
+
+def beside_cpu(judgement: Judgement, record: Record, cpu: Record | None, name: str) -> Judgement:
+    """An int8 artifact for an NPU must give nearly what `name`, from the same program, gives on this CPU."""
+    shares = shares_near(record, cpu) if cpu else None
+    if shares is None:
+        return judgement
+    near = f"{shares[1]:.2%} of its values are within {NEAR} steps of {name}'s"
+    if shares[1] >= LEAST_NEAR:
+        return dataclasses.replace(judgement, reason=f"{judgement.reason}; {near}")
+    missed = f"{near}, fewer than {LEAST_NEAR:.0%}"
+    reason = missed if judgement.passed else f"{judgement.reason}; {missed}"
+    return dataclasses.replace(judgement, passed=False, reason=reason)
 
 
 def beside_others(

@@ -17,6 +17,7 @@ from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.golden import GoldenCase
 from samesight.contract.manifest import Artifact
 from samesight.contract.spec import Role
+from samesight.conversion.npu.words import cannot_run_here
 from samesight.conversion.parity.run import (
     Progress,
     Record,
@@ -71,16 +72,27 @@ def run_artifacts(
         name: {f"{name} {turn}" if turn else name: run for turn, run in enumerate(models[name])} for name in models
     }
     loaded = {key: run for runs in turns.values() for key, run in runs.items()}
-    records = run_candidates(
-        {key: artifact_candidate(run) for key, run in loaded.items()},
-        bundle.spec,
-        cases,
-        split,
-        progress,
-        lanes={key: id(run.child) for key, run in loaded.items()},
-        budgets={name: SLOW_BUDGET for name in models if not RUNNERS[loaded[name].runner].timed},
-        shares={key: Share(name, turn, len(runs)) for name, runs in turns.items() for turn, key in enumerate(runs)},
-    )
+    # An NPU's simulator takes the golden cases alone: its arithmetic shows there, and it is slow.
+    simulated = {key for key, run in loaded.items() if RUNNERS[run.runner].compiled}
+    records: dict[str, Record] = {}
+    for keys, images in ((loaded.keys() - simulated, split), (simulated, None)):
+        if not keys:
+            continue
+        records |= run_candidates(
+            {key: artifact_candidate(run) for key, run in loaded.items() if key in keys},
+            bundle.spec,
+            cases,
+            images,
+            progress,
+            lanes={key: id(run.child) for key, run in loaded.items()},
+            budgets={name: SLOW_BUDGET for name in models if name in keys and not RUNNERS[loaded[name].runner].timed},
+            shares={
+                key: Share(name, turn, len(runs))
+                for name, runs in turns.items()
+                for turn, key in enumerate(runs)
+                if key in keys
+            },
+        )
     joined = {name: join_shares([records[key] for key in runs]) for name, runs in turns.items()}
     for name, record in joined.items():
         record.qparams = loaded[name].qparams
@@ -94,8 +106,8 @@ def _load_artifacts(
     runtimes, models = Runtimes(), dict[str, list[IsolatedModel]]()
     unable: dict[str, tuple[str | None, str]] = {}
     for artifact in _select_artifacts(bundle, names):
-        runner = runner_of(artifact.format)
-        if missing := runner.missing():
+        runner = runner_of(artifact.format, artifact.unit)
+        if missing := cannot_run_here(artifact) or runner.missing():
             unable[artifact.name] = None, missing
             continue
         count = min(runner.processes, most)
@@ -150,6 +162,8 @@ def _key(bundle: Bundle) -> str:
             "code": code_version(),
             "tools": tool_versions({*runtimes, "numpy", "pillow"}),
             "cpu": cpu_name(),
+            # What is installed in a folder of its own has no version here, and may come later.
+            "unable": [row.name for row in RUNNERS.values() if row.compiled and row.missing()],
         }
     )
 

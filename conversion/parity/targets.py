@@ -3,24 +3,19 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from samesight.contract.bundle import Bundle
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.gates import gate_for
 from samesight.contract.golden import GoldenCase
 from samesight.contract.manifest import Artifact
 from samesight.contract.verdicts import TargetVerdict, Verdicts, failures
-from samesight.conversion.parity.judge import judge
+from samesight.conversion.npu.words import cannot_run_here, plan_note
+from samesight.conversion.parity.judge import LEAST_NEAR, NEAR, judge, shares_near
 from samesight.conversion.parity.run import Record, artifact_candidate, run_candidates
 from samesight.conversion.runners import runner_of, runners_of_target
 from samesight.conversion.runners.interface import Runner
 from samesight.conversion.runners.isolated import IsolatedModel, Runtimes
 
-NEAR = 2
-"""Steps of an int8 output that another processor's rounding may be away."""
-LEAST_NEAR = 0.99
-"""The share of int8 values that must be so near to this computer's."""
 Progress = Callable[[int, int], None]
 
 
@@ -45,7 +40,11 @@ def work_of(bundle: Bundle, targets: Sequence[str], names: Sequence[str] | None 
         rows = runners_of_target(target)
         if missing := next((reason for row in rows if (reason := row.missing())), None):
             raise SamesightError(f"--runner {target}: {missing}")
-        for_it = [Work(artifact, row) for artifact in artifacts for row in rows if artifact.format in row.formats]
+        for_it = [Work(artifact, row) for artifact in artifacts for row in rows if row.runs(artifact)]
+        reasons = {one.artifact.name: reason for one in for_it if (reason := cannot_run_here(one.artifact))}
+        for_it = [one for one in for_it if one.artifact.name not in reasons]
+        if reasons and not for_it:
+            raise SamesightError(f"{bundle.folder}: {'; '.join(f'{name}: {text}' for name, text in reasons.items())}")
         if not for_it:
             formats = ", ".join(dict.fromkeys(name for row in rows for name in row.formats))
             raise SamesightError(f"{bundle.folder}: has nothing that {target} runs; convert --to {formats}")
@@ -80,6 +79,14 @@ def merge_targets(verdicts: Verdicts, new: Iterable[TargetVerdict]) -> Verdicts:
     return verdicts.model_copy(update={"targets": targets, "passed": passed})
 
 
+def cpu_twin(artifacts: Iterable[Artifact], artifact: Artifact) -> Artifact | None:
+    """The artifact whose values on this CPU those of another unit are held against: itself, unless that is an NPU's."""
+    if artifact.unit != "npu":
+        return artifact
+    same = (artifact.format, artifact.precision, "cpu")
+    return next((one for one in artifacts if (one.format, one.precision, one.unit) == same), None)
+
+
 def _verify(
     bundle: Bundle, work: Work, cases: Sequence[GoldenCase], runtimes: Runtimes, here: dict[str, Record]
 ) -> TargetVerdict:
@@ -95,7 +102,7 @@ def _verify(
     )
     try:
         model = runtimes.load(runner, bundle.path(artifact), artifact)
-        verdict = verdict.model_copy(update={"note": model.note})
+        verdict = verdict.model_copy(update={"note": model.note or plan_note(artifact)})
         record = _run(bundle, model, cases)
     except SamesightError as error:
         return verdict.model_copy(update={"reason": f"it does not run: {first_line(error)}"})
@@ -110,13 +117,14 @@ def _verify(
         "snr_db": min((role.snr_db for role in roles if role.snr_db is not None), default=None),
         "agreement": judgement.figures["agreement"],
     }
-    if artifact.precision == "int8":
-        if artifact.name not in here:
-            default = runtimes.load(runner_of(artifact.format), bundle.path(artifact), artifact)
-            here[artifact.name] = _run(bundle, default, cases)
-            here[artifact.name].qparams = default.qparams
-        figures |= _steps(record, here[artifact.name])
-        near = figures["near"]
+    on_cpu = cpu_twin(bundle.manifest.artifacts, artifact) if artifact.precision == "int8" else None
+    if on_cpu:
+        if on_cpu.name not in here:
+            default = runtimes.load(runner_of(on_cpu.format), bundle.path(on_cpu), on_cpu)
+            here[on_cpu.name] = _run(bundle, default, cases)
+            here[on_cpu.name].qparams = default.qparams
+        equal, near = shares_near(record, here[on_cpu.name]) or (None, None)
+        figures |= {"equal": equal, "near": near}
         if judgement.passed and near is not None and near < LEAST_NEAR:
             figures["passed"] = False
             figures["reason"] = (
@@ -127,16 +135,3 @@ def _verify(
 
 def _run(bundle: Bundle, model: IsolatedModel, cases: Sequence[GoldenCase]) -> Record:
     return run_candidates({"model": artifact_candidate(model)}, bundle.spec, cases, None)["model"]
-
-
-def _steps(record: Record, here: Record) -> dict[str, float | None]:
-    """How many of the int8 outputs are this computer's, and how many are near."""
-    if here.error is not None or not here.qparams:
-        return {"equal": None, "near": None}
-    distances = [
-        np.abs(actual[role] - expected[role]).ravel() / qparams.scale
-        for role, qparams in here.qparams.items()
-        for actual, expected in zip(record.outputs, here.outputs, strict=True)
-    ]
-    steps = np.round(np.concatenate(distances))
-    return {"equal": float(np.mean(steps == 0)), "near": float(np.mean(steps <= NEAR))}

@@ -11,24 +11,36 @@ from samesight.contract.gates import gate_for
 from samesight.contract.manifest import Artifact
 from samesight.contract.verdicts import AppVerdict, FaultWarning, Verdict, Verdicts, failures
 from samesight.conversion.known_faults.check import warnings_of
-from samesight.conversion.parity.judge import Judgement, beside_others, judge
+from samesight.conversion.network_checks.document import read_facts, with_facts
+from samesight.conversion.parity.judge import Judgement, beside_cpu, beside_others, judge
 from samesight.conversion.parity.results import Results, run_artifacts, save_results
 from samesight.conversion.parity.run import Progress
-from samesight.conversion.parity.targets import merge_targets
+from samesight.conversion.parity.targets import cpu_twin, merge_targets
 from samesight.conversion.runners import runner_of
 from samesight.conversion.workflow.cache import Cache
 
 
 def judge_bundle(bundle: Bundle, results: Results) -> Verdicts:
     """The verdicts on all artifacts in `results`, in the manifest's order."""
-    verdicts = []
+    verdicts, facts = [], read_facts(bundle.folder)
+    # An NPU rounds in its own way.
+    npu = {artifact.name for artifact in bundle.manifest.artifacts if artifact.unit == "npu"}
+    on_cpu = {name: record for name, record in results.records.items() if name not in npu}
     for artifact in bundle.manifest.artifacts:
         if artifact.name in results.records:
-            runner = runner_of(artifact.format)
+            runner = runner_of(artifact.format, artifact.unit)
             record, gate = results.records[artifact.name], gate_for(artifact.precision, runner.unit)
-            judgement = judge(record, bundle.spec, gate, results.cases, results.split)
-            judgement = beside_others(judgement, record, results.records, results.cases)
-            warnings = warnings_of(bundle.path(artifact), artifact.format)
+            split = None if runner.compiled else results.split
+            judgement = judge(record, bundle.spec, gate, results.cases, split)
+            if runner.compiled:
+                twin = cpu_twin(bundle.manifest.artifacts, artifact) if artifact.precision == "int8" else None
+                if twin:
+                    judgement = beside_cpu(judgement, record, results.records.get(twin.name), twin.name)
+            else:
+                judgement = beside_others(judgement, record, on_cpu, results.cases)
+            warnings = with_facts(
+                warnings_of(bundle.path(artifact), artifact.format), facts, artifact.format, artifact.precision
+            )
             verdicts.append(_verdict(bundle, artifact, runner.title, judgement, warnings))
         elif artifact.name in results.unable:
             unable, reason = results.unable[artifact.name]

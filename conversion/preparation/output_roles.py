@@ -156,8 +156,9 @@ def check_channels(spec: ModelSpec, shapes: dict[Role, tuple[int, ...]]) -> None
         )
     expected = rules.position_count(spec)
     if expected is not None and positions["logits"] != expected:
-        strides = list(spec.detection.boxes.strides) if spec.detection else []
+        coding = spec.detection.boxes if spec.detection else None
+        grids = "grids" if coding and coding.grids else f"strides {list(coding.strides) if coding else []}"
         raise SamesightError(
-            f"the network has {positions['logits']} positions, but strides {strides} on a "
-            f"{spec.input.width} x {spec.input.height} input make {expected}; correct the spec's strides or input size"
+            f"the network has {positions['logits']} positions, but {grids} on a {spec.input.width} x "
+            f"{spec.input.height} input make {expected}; correct the spec's {grids.split()[0]} or input size"
         )

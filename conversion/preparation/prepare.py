@@ -1,10 +1,12 @@
 """Prepares a float network for all formats, and proves the result equal to the original.
 
 Every source is an exported program. The passes, in order: one spelling per operator, parameters unshared, BatchNorm
-fused, operators rewritten that a converter cannot take, outputs split into roles, normalisation prepended, all-equal
-biases made unequal, everything exported anew for a contiguous input of batch 1.
+fused, operators rewritten that a converter cannot take, outputs split into roles, values of more than four axes
+reshaped, normalisation prepended, all-equal biases made unequal, everything exported anew for a contiguous
+input of batch 1.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +28,7 @@ from samesight.conversion.preparation.copies import rewrite_copies
 from samesight.conversion.preparation.distinct_biases import make_biases_unequal
 from samesight.conversion.preparation.equivalence import prove
 from samesight.conversion.preparation.graph import drop_unread_tensors, forget_history, shape_of
+from samesight.conversion.preparation.high_ranks import rewrite_high_ranks
 from samesight.conversion.preparation.normalisation import normalise, prepend_normalisation
 from samesight.conversion.preparation.output_roles import canonical_output, check_channels
 from samesight.conversion.preparation.pools import name_pools, rewrite_pools
@@ -173,6 +176,7 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
     check_channels(spec, {role: shape_of(node) for role, node in outputs.items()})
     end.args = (tuple(outputs.values()),)
     changes["permutes moved"] = rewrite_late_permutes(module)
+    changes["high ranks"] = rewrite_high_ranks(module)
     changes["normalisation"] = prepend_normalisation(module, image, spec.input)
     changes["biases told apart"] = make_biases_unequal(module)
     exported = finish(module, spec, image)
@@ -199,7 +203,8 @@ def outputs_in_order(returned: Any, spec: ModelSpec) -> list[torch.Tensor]:
 
 def in_float64(program: ExportedProgram, spec: ModelSpec) -> Callable[[torch.Tensor], list[torch.Tensor]]:
     """A program as a function that computes in float64."""
-    module = program.module(check_guards=False).double()
+    # A copy: the prepared program shares tensors with the original, and would have doubles in it.
+    module = copy.deepcopy(program.module(check_guards=False)).double()
     return lambda tensor: outputs_in_order(module(tensor), spec)
 
 

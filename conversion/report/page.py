@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from samesight.contract.bundle import Bundle
 from samesight.contract.spec import ModelSpec
 from samesight.contract.verdicts import Verdict, Verdicts
+from samesight.conversion.network_checks.costs import artifact_costs
 from samesight.conversion.parity.results import Results
 from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.report.apps import AppRow, make_app_rows, phones
 from samesight.conversion.report.charts import Scatter, scatter
+from samesight.conversion.report.costs import CostRow, make_cost_rows
 from samesight.conversion.report.gallery import Shot, golden_shots
 from samesight.conversion.report.panels import Shown
 from samesight.conversion.report.summary import Banner, make_banner, make_tiles
@@ -53,6 +55,7 @@ class Page:
     rows: list[Row]
     apps: list[AppRow]
     targets: list[TargetRow]
+    costs: list[CostRow]
     phones: list[str]
     metric: str | None
     latencies: Latencies | None
@@ -92,6 +95,7 @@ def make_page(
         rows=rows,
         apps=apps,
         targets=targets,
+        costs=make_cost_rows(artifact_costs(bundle)),
         phones=phones(verdicts.apps),
         metric=metric_title(metric.name) if metric else None,
         latencies=latencies,
@@ -132,8 +136,11 @@ def _focus(verdicts: Sequence[Verdict], shown: Sequence[Shown]) -> int | None:
             -(verdict.agreement if verdict.agreement is not None else 1.0),
         )
 
+    # An NPU's simulator runs the golden cases alone; where others ran on test images, these say more.
+    tested = any(verdict.metric for verdict in verdicts)
+    ran = [n for n, artifact in enumerate(shown) if artifact.ran and (verdicts[n].metric or not tested)]
     for precision in sorted(PRECISIONS, key=lambda name: -PRECISIONS[name].interest):
-        numbers = [n for n, artifact in enumerate(shown) if artifact.precision == precision and artifact.ran]
+        numbers = [n for n in ran if shown[n].precision == precision]
         if numbers:
             return max(numbers, key=lambda number: (*loss(number), -number))
     return None

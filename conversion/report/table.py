@@ -11,6 +11,7 @@ from samesight.contract.spec import ModelSpec
 from samesight.contract.tasks import TASKS
 from samesight.contract.verdicts import FaultWarning, MetricFigures, RoleFigures, Verdict, Verdicts
 from samesight.conversion.formats import FORMATS
+from samesight.conversion.npu.words import plan_note, plan_warnings
 from samesight.conversion.parity.advice import advise
 from samesight.conversion.report.text import (
     TIMES,
@@ -109,6 +110,8 @@ class Row:
     size: Bar
     latency: Bar | None
     warnings: tuple[FaultWarning, ...]
+    plan: str
+    plan_warnings: tuple[str, ...]
 
     @property
     def word(self) -> str:
@@ -151,6 +154,8 @@ def make_rows(bundle: Bundle, verdicts: Verdicts, latencies: Latencies | None) -
             ),
             latency=_latency(verdict.name, latencies) if latencies else None,
             warnings=verdict.warnings,
+            plan=plan_note(bundle.find(verdict.name)),
+            plan_warnings=tuple(plan_warnings(bundle.find(verdict.name))),
         )
         for number, verdict in enumerate(verdicts.artifacts)
     ]
@@ -225,9 +230,11 @@ def _agreement_details(verdict: Verdict, spec: ModelSpec) -> tuple[str, ...]:
 
 def _unit(artifact: Artifact) -> str:
     """The unit that the runner computes on, and the unit that the artifact was made for if it is another."""
-    unit = runner_of(artifact.format).unit if runners_of(artifact.format) else artifact.unit
+    unit = (
+        runner_of(artifact.format, artifact.unit).unit if runners_of(artifact.format, artifact.unit) else artifact.unit
+    )
     target_unit = "" if artifact.unit == unit else f"; made for {artifact.unit.upper()}"
-    return f"on a {unit.upper()}{target_unit}"
+    return f"on {'an' if unit == 'npu' else 'a'} {unit.upper()}{target_unit}"
 
 
 def _latency(name: str, latencies: Latencies) -> Bar | None:

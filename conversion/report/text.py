@@ -167,7 +167,10 @@ def tool_rows(bundle: Bundle) -> list[Fact]:
 def runner_rows(bundle: Bundle) -> list[Fact]:
     """Installed versions of the runtimes of the bundle's artifacts; formats without a runner here are left out."""
     packages = {
-        package for a in bundle.manifest.artifacts for runner in runners_of(a.format) for package in runner.packages
+        package
+        for a in bundle.manifest.artifacts
+        for runner in runners_of(a.format, a.unit)
+        for package in runner.packages
     }
     return [Fact(package, installed_version(package)) for package in sorted(packages)]
 

@@ -8,6 +8,7 @@ Each row names a module that is imported only when it is needed; `interface.py` 
 import difflib
 
 from samesight.contract.errors import UsageError
+from samesight.contract.manifest import Unit
 from samesight.conversion.runners.interface import Runner
 
 HERE = "samesight.conversion.runners"
@@ -30,6 +31,17 @@ RUNNERS: dict[str, Runner] = {
             "cpu",
             ("executorch", "coremltools"),
             timed=False,
+        ),
+        Runner(
+            "executorch-vulkan",
+            "ExecuTorch with Vulkan",
+            ("executorch-vulkan",),
+            f"{HERE}.executorch",
+            "gpu",
+            (),
+            timed=False,
+            absent="not executed here: ExecuTorch's runtime on this computer has no Vulkan (VulkanBackend is not "
+            "registered); verify it on the phone that is to run it",
         ),
         Runner(
             "coreai",
@@ -84,15 +96,40 @@ RUNNERS: dict[str, Runner] = {
             )
             for soc in ("SM8650", "SM8750")
         ),
+        Runner(
+            "snapdragon-onnx",
+            "the NPU of Snapdragon SM8650, simulated, by ONNX Runtime",
+            ("onnx",),
+            f"{HERE}.snapdragon_onnx",
+            "npu",
+            ("onnxruntime", "onnx"),
+            timed=False,
+            environment="snapdragon",
+            target="snapdragon",
+        ),
+        Runner(
+            "snapdragon",
+            "the Snapdragon's NPU, simulated",
+            ("litert",),
+            f"{HERE}.snapdragon:load_compiled",
+            "npu",
+            ("ai-edge-litert", "onnxruntime", "onnx"),
+            timed=False,
+            environment="snapdragon",
+            target="snapdragon",
+            compiled=True,
+        ),
     )
 }
 TARGETS = tuple(dict.fromkeys(row.target for row in RUNNERS.values() if row.target))
 """What `--runner` takes."""
 
 
-def runners_of(format_name: str) -> list[Runner]:
-    """The rows that run a format as this computer, in the table's order."""
-    return [row for row in RUNNERS.values() if format_name in row.formats and not row.target]
+def runners_of(format_name: str, unit: Unit = "cpu") -> list[Runner]:
+    """The rows that run a format as this computer, in the table's order; for `unit` "npu" those that play the NPU."""
+    rows = [row for row in RUNNERS.values() if format_name in row.formats]
+    compiled = [row for row in rows if row.compiled and unit == "npu"]
+    return compiled or [row for row in rows if not row.target]
 
 
 def runners_of_target(target: str) -> list[Runner]:
@@ -108,13 +145,15 @@ def runners_of_target(target: str) -> list[Runner]:
     return [row for row in RUNNERS.values() if row.target == target]
 
 
-def runner_of(format_name: str) -> Runner:
+def runner_of(format_name: str, unit: Unit = "cpu") -> Runner:
     """The row that runs a format by default: the first that lacks nothing here, else the first.
+
+    `unit` is what a file was made for: what was compiled ahead of time for an NPU runs on no CPU.
 
     Raises:
         KeyError: nothing runs it; a test ensures that every format has a row.
     """
-    rows = runners_of(format_name)
+    rows = runners_of(format_name, unit)
     if not rows:
         raise KeyError(format_name)
     return next((row for row in rows if not row.missing()), rows[0])

@@ -54,7 +54,7 @@ def bench_bundle(
     tensor = bundle.golden_cases()[0].tensor
     runtimes, loaded = Runtimes(), dict[str, IsolatedModel]()
     for artifact in [bundle.find(name) for name in names] if names else bundle.manifest.artifacts:
-        runner = runner_of(artifact.format)
+        runner = runner_of(artifact.format, artifact.unit)
         if runner.timed and not runner.missing():
             loaded[artifact.name] = runtimes.load(runner, bundle.path(artifact), artifact)
     if not loaded:

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Protocol, cast
 
-from samesight.contract.manifest import TensorInfo, Unit
+from samesight.contract.manifest import Artifact, TensorInfo, Unit
 from samesight.contract.spec import Role
 from samesight.contract.tensor_layout import TensorLayout
 from samesight.conversion.environments import ENVIRONMENTS, MAIN
@@ -80,9 +80,11 @@ class Runner:
         timed: whether its times mean anything; an emulator's or interpreter's do not.
         extra: the distribution's extra that installs the packages.
         environment: the row of `ENVIRONMENTS` whose interpreter it runs in.
+        absent: why no computer runs it yet, for a format that is only made here.
         target: for a runner that plays another device than this computer: what `--runner` calls it. Such a row is
             nobody's default.
         processes: how many share the test images; more than one where a runtime takes a tenth of a second for each.
+        compiled: it runs what was compiled ahead of time for an NPU, and nothing else; of that it is the default.
     """
 
     name: str
@@ -96,14 +98,22 @@ class Runner:
     environment: str = MAIN
     target: str | None = None
     processes: int = 1
+    compiled: bool = False
+    absent: str | None = None
 
     @property
     def words(self) -> str:
         """Where artifacts ran, for people: "LiteRT on this CPU"."""
         return f"{self.title} on this {self.unit.upper()}"
 
+    def runs(self, artifact: Artifact) -> bool:
+        """Whether it is for files of this kind."""
+        return artifact.format in self.formats and self.compiled == (artifact.unit == "npu")
+
     def missing(self) -> str | None:
         """A sentence about the first missing package and how to install it; None if nothing is missing."""
+        if self.absent:
+            return self.absent
         if package := self._missing_package():
             return f"{self.title} needs {package}, which is not installed; pip install '{self.requirement()}'"
         return ENVIRONMENTS[self.environment].missing()

@@ -15,6 +15,7 @@ from samesight.contract.image import Picture, load_picture
 from samesight.contract.manifest import Artifact
 from samesight.contract.preprocess import Geometry, preprocess
 from samesight.contract.spec import ModelSpec, Role
+from samesight.conversion.npu.words import cannot_run_here
 from samesight.conversion.quiet import mute
 from samesight.conversion.runners import runner_of
 from samesight.conversion.runners.isolated import Runtimes
@@ -72,8 +73,8 @@ def open_artifact(bundle: Bundle, name: str | None = None) -> CallableModel:
         SamesightError: no such artifact, or nothing here runs it.
     """
     artifact = bundle.find(name) if name else reference_artifact(bundle) or bundle.manifest.artifacts[0]
-    runner = runner_of(artifact.format)
-    if missing := runner.missing():
+    runner = runner_of(artifact.format, artifact.unit)
+    if missing := cannot_run_here(artifact) or runner.missing():
         raise SamesightError(f"{artifact.name}: {missing}, or take another artifact")
     path = bundle.path(artifact)
     with _naming(path):

@@ -5,7 +5,6 @@ inside. The context is lifted out of that very file and runs on Qualcomm's simul
 with the CPU locked out. The arithmetic is the NPU's; speed and power are not.
 """
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,30 +18,16 @@ from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.manifest import TensorInfo
 from samesight.contract.spec import Role
 from samesight.contract.tensor_layout import TensorLayout, pack
+from samesight.conversion.npu.compiler import compile_for
+from samesight.conversion.npu.contexts import Contents, Context, read_contents
+from samesight.conversion.npu.words import pieces_words, plan_words
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8, to_steps
 from samesight.conversion.runners.interface import Tensors
 from samesight.conversion.runners.quantized_outputs import output_qparams, real_outputs
 
 PROVIDER = "QNNExecutionProvider"
-DISPATCH = b"DISPATCH_OP"
 # ONNX's element types of the only ones that a network's border has, by LiteRT's.
 TYPES = {0: 1, 9: 3}
-
-
-@dataclass(frozen=True)
-class Context:
-    """A compiled program for the NPU.
-
-    Attributes:
-        binary: its bytes.
-        name: the graph inside.
-        inputs, outputs: (name, shape, LiteRT's element type).
-    """
-
-    binary: bytes
-    name: str
-    inputs: list[tuple[str, list[int], int]]
-    outputs: list[tuple[str, list[int], int]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +35,7 @@ class SnapdragonModel:
     """A context in the simulator."""
 
     session: Any
+    names: Sequence[str]
     input_layout: TensorLayout
     outputs: Sequence[TensorInfo]
     qparams: Mapping[Role, QuantParams]
@@ -58,7 +44,7 @@ class SnapdragonModel:
     def __call__(self, tensor: UInt8) -> dict[Role, Float32]:
         """Raw outputs of an input tensor uint8 [H, W, C], dequantized."""
         name = self.session.get_inputs()[0].name
-        values = self.session.run(None, {name: np.ascontiguousarray(pack(tensor, self.input_layout))})
+        values = self.session.run(self.names, {name: np.ascontiguousarray(pack(tensor, self.input_layout))})
         return real_outputs(self.outputs, values)
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
@@ -74,95 +60,55 @@ def load(soc: str, path: Path, tensors: Tensors) -> SnapdragonModel:
     """
     with tempfile.TemporaryDirectory(prefix="samesight-") as name:
         folder = Path(name)
-        compiled, note = compile_for(soc, path, folder)
-        context = read_context(compiled, soc, path)
-        session = _start(context, folder, path)
-    return SnapdragonModel(session, tensors.input_layout, tensors.outputs, output_qparams(tensors.outputs), note)
+        compiled = compile_for(soc, path, folder)
+        return _start_model(compiled.model, path, tensors, folder, plan_words(compiled.plan))
 
 
 load_sm8650 = partial(load, "SM8650")
 load_sm8750 = partial(load, "SM8750")
 
 
-def compile_for(soc: str, path: Path, folder: Path) -> tuple[bytes, str]:
-    """A `.tflite` for the NPU of a chip, and LiteRT's account of what the NPU took ("31 / 31 ops …").
+def load_compiled(path: Path, tensors: Tensors) -> SnapdragonModel:
+    """Load what was compiled ahead of time: the very program that the phone would run.
 
     Raises:
-        SamesightError: LiteRT's compiler or Qualcomm's libraries fail.
+        SamesightError: damaged, not of this compiler, not in one piece, or Qualcomm's libraries fail.
     """
-    from ai_edge_litert.aot import aot_compile
-    from ai_edge_litert.aot.vendors.qualcomm import target
+    with tempfile.TemporaryDirectory(prefix="samesight-") as name:
+        return _start_model(path.read_bytes(), path, tensors, Path(name), "")
 
-    # The compiler writes a folder beside its source.
-    source = folder / "network.tflite"
-    shutil.copy(path, source)
+
+def _start_model(model: bytes, path: Path, tensors: Tensors, folder: Path, note: str) -> SnapdragonModel:
+    contents = _readable(model, path)
+    session = _start(contents.contexts[0], folder, path)
+    names = [contents.outputs.get(output.signature or "", output.name) for output in tensors.outputs]
+    known = {output.name for output in session.get_outputs()}
+    if missing := next((name for name in names if name not in known), None):
+        raise SamesightError(f"{path}: its program has no output {missing!r}; convert again")
+    return SnapdragonModel(session, names, tensors.input_layout, tensors.outputs, output_qparams(tensors.outputs), note)
+
+
+def _readable(model: bytes, path: Path) -> Contents:
+    """What is inside of a file with one compiled program.
+
+    Raises:
+        SamesightError: there are several or none, operators are left to the CPU, or it cannot be read.
+    """
     try:
-        chip = target.Target(getattr(target.SocModel, soc))
-        result = aot_compile.aot_compile(str(source), target=[chip], keep_going=True)
-        if not result.models_with_backend:
-            raise SamesightError(f"{path}: LiteRT's compiler makes nothing of it for {soc}")
-        result.export(str(folder / "compiled"), model_name="network")
-        report = str(result.compilation_report())
-    except SamesightError:
-        raise
-    except Exception as error:  # a vendor's library may raise anything
-        raise SamesightError(f"{path}: LiteRT's compiler fails for {soc} ({first_line(error)})") from None
-    note = next((line.partition(":")[2].strip() for line in report.splitlines() if "ops offloaded" in line), "")
-    (compiled,) = (folder / "compiled").glob("*.tflite")
-    return compiled.read_bytes(), note.rstrip(".")
-
-
-def read_context(model: bytes, soc: str, path: Path) -> Context:
-    """The one compiled program inside of a file.
-
-    Raises:
-        SamesightError: there are several, or operators are left to the CPU.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-    from flatbuffers import flexbuffers
-
-    file = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
-    graph = file.subgraphs[0]
-    operators = [operator for operator in graph.operators if _custom(file, operator) == DISPATCH]
-    left = len(graph.operators) - len(operators)
-    if len(operators) != 1 or left:
+        contents = read_contents(model)
+    except Exception as error:  # flatbuffers raise whatever the damaged bytes lead to
+        raise SamesightError(f"{path}: not a .tflite ({first_line(error)}); convert again") from None
+    if len(contents.contexts) != 1 or contents.left:
         raise SamesightError(
-            f"{path}: the NPU of {soc} takes it in {len(operators)} pieces and leaves {left} operators to the CPU; "
-            "such a plan is slow, use another precision"
+            f"{path}: {pieces_words(len(contents.contexts), sum(contents.left.values()))}; such a plan is slow, "
+            "use another precision or other operators"
         )
-    (operator,) = operators
-    options = operator.customOptions
-    raw = (
-        bytes(options)
-        if options is not None
-        else model[operator.largeCustomOptionsOffset :][: operator.largeCustomOptionsSize]
-    )
-    fields = flexbuffers.Loads(raw)
-    binary = model[fields["bytecode_offset"] :][: fields["bytecode_size"]]
-    described = [
-        [
-            (
-                graph.tensors[index].name.decode(),
-                [int(side) for side in graph.tensors[index].shape],
-                graph.tensors[index].type,
-            )
-            for index in indices
-        ]
-        for indices in (operator.inputs, operator.outputs)
-    ]
-    return Context(binary, str(fields["name"]), *described)
-
-
-def _custom(file: Any, operator: Any) -> bytes | None:
-    code: bytes | None = file.operatorCodes[operator.opcodeIndex].customCode
-    return code
+    return contents
 
 
 def _start(context: Context, folder: Path, path: Path) -> Any:
-    """A session on the simulator with the CPU locked out."""
+    """A session with a context."""
     import onnx
-    import onnxruntime
-    import onnxruntime_qnn
 
     (folder / "context.bin").write_bytes(context.binary)
     node = onnx.helper.make_node(
@@ -177,6 +123,9 @@ def _start(context: Context, folder: Path, path: Path) -> Any:
         source="QNN",
         partition_name=context.name,
     )
+    strange = next((name for name, _, kind in (*context.inputs, *context.outputs) if kind not in TYPES), None)
+    if strange:
+        raise SamesightError(f"{path}: tensor {strange!r} is neither float32 nor int8; convert again")
     tensors = [
         [onnx.helper.make_tensor_value_info(name, TYPES[kind], shape) for name, shape, kind in side]
         for side in (context.inputs, context.outputs)
@@ -186,6 +135,17 @@ def _start(context: Context, folder: Path, path: Path) -> Any:
         onnx.helper.make_graph([node], "context", *tensors), opset_imports=opsets, ir_version=9
     )
     onnx.save(model, str(folder / "context.onnx"))
+    try:
+        return start_session(folder / "context.onnx", {})
+    except Exception as error:  # onnxruntime's errors share no base class of their own
+        raise SamesightError(f"{path}: the simulator refuses what was compiled ({first_line(error)})") from None
+
+
+def start_session(file: Path, settings: Mapping[str, str]) -> Any:
+    """ONNX Runtime's session on the simulator, with the CPU locked out; its own errors are raised."""
+    import onnxruntime
+    import onnxruntime_qnn
+
     libraries = Path(str(onnxruntime_qnn.__file__)).parent
     if not any(device.ep_name == PROVIDER for device in onnxruntime.get_ep_devices()):
         provider = str(libraries / "libonnxruntime_providers_qnn.so")
@@ -194,8 +154,5 @@ def _start(context: Context, folder: Path, path: Path) -> Any:
     options.log_severity_level = 3
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     devices = [device for device in onnxruntime.get_ep_devices() if device.ep_name == PROVIDER][:1]
-    options.add_provider_for_devices(devices, {"backend_path": str(libraries / "libQnnHtp.so")})
-    try:
-        return onnxruntime.InferenceSession(str(folder / "context.onnx"), options)
-    except Exception as error:  # onnxruntime's errors share no base class of their own
-        raise SamesightError(f"{path}: the simulator refuses what was compiled ({first_line(error)})") from None
+    options.add_provider_for_devices(devices, {"backend_path": str(libraries / "libQnnHtp.so"), **settings})
+    return onnxruntime.InferenceSession(str(file), options)

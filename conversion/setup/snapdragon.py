@@ -61,7 +61,7 @@ def _obstacle() -> str | None:
 SNAPDRAGON = Setup(
     name="snapdragon",
     title="Qualcomm's NPU compiler and simulator (QAIRT 2.50)",
-    purpose="samesight verify --runner snapdragon",
+    purpose="samesight convert --unit npu and verify --runner snapdragon",
     licences="Qualcomm AI Stack License (Qualcomm_LICENSE.pdf in the folder): for developing your own applications, "
     "not to be passed on",
     download_bytes=90_000_000,

@@ -30,15 +30,22 @@ Images = str | Path | Sequence[str | Path] | Sequence[npt.NDArray[np.uint8]] | n
 
 
 def open_in_memory(
-    source: "str | Path | Module | ExportedProgram", spec: Spec | None, calibration: Images | None, folder: Path
+    source: "str | Path | Module | ExportedProgram",
+    spec: Spec | None,
+    calibration: Images | None,
+    folder: Path,
+    weights: str | Path | None = None,
+    random_weights: bool = False,
 ) -> ModelSource:
     """Like `open_source`, for objects too, which are written as files below `folder`.
 
     Args:
-        source: a run folder, a `.pt2` file, `module:function`, a `torch.nn.Module` or an exported program.
+        source: as `open_source` takes it, a `torch.nn.Module` or an exported program.
         spec: of a network: a `ModelSpec`, a dictionary with the fields of `model.json`, or the file's path.
         calibration: images for a network: a folder, paths, or arrays uint8 [H, W, 3] in RGB (or [n, H, W, 3]).
         folder: empty.
+        weights: a file of weights for a function or a named network.
+        random_weights: convert a named network with weights that mean nothing.
 
     Raises:
         UsageError: an argument is missing or does not belong here.
@@ -47,8 +54,10 @@ def open_in_memory(
     model_spec = None if spec is None else as_spec(spec)
     images = None if calibration is None else as_image_files(calibration, folder / "calibration")
     if isinstance(source, str | Path):
-        return open_source(str(source), model_spec, images)
+        return open_source(str(source), model_spec, images, Path(weights) if weights else None, random_weights)
     title = type(source).__name__
+    if weights or random_weights:
+        raise UsageError(f"{title} is a network with its weights; leave out weights and random_weights")
     if model_spec is None or images is None:
         missing = " and ".join(n for n, value in (("spec", model_spec), ("calibration", images)) if value is None)
         raise UsageError(

@@ -10,13 +10,14 @@ from samesight.contract.bundle import MANIFEST, Bundle, open_bundle, replacing_b
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import file_sha256
 from samesight.contract.manifest import Artifact, DataSource
+from samesight.conversion.npu.chips import Chip, require_compilers
 from samesight.conversion.sources.source import ModelSource, open_source
 from samesight.conversion.workflow.cache import Cache
-from samesight.conversion.workflow.jobs import make_job, make_keys
-from samesight.conversion.workflow.plan import Target, choose, group, left_out
+from samesight.conversion.workflow.jobs import built_from, make_job, make_keys
+from samesight.conversion.workflow.plan import Target, choose, for_chips, group, left_out
 from samesight.conversion.workflow.processes import run_workers
 from samesight.conversion.workflow.server_answers import read_server_answers
-from samesight.conversion.workflow.worker import EXPORT, GOLDEN, INTERCHANGE, Event, GoldenJob, Job
+from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE, Event, GoldenJob, Job
 
 WORK = "work"
 
@@ -55,28 +56,41 @@ def convert_source(
     calibration: Path | None = None,
     cache: Cache | None = None,
     on_event: OnEvent = lambda event: None,
+    chips: Sequence[Chip] = (),
+    weights: Path | None = None,
+    random_weights: bool = False,
     via: Sequence[str] = (),
 ) -> Outcome:
     """Convert to a bundle at `out`; an artifact that cannot be made is left out and named in the outcome.
 
     Args:
-        source: a run folder, a `.pt2` or `.onnx` file, or `module:function`; or the result of `open_source`.
+        source: as `open_source` takes it, or its result.
         out: the bundle's folder; a bundle there is replaced when the new one is whole, anything else is left alone.
         formats: names or suffixes; empty for all.
         precisions: empty for all that a format can hold.
-        spec: the `model.json` of a `.pt2` or function.
-        calibration: a folder of images for a `.pt2` or function.
+        spec: the `model.json` of what has none of its own.
+        calibration: a folder of images for anything but a run.
         cache: used for results of earlier conversions, and to store the new ones; None for neither.
         on_event: called with every event of every artifact: waiting, cached, begin, step, end, failed.
+        chips: compile `.tflite` artifacts ahead of time for the NPUs of these too.
+        weights: a file of weights for a function or a named network.
+        random_weights: convert a named network with weights that mean nothing.
         via: names of `formats.ROUTES`, or `own`: other ways to the formats that they make.
 
     Raises:
         UsageError: the request contradicts itself.
         SamesightError: nothing could be made; a bundle that was there before is unchanged.
     """
-    opened = source if isinstance(source, ModelSource) else open_source(str(source), spec, calibration)
+    require_compilers(chips)
+    opened = (
+        source
+        if isinstance(source, ModelSource)
+        else open_source(str(source), spec, calibration, weights, random_weights)
+    )
     targets = choose(opened.spec.name, formats, precisions, via)
-    notes = [] if via else left_out(formats)
+    if chips:
+        targets += for_chips(targets, opened.spec.name, chips)
+    notes = [*opened.notes, *([] if via else left_out(formats))]
     folder = Path(out)
     unchanged = False
     try:
@@ -147,13 +161,20 @@ class _Conversion:
         work = self.new / WORK
         work.mkdir()
         (self.new / "artifacts").mkdir()
-        for name in (GOLDEN, *(target.name for target in self.targets)):
+        for name in (GOLDEN, CHECKS, *(target.name for target in self.targets)):
             self.on_event(Event(kind="waiting", name=name))
         network = self.source.network or self._export(work)
         self.keys = make_keys(self.source, network, self.targets)
         missing = [name for name in self.keys if not self._fetch(name)]
-        peak_bytes = run_workers(self._jobs(missing, network), work, self._on_worker_event)
-        peak_bytes = max(peak_bytes, run_workers(self._route_jobs(missing), work, self._on_worker_event))
+        compiled = {target.name for target in self.targets if target.chip}
+        lowered = [name for name in missing if name not in compiled]
+        peak_bytes = run_workers(self._jobs(lowered, network), work, self._on_worker_event)
+        # What is made from files that are there now.
+        later = [
+            *self._route_jobs(lowered),
+            *self._compile_jobs([name for name in missing if name in compiled], network),
+        ]
+        peak_bytes = max(peak_bytes, run_workers(later, work, self._on_worker_event))
         shutil.rmtree(work)
         artifacts = self._checked_artifacts()
         (self.new / "model.json").write_text(self.source.spec.to_json(), encoding="utf-8")
@@ -161,11 +182,11 @@ class _Conversion:
         return peak_bytes
 
     def _export(self, work: Path) -> Path:
-        """A person's function or ONNX file, exported by a worker, which alone ever runs their code."""
+        """What is built or read first, exported by a worker, which alone ever runs a person's code."""
         network = work / "network.pt2"
+        job = make_job(self.source, network, (), self._scratch)
         onnx = str(self.source.onnx) if self.source.onnx else None
-        update = {"function": self.source.function, "onnx": onnx}
-        job = make_job(self.source, network, (), self._scratch).model_copy(update=update)
+        job = job.model_copy(update={**built_from(self.source), "onnx": onnx})
         run_workers([job], work, self._on_worker_event)
         return network
 
@@ -176,7 +197,7 @@ class _Conversion:
             return False
         if entry["note"]:
             self.notes.append(entry["note"])
-        artifact = None if name == GOLDEN else Artifact.model_validate(entry["artifact"])
+        artifact = None if name in (GOLDEN, CHECKS) else Artifact.model_validate(entry["artifact"])
         self.results[name] = _Result(artifact, entry["ranges"], cached=True)
         self.on_event(Event(kind="cached", name=name))
         return True
@@ -188,6 +209,13 @@ class _Conversion:
         if any(t.format.via for t in self.targets if t.name in missing):
             first = jobs.pop(0) if jobs else make_job(self.source, network, (), self._scratch)
             jobs.insert(0, first.model_copy(update={"interchange": str(self._interchange)}))
+        if CHECKS in missing:
+            # Where a worker prepares the network anyway.
+            if not jobs:
+                jobs = [make_job(self.source, network, (), self._scratch)]
+            checks = self._scratch(CHECKS)
+            checks.mkdir()
+            jobs[0] = jobs[0].model_copy(update={"checks": str(checks)})
         if GOLDEN not in missing:
             return jobs
         if len(jobs) < 2:
@@ -214,6 +242,21 @@ class _Conversion:
         groups = group([t for t in self.targets if t.name in missing and t.name not in self.results and t.format.via])
         return [make_job(self.source, self._interchange, targets, self._scratch) for targets in groups]
 
+    def _compile_jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
+        """What is compiled from artifacts, once these are in the bundle; without its source, one has failed."""
+        made = {
+            name: (result.artifact, self.new / result.artifact.file)
+            for name, result in self.results.items()
+            if result.artifact is not None
+        }
+        targets = [target for target in self.targets if target.name in missing]
+        for target in targets:
+            if target.source not in made:
+                reason = f"{target.source}, from which it is compiled, could not be made"
+                self._on_worker_event(Event(kind="failed", name=target.name, text=reason))
+        groups = group([target for target in targets if target.source in made])
+        return [make_job(self.source, network, members, self._scratch, made) for members in groups]
+
     def _scratch(self, name: str) -> Path:
         """The folder into which a worker writes one item, with the paths that it has in the bundle."""
         return self.new / WORK / f"made {name}"
@@ -226,7 +269,10 @@ class _Conversion:
             if event.name == INTERCHANGE:
                 self._fail_routes(event)
                 return
-            self.results[event.name] = _Result(failure=event.text)
+            if event.name == CHECKS:
+                self.notes.append(f"the network itself was not checked: {event.text}")
+            else:
+                self.results[event.name] = _Result(failure=event.text)
         elif event.kind == "end" and event.name not in (EXPORT, INTERCHANGE):
             self.results[event.name] = _Result(event.artifact, event.ranges, event.seconds)
             if event.text and event.text not in self.notes:

@@ -6,14 +6,17 @@ from functools import cache
 from importlib import metadata
 from typing import Literal
 
+from samesight.contract.errors import SamesightError
+from samesight.conversion.device import adb
 from samesight.conversion.environments import pins_of
 from samesight.conversion.formats import FORMATS, ROUTES, Format
+from samesight.conversion.npu.chips import CHIPS, MAKERS
 from samesight.conversion.runners import RUNNERS
 from samesight.conversion.setup.install import find
 from samesight.conversion.setup.interface import Setup
 from samesight.conversion.setup.table import SETUPS
 
-Kind = Literal["format", "runner", "tool"]
+Kind = Literal["format", "runner", "compiler", "tool", "phone"]
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")
 CODE = (".py", ".so", ".pyd", ".dylib")
 
@@ -26,7 +29,7 @@ class Check:
         kind: what is looked at.
         name: as options and files call it.
         title: the same for people.
-        serves: suffixes that a format or a runner is for, or what a tool is for.
+        serves: suffixes that a format or a runner is for, chips of a compiler, or what a tool is for.
         unit: what computes, for a runner.
         ready: whether it can be used now.
         found: versions where it is ready, else what is missing and the command that installs it.
@@ -49,7 +52,7 @@ def examine(progress: Callable[[int, int], None] = lambda done, total: None) -> 
     for number, setup in enumerate(SETUPS.values()):
         progress(number, total)
         tools[setup.name] = _tool(setup)
-    checks += [*_runners(tools), *tools.values()]
+    checks += [*_runners(tools), *_compilers(tools), *tools.values(), phone_check()]
     progress(total, total)
     return checks
 
@@ -73,12 +76,33 @@ def _runners(tools: dict[str, Check]) -> Iterable[Check]:
         yield Check("runner", row.name, row.title, suffixes, row.unit, not missing, found)
 
 
+def _compilers(tools: dict[str, Check]) -> Iterable[Check]:
+    """The compilers of chips' makers, for `convert --unit npu`."""
+    for row in MAKERS.values():
+        missing = row.missing()
+        if not missing and row.environment in tools and not tools[row.environment].ready:
+            missing = tools[row.environment].found
+        chips = ", ".join(chip.name for chip in CHIPS.values() if chip.maker == row.name)
+        found = missing or ", ".join(f"{package} {version}" for package, version in row.versions().items())
+        yield Check("compiler", row.name, row.title, chips, "npu", not missing, found)
+
+
 def _tool(setup: Setup) -> Check:
     found = find(setup)
     if found:
         return Check("tool", setup.name, setup.title, setup.purpose, None, True, f"{found.version}, {found.where}")
     reason = setup.obstacle() or f"not installed; samesight setup {setup.name}"
     return Check("tool", setup.name, setup.title, setup.purpose, None, False, reason)
+
+
+def phone_check() -> Check:
+    """Whether adb is here and runs; phones are not asked for, since that starts a server."""
+    try:
+        program = adb.find_adb()
+        ready, found = True, f"{adb.version(program)}, {program}"
+    except SamesightError as error:
+        ready, found = False, str(error)
+    return Check("phone", "adb", "adb", "a phone on the cable (samesight device)", None, ready, found)
 
 
 def _versions(row: object) -> str:

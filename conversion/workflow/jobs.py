@@ -1,28 +1,40 @@
 """The jobs of workers, and the cache's key of each item."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from samesight.contract.files import file_sha256
+from samesight.contract.manifest import Artifact
 from samesight.conversion.environments import MAIN, pins_of
+from samesight.conversion.npu.chips import MAKERS
 from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.sources.source import ModelSource, data_fingerprint, images_sha256, program_sha256
 from samesight.conversion.workflow.cache import code_version, make_key, tool_versions
 from samesight.conversion.workflow.plan import Target
-from samesight.conversion.workflow.worker import GOLDEN, Job, TargetJob
+from samesight.conversion.workflow.worker import CHECKS, GOLDEN, CompileJob, Job, TargetJob
 
 SHARED_TOOLS = ("torch", "torchao", "numpy", "pillow")
 GOLDEN_TOOLS = ("scikit-learn", "torchvision")
 
 
-def make_job(source: ModelSource, network: Path, targets: Sequence[Target], scratch: Callable[[str], Path]) -> Job:
-    """The job of making `targets`, each written below the folder `place(name)` under its path in the bundle."""
+def make_job(
+    source: ModelSource,
+    network: Path,
+    targets: Sequence[Target],
+    scratch: Callable[[str], Path],
+    made: Mapping[str, tuple[Artifact, Path]] = MappingProxyType({}),
+) -> Job:
+    """The job of making `targets`, each written below the folder `place(name)` under its path in the bundle.
+
+    `made` has the artifacts by name, and their files, from which others are compiled.
+    """
     outputs = {target.name: scratch(target.name) / target.file for target in targets}
     for output in outputs.values():
         output.parent.mkdir(parents=True)
     return Job(
         spec=source.spec,
-        environment=targets[0].format.environment if targets else MAIN,
+        environment=targets[0].environment if targets else MAIN,
         network=str(network),
         folder=str(source.folder),
         calibration=tuple(str(path) for path in source.calibration),
@@ -34,14 +46,33 @@ def make_job(source: ModelSource, network: Path, targets: Sequence[Target], scra
                 format=target.format.name,
                 precision=target.precision,
                 output=str(outputs[target.name]),
+                compile=_compile_job(target, made),
             )
             for target in targets
         ),
     )
 
 
+def built_from(source: ModelSource) -> dict[str, object]:
+    """The fields of a job that builds and exports a source's network first."""
+    return {
+        "function": source.function,
+        "weights": str(source.weights.resolve()) if source.weights else None,
+        "random_weights": source.random_weights,
+    }
+
+
+def _compile_job(target: Target, made: Mapping[str, tuple[Artifact, Path]]) -> CompileJob | None:
+    if target.chip is None or target.source is None:
+        return None
+    artifact, path = made[target.source]
+    return CompileJob(
+        chip=target.chip.name, source=artifact, path=str(path), tools=MAKERS[target.chip.maker].versions()
+    )
+
+
 def make_keys(source: ModelSource, network: Path, targets: Sequence[Target]) -> dict[str, str]:
-    """The cache's key of the golden cases and of each target: a hash over the content of everything it depends on."""
+    """The cache's key of each item: a hash over the content of everything it depends on."""
     shared = {
         "code": code_version(),
         "network": program_sha256(network),
@@ -53,12 +84,17 @@ def make_keys(source: ModelSource, network: Path, targets: Sequence[Target]) -> 
     keys = {
         GOLDEN: make_key(
             {**shared, "data": data_fingerprint(source.data) or image_hash, "own tools": tool_versions(GOLDEN_TOOLS)}
-        )
+        ),
+        CHECKS: make_key({**shared, "checks": image_hash}),
     }
     if source.onnx:
         # It answers as the server model itself, besides its weights in other files, which the network has.
         keys[GOLDEN] = make_key([keys[GOLDEN], file_sha256(source.onnx)])
     for target in targets:
+        if target.chip and target.source:
+            tools = MAKERS[target.chip.maker].versions()
+            keys[target.name] = make_key({"source": keys[target.source], "chip": target.chip.name, "own tools": tools})
+            continue
         target_parts = {"format": target.format.name, "precision": target.precision}
         parts = {**shared, **target_parts, "own tools": tool_versions(target.format.packages)}
         if pins := pins_of(target.format.environment):

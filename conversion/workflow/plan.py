@@ -2,24 +2,37 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from samesight.contract.errors import UsageError
 from samesight.conversion.formats import FORMATS, ROUTES, Format, find_format
+from samesight.conversion.npu.chips import MAKERS, Chip
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
+from samesight.conversion.runners import runner_of
+
+ON_NPU: dict[PrecisionName, PrecisionName] = {"fp32": "fp16", "int8": "int8"}
+"""The precisions of files that are compiled for an NPU, and in which it computes them."""
 
 
 @dataclass(frozen=True)
 class Target:
     """One artifact to be made.
 
-    `name` is its name in commands and tables (`digits.int8.tflite`), `file` its path in the bundle.
+    `name` is its name in commands and tables (`digits.int8.tflite`), `file` its path in the bundle. `chip` is a chip
+    whose NPU it is compiled for, from the artifact `source`; both are None for all that is lowered from the network.
     """
 
     name: str
     file: str
     format: Format
     precision: PrecisionName
+    chip: Chip | None = None
+    source: str | None = None
+
+    @property
+    def environment(self) -> str:
+        """The row of `ENVIRONMENTS` that makes it."""
+        return MAKERS[self.chip.maker].environment if self.chip else self.format.environment
 
 
 OWN = "own"
@@ -52,6 +65,8 @@ def choose(
     rows = rows or list(FORMATS.values())
     targets = []
     for row in rows:
+        if not formats and "all" not in precisions and runner_of(row.written).absent:
+            continue  # what nothing here can judge is made by name alone
         available = row.precisions if formats or precisions else row.standard
         chosen = [
             precision for precision in available if not requested or "all" in precisions or precision in requested
@@ -90,6 +105,27 @@ def _rows_via(via: Sequence[str], formats: Sequence[Format]) -> list[Format]:
     return [*(makeable if OWN in via else ()), *routes]
 
 
+def for_chips(targets: Sequence[Target], model: str, chips: Sequence[Chip]) -> tuple[Target, ...]:
+    """The artifacts to compile ahead of time for the NPUs of these chips, from those of `targets` that can be.
+
+    Raises:
+        UsageError: there is none of these.
+    """
+    sources = [target for target in targets if target.format.name == "litert" and target.precision in ON_NPU]
+    if not sources:
+        raise UsageError(
+            "--unit npu compiles .tflite files of fp32 and int8 from the own converter, and neither is made; "
+            "ask for one (--to, --precision, --via own)"
+        )
+    return tuple(
+        replace(
+            _target(model, source.format, ON_NPU[source.precision], chip.in_file_names), chip=chip, source=source.name
+        )
+        for source in sources
+        for chip in chips
+    )
+
+
 def left_out(formats: Sequence[str] = ()) -> list[str]:
     """A sentence about each format that `choose` leaves out because its packages are not installed."""
     if any(text != "all" for text in formats):
@@ -101,11 +137,11 @@ def left_out(formats: Sequence[str] = ()) -> list[str]:
 def group(targets: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
     """The same targets, one group per environment and `Format.group`, in the order in which each process makes them."""
     groups: dict[tuple[str, int], list[Target]] = {}
-    for target in sorted(targets, key=lambda target: (target.format.environment, target.format.group)):
-        groups.setdefault((target.format.environment, target.format.group), []).append(target)
+    for target in sorted(targets, key=lambda target: (target.environment, target.format.group)):
+        groups.setdefault((target.environment, target.format.group), []).append(target)
     return tuple(tuple(sorted(members, key=lambda target: target.format.order)) for members in groups.values())
 
 
-def _target(model: str, row: Format, precision: PrecisionName) -> Target:
-    name = f"{model}.{precision}{row.suffix}"
+def _target(model: str, row: Format, precision: PrecisionName, chip: str = "") -> Target:
+    name = f"{model}.{precision}{f'.{chip}' if chip else ''}{row.suffix}"
     return Target(name, f"artifacts/{name}", row, precision)

@@ -10,7 +10,7 @@ from samesight.contract.spec import ModelSpec
 from samesight.conversion.quiet import mute
 from samesight.conversion.sources.server_model import ServerModel
 from samesight.conversion.sources.source import ModelSource
-from samesight.conversion.workflow.jobs import make_job
+from samesight.conversion.workflow.jobs import built_from, make_job
 from samesight.conversion.workflow.processes import run_workers
 from samesight.conversion.workflow.server_answers import ServerAnswers, read_server_answers
 from samesight.conversion.workflow.worker import Event, GoldenJob
@@ -78,7 +78,7 @@ def make_reference(source: ModelSource, folder: Path) -> Reference:
     (folder / "server").mkdir()
     # An ONNX file answers by itself, so it is not read as a network here.
     job = make_job(source, network, (), lambda name: work / name)
-    run_workers([job.model_copy(update={"function": source.function, "golden": golden})], work, _raise_failure)
+    run_workers([job.model_copy(update={**built_from(source), "golden": golden})], work, _raise_failure)
     return Reference(source, folder / "server", network)
 
 

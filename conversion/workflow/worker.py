@@ -11,6 +11,7 @@ import os
 import resource
 import shutil
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -40,10 +41,20 @@ if TYPE_CHECKING:
     from samesight.conversion.quantization.quantize import Quantized
 
 GOLDEN = "golden cases"
+CHECKS = "network checks"
 EXPORT = "exported network"
 INTERCHANGE = "ONNX for other routes"
 FULL_BYTES = 1 << 20
 SAMPLES = 8
+
+
+class CompileJob(Strict):
+    """Compile the artifact `source`, whose file is at `path`, for the NPU of a chip; `tools` are the compiler's."""
+
+    chip: str
+    source: Artifact
+    path: str
+    tools: dict[str, str]
 
 
 class TargetJob(Strict):
@@ -54,6 +65,7 @@ class TargetJob(Strict):
     format: str
     precision: PrecisionName
     output: str
+    compile: CompileJob | None = None
 
 
 class GoldenJob(Strict):
@@ -72,10 +84,10 @@ class GoldenJob(Strict):
 class Job(Document):
     """What one worker does.
 
-    `function`, where given, is exported to `network` first; nothing else is ever done with a person's code. So is the
-    file `onnx`.
-    `environment` is the row of `ENVIRONMENTS` that it runs in. `interchange` is where the ONNX file is written that
-    other routes start from; their jobs have it as `network`.
+    `function`, where given, is built, with `weights` or `random_weights`, and exported to `network` first; nothing
+    else is ever done with a person's code. The file `onnx`, where given, is read and exported likewise.
+    `environment` is the row of `ENVIRONMENTS` that it runs in. `checks` is the folder for `network.json`.
+    `interchange` is where the ONNX file is written that other routes start from; their jobs have it as `network`.
     """
 
     schema_version: Literal[1] = 1
@@ -83,10 +95,13 @@ class Job(Document):
     environment: str = MAIN
     network: str
     function: str | None = None
+    weights: str | None = None
+    random_weights: bool = False
     folder: str = "."
     calibration: tuple[str, ...] = ()
     ranges: str | None = None
     golden: GoldenJob | None = None
+    checks: str | None = None
     interchange: str | None = None
     targets: tuple[TargetJob, ...] = ()
     onnx: str | None = None
@@ -97,6 +112,7 @@ class Job(Document):
         return (
             *((EXPORT,) if self.function or self.onnx else ()),
             *((GOLDEN,) if self.golden else ()),
+            *((CHECKS,) if self.checks else ()),
             *((INTERCHANGE,) if self.interchange else ()),
             *(target.name for target in self.targets),
         )
@@ -108,7 +124,8 @@ class Event(Strict):
     Attributes:
         kind: `waiting` and `cached` come from the command itself, the others from a worker. `step` is a step of the
             item begun last.
-        name: the item: an artifact, the golden cases, the exported network or the ONNX file for other routes.
+        name: the item: an artifact, the golden cases, the network checks, the exported network or the ONNX file for
+            other routes.
         text: failed: the reason; end: a note for the user, if any; step: what is done now.
         seconds: end: what the item took.
         artifact: end: the artifact's entry in the manifest.
@@ -175,11 +192,15 @@ def run(job: Job, emit: Emit) -> None:
     if job.golden:
         golden = job.golden
         _make_item(GOLDEN, Path(golden.output), emit, lambda: _goldens(job, golden))
+    if job.checks:
+        output = Path(job.checks)
+        _make_item(CHECKS, output, emit, lambda: _check_network(programs, output))
     if job.interchange:
         interchange = Path(job.interchange)
         _make_item(INTERCHANGE, interchange, emit, lambda: _interchange(programs, interchange))
     for target in job.targets:
-        _make_item(target.name, Path(target.output), emit, partial(_lower, programs, target))
+        make = partial(_compile, target, target.compile) if target.compile else partial(_lower, programs, target)
+        _make_item(target.name, Path(target.output), emit, make)
 
 
 def _make_item(name: str, output: Path, emit: Emit, make: Callable[[], Event]) -> None:
@@ -216,10 +237,12 @@ def _export(job: Job) -> Event:
         network = Path(job.network)
         torch.export.save(read_network(Path(job.onnx), job.spec, network.parent), network)
         return Event(kind="end")
-    from samesight.conversion.sources.function import export_function
+    from samesight.conversion.sources.build import export_built
 
     assert job.function is not None
-    torch.export.save(export_function(job.function, Path(job.folder), job.spec.input), job.network)
+    weights = Path(job.weights) if job.weights else None
+    program = export_built(job.function, Path(job.folder), job.spec, weights, job.random_weights)
+    torch.export.save(program, job.network)
     return Event(kind="end")
 
 
@@ -232,6 +255,14 @@ def _goldens(job: Job, golden: GoldenJob) -> Event:
     server = load_onnx_server(Path(golden.onnx), job.spec) if golden.onnx else load_server(Path(job.network), job.spec)
     note = write_goldens(Path(golden.output), server, data, [Path(path) for path in job.calibration])
     return Event(kind="end", text=note)
+
+
+def _check_network(programs: Programs, output: Path) -> Event:
+    from samesight.conversion.network_checks.document import FILE, facts_of
+
+    facts = facts_of(programs.prepared, programs.samples)
+    (output / FILE).write_text(facts.to_json(), encoding="utf-8")
+    return Event(kind="end")
 
 
 def _interchange(programs: Programs, path: Path) -> Event:
@@ -280,6 +311,29 @@ def _made(target: TargetJob, lowered: Lowered) -> Event:
     )
 
 
+def _compile(target: TargetJob, job: CompileJob) -> Event:
+    from samesight.conversion.npu.compiler import compile_for
+
+    with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
+        compiled = compile_for(job.chip, Path(job.path), Path(folder))
+    Path(target.output).write_bytes(compiled.model)
+    left = sum(operator.count for operator in compiled.plan.left)
+    artifact = job.source.model_copy(
+        update={
+            "name": target.name,
+            "file": target.file,
+            "precision": target.precision,
+            "unit": "npu",
+            "runtime_version": job.tools["ai-edge-litert"],
+            "soc": (job.chip,),
+            "tools": {**job.source.tools, **job.tools},
+            "delegated": 1.0 - left / compiled.plan.operators,
+            "plan": compiled.plan,
+        }
+    )
+    return Event(kind="end", artifact=artifact)
+
+
 def main(path: str, parent: int) -> None:
     """Run a job file; events go to the original standard output, everything else to standard error.
 
@@ -302,7 +356,7 @@ def main(path: str, parent: int) -> None:
         events.write(event.model_dump_json(exclude_defaults=True) + "\n")
         events.flush()
 
-    if job.environment == MAIN:
+    if job.environment == MAIN and not (job.targets and all(target.compile for target in job.targets)):
         import torch
 
         torch.set_num_threads(1)

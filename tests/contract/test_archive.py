@@ -3,12 +3,20 @@ import zipfile
 
 import pytest
 
-from samesight.contract.archive import choose, pack_bundle, unpack_bundle
-from samesight.contract.bundle import open_bundle
+from samesight.contract.archive import (
+    OTHER_CHIPS,
+    choose,
+    manifest_hashes,
+    pack_bundle,
+    require_verdicts,
+    unpack_bundle,
+)
+from samesight.contract.bundle import open_bundle, replacing_bundle, seal
 from samesight.contract.errors import SamesightError, UsageError
-from samesight.contract.verdicts import Verdict, Verdicts
+from samesight.contract.golden import write_cases
+from samesight.contract.verdicts import AppVerdict, Verdict, Verdicts
 from samesight.conversion.formats import formats_for
-from support.bundles import write_bundle
+from support.bundles import SPEC, artifact, case, write_bundle
 
 
 def _verdict(name, passed):
@@ -117,3 +125,76 @@ def test_a_lying_length_in_the_zip_is_caught_while_reading(tmp_path):
         unpack_bundle(tmp_path / "cut.zip", tmp_path / "c")
     with pytest.raises(SamesightError, match="no such file"):
         unpack_bundle(tmp_path / "none.zip", tmp_path / "c")
+
+
+CHIPS = {
+    "tiny.fp16.SM8650.tflite": ("SM8650",),
+    "tiny.fp16.tensor.tflite": ("Tensor G3", "Tensor G4"),
+    "tiny.fp32.onnx": None,
+}
+
+
+def _for_chips(folder):
+    """A bundle with an artifact for any chip and two that were compiled for some."""
+    with replacing_bundle(folder) as new:
+        (new / "model.json").write_text(SPEC.to_json())
+        (new / "artifacts").mkdir()
+        made = []
+        for name, soc in CHIPS.items():
+            (new / "artifacts" / name).write_bytes(b"weights")
+            unit = "npu" if soc else "cpu"
+            made.append(artifact(name, "litert" if soc else "onnx").model_copy(update={"soc": soc, "unit": unit}))
+        write_cases(new, [case(0), case(1)])
+        seal(new, SPEC, tuple(made), None, "0")
+    return open_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("soc", "names"),
+    [
+        (None, list(CHIPS)),
+        ("sm8650", ["tiny.fp16.SM8650.tflite", "tiny.fp32.onnx"]),
+        ("Tensor G4", ["tiny.fp16.tensor.tflite", "tiny.fp32.onnx"]),
+        (OTHER_CHIPS, ["tiny.fp32.onnx"]),
+    ],
+)
+def test_a_chip_gets_what_was_compiled_for_it_and_what_runs_on_any(tmp_path, soc, names):
+    bundle = _for_chips(tmp_path / "b")
+    assert [artifact.name for artifact in choose(bundle, "all", soc=soc)] == names
+    pack_bundle(bundle, "all", tmp_path / "b.zip", soc=soc)
+    unpack_bundle(tmp_path / "b.zip", tmp_path / "c")
+    phone = open_bundle(tmp_path / "c")
+    assert sorted(path.name for path in (phone.folder / "artifacts").iterdir()) == sorted(names)
+    # What a phone says of its pack is known to be about this bundle.
+    assert phone.manifest_sha256() in manifest_hashes(bundle)
+
+
+@pytest.mark.parametrize(
+    ("soc", "hint"),
+    [("SM8660", "did you mean SM8650"), ("?", "--soc other takes what runs on any")],
+)
+def test_a_chip_that_nothing_was_compiled_for_is_said(tmp_path, soc, hint):
+    bundle = _for_chips(tmp_path / "b")
+    with pytest.raises(UsageError, match=rf"nothing compiled for this chip \(it has SM8650, .*{hint}"):
+        choose(bundle, "all", soc=soc)
+    with pytest.raises(UsageError, match=r"samesight convert --unit npu compiles for chips"):
+        choose(write_bundle(tmp_path / "c"), "all", soc="SM8650")
+
+
+def test_what_an_npu_alone_runs_needs_that_something_ran_it(tmp_path):
+    """Another artifact that nothing runs here may ship; for this one nothing can stand in."""
+    bundle = _for_chips(tmp_path / "b")
+    rows = tuple(_verdict(name, None if soc else True) for name, soc in CHIPS.items())
+    verdicts = Verdicts(manifest_sha256=bundle.manifest_sha256(), passed=True, artifacts=rows)
+    bundle.write_verdicts(verdicts)
+    require_verdicts(bundle, choose(bundle, "all", soc=OTHER_CHIPS))
+    with pytest.raises(SamesightError, match=r"not judged yet: tiny\.fp16\.SM8650\.tflite \(.*tiny\.fp16\.tensor"):
+        require_verdicts(bundle, bundle.manifest.artifacts)
+    ran = AppVerdict(
+        app="a", device="d", system="s", name="tiny.fp16.SM8650.tflite", unit="npu", passed=True, reason=""
+    )
+    bundle.write_verdicts(verdicts.model_copy(update={"apps": (ran,)}))
+    require_verdicts(bundle, choose(bundle, "all", soc="SM8650"))
+    bundle.write_verdicts(verdicts.model_copy(update={"apps": (ran.model_copy(update={"unit": "cpu"}),)}))
+    with pytest.raises(SamesightError, match="not judged yet"):
+        require_verdicts(bundle, choose(bundle, "all", soc="SM8650"))

@@ -10,18 +10,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_iou
 
-from samesight.contract.activation import sigmoid, softmax
-from samesight.contract.detection import (
-    decode,
-    detect,
-    grid_points,
-    iou_matrix,
-    position_count,
-    reaches_threshold,
-    suppress,
-)
+from samesight.contract.activation import exp, sigmoid, softmax
+from samesight.contract.box_coding import decode, grid_points, position_count
+from samesight.contract.detection import detect, iou_matrix, reaches_threshold, suppress
 from samesight.contract.errors import SamesightError
-from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice, Stretch
+from samesight.contract.spec import AnchorGrid, BoxCoding, Detection, Input, ModelSpec, Outputs, Slice, Stretch
 
 F = np.float32
 
@@ -32,6 +25,7 @@ def detector(
     labels=("a", "b", "c"),
     objectness=False,
     size=(16, 8),
+    combination="product",
     **options,
 ):
     roles = {"logits": Slice(tensor="l"), "boxes": Slice(tensor="b")}
@@ -42,7 +36,7 @@ def detector(
         task="detection",
         input=Input(width=size[0], height=size[1], framing=Stretch(), mean=(0.0,) * 3, std=(1.0,) * 3),
         outputs=Outputs(tensors=("l", "b", "o"), roles=roles, activation=activation),
-        detection=Detection(boxes=coding or BoxCoding(coding="corners"), **options),
+        detection=Detection(boxes=coding or BoxCoding(coding="corners"), objectness=combination, **options),
         labels=labels,
     )
 
@@ -65,18 +59,28 @@ def decoded(spec, raw, position):
     coding = spec.detection.boxes
     w, h = F(spec.input.width), F(spec.input.height)
     b = [F(v) for v in raw]
-    if coding.coding == "distances":
-        points = [
-            (F(column + 0.5) * F(s), F(row + 0.5) * F(s), F(s))
-            for s in coding.strides
-            for row in range(spec.input.height // s)
-            for column in range(spec.input.width // s)
-        ]
-        cx, cy, stride = points[position]
+    points = [
+        (F(column + 0.5) * F(s), F(row + 0.5) * F(s), F(s), F(s))
+        for s in coding.strides
+        for row in range(spec.input.height // s)
+        for column in range(spec.input.width // s)
+    ] + [
+        (F((column + grid.offset) * grid.step[0]), F((row + grid.offset) * grid.step[1]), F(width), F(height))
+        for grid in coding.grids
+        for row in range(grid.rows)
+        for column in range(grid.columns)
+        for width, height in grid.anchors
+    ]
+    if points:
+        cx, cy, across, down = points[position]
+    if coding.coding == "anchor_deltas":
+        b = [v / F(divisor) for v, divisor in zip(b, coding.divisors, strict=True)]
+        sides = [F(exp(np.array([min(float(v), math.log(1000 / 16))]))[0]) for v in b[2:]]
+        b = [b[0] * across + cx, b[1] * down + cy, across * sides[0], down * sides[1]]
     if coding.unit == "fraction":
         b = [b[0] * w, b[1] * h, b[2] * w, b[3] * h]
-    if coding.unit == "stride":
-        b = [v * stride for v in b]
+    if coding.unit in ("stride", "anchor"):
+        b = [b[0] * across, b[1] * down, b[2] * across, b[3] * down]
     if coding.coding == "distances":
         return [cx - pos(b[0]), cy - pos(b[1]), cx + pos(b[2]), cy + pos(b[3])]
     if coding.coding == "corners":
@@ -105,6 +109,8 @@ def detect_by_the_text(outputs, spec):
         if "objectness" in outputs:
             presence = outputs["objectness"][0, p, 0]
             value = score * (sigmoid(presence) if activation == "sigmoid" else presence)
+            if rule.objectness == "geometric_mean":
+                value = np.sqrt(pos(value))
             score = value
         elif activation == "sigmoid":
             value = row[best]
@@ -130,6 +136,10 @@ def detect_by_the_text(outputs, spec):
     ]
 
 
+GRIDS = (
+    AnchorGrid(columns=2, rows=3, step=(5.3, 3.0), anchors=((3.0, 4.0), (6.5, 2.25))),
+    AnchorGrid(columns=1, rows=1, step=(16.0, 8.0), offset=0.25, anchors=((9.0, 7.0),)),
+)
 CODINGS = [
     BoxCoding(coding="distances", unit="pixels", strides=(4, 8)),
     BoxCoding(coding="distances", unit="stride", strides=(4,)),
@@ -138,6 +148,10 @@ CODINGS = [
     BoxCoding(coding="corners", unit="fraction"),
     BoxCoding(coding="center_size", unit="pixels"),
     BoxCoding(coding="center_size", unit="fraction"),
+    BoxCoding(coding="distances", unit="anchor", grids=GRIDS),
+    BoxCoding(coding="distances", unit="fraction", grids=GRIDS[:1]),
+    BoxCoding(coding="anchor_deltas", grids=GRIDS),
+    BoxCoding(coding="anchor_deltas", grids=GRIDS, divisors=(10.0, 10.0, 5.0, 0.3)),
 ]
 RAW = [-2.0, -1.0, -0.0, 0.0, 0.1, 0.25, 0.3, 0.5, 1.0, 1.7, 2.0]
 LOGIT = [-4.0, -1.0, -0.405465, 0.0, 0.4, 0.5, 1.0, 3.0, 30.0, 31.0]
@@ -159,8 +173,9 @@ def test_detection_follows_the_text(data):
         iou_threshold=draw(st.sampled_from([0.0, 0.25, 0.5, 1.0])),
         max_detections=draw(st.sampled_from([1, 3, 100])),
         suppression=draw(st.sampled_from(["class_wise", "none"])),
+        combination=draw(st.sampled_from(["product", "geometric_mean"])),
     )
-    positions = position_count(coding.strides, spec.input) if coding.strides else draw(st.integers(0, 12))
+    positions = position_count(coding, spec.input) if coding.strides or coding.grids else draw(st.integers(0, 12))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     smooth = draw(st.booleans())
 
@@ -244,11 +259,12 @@ def test_nothing_found():
 
 def test_grid_points_by_hand():
     spec = detector(size=(8, 4)).input
-    x, y, stride = grid_points((4, 2), spec)
+    coding = BoxCoding(coding="distances", strides=(4, 2))
+    x, y, width, height = grid_points(coding, spec)
     assert x.tolist() == [2, 6, 1, 3, 5, 7, 1, 3, 5, 7]
     assert y.tolist() == [2, 2, 1, 1, 1, 1, 3, 3, 3, 3]
-    assert stride.tolist() == [4, 4] + [2] * 8
-    assert position_count((4, 2), spec) == 10
+    assert width.tolist() == height.tolist() == [4, 4] + [2] * 8
+    assert position_count(coding, spec) == 10
 
 
 def test_distances_by_hand():
@@ -262,12 +278,13 @@ def test_distances_by_hand():
 @pytest.mark.parametrize("coding", CODINGS)
 def test_a_kept_box_must_be_finite(coding, value):
     spec = detector(coding=coding, labels=("a",))
-    positions = position_count(coding.strides, spec.input) or 2
+    positions = position_count(coding, spec.input) or 2
     logits, boxes = np.full((positions, 1), -9.0), np.zeros((positions, 4))
     boxes[1] = value
     assert len(detect(tensors(logits, boxes), spec).scores) == 0  # below the threshold nobody looks
     logits[1] = 9
-    if np.isfinite(value) and coding.unit == "pixels" and coding.coding != "center_size":
+    stays = coding.coding in ("distances", "corners") and coding.unit == "pixels"
+    if np.isfinite(value) and (stays or coding.divisors[0] > 1):
         assert len(detect(tensors(logits, boxes), spec).scores) == 1
         return
     with pytest.raises(SamesightError, match=r"the box at position 1 is not finite; .* another precision or unit$"):

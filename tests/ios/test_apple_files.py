@@ -8,12 +8,22 @@ import pytest
 APP = Path(__file__).parents[2] / "ios_app"
 STUBS = Path(__file__).parent / "apple_stubs"
 # In the order in which they need each other.
-MODULES = ("CoreVideo", "CoreML", "ExecuTorch", "AVFoundation", "CoreGraphics", "ImageIO", "UIKit", "CoreAI")
+MODULES = (
+    "CoreVideo",
+    "CoreML",
+    "ExecuTorch",
+    "AVFoundation",
+    "CoreGraphics",
+    "ImageIO",
+    "UIKit",
+    "CoreAI",
+    "AppIntents",
+)
 APP_FILES = sorted(APP.glob("App/*/*.swift"))
 ENGINES = [APP / f"Packages/Engines/Sources/Engines/{name}.swift" for name in ("CoreMLEngine", "CoreAIEngine")]
 EXECUTORCH = sorted(APP.glob("Packages/ExecuTorchEngine/Sources/*/*.swift"))
 # Of the app's own files those without SwiftUI, whose signatures would be a library of their own.
-TYPED = ("CameraFeed", "PixelBufferFrame", "PhotoReader", "SystemRuntimes")
+TYPED = ("CameraFeed", "PixelBufferFrame", "PhotoReader", "SystemRuntimes", "SelfTestIntent")
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,14 @@ ROOT = Path(__file__).parents[2]
 FLOORS = ("cli", "training", "conversion", "datasets", "contract")
 CONVERSION = (
     "api",
+    "zoo",
     "report",
     "apps",
     "parity",
     "workflow",
+    "device",
+    "network_checks",
+    "cost",
     "known_faults",
     "formats",
     "runners",
@@ -21,6 +25,7 @@ CONVERSION = (
     "quantization",
     "preparation",
     "tasks",
+    "npu",
     "setup",
 )
 # Small modules of conversion that all of its folders may use, and that use none of them.
@@ -105,8 +110,15 @@ def test_leaves_use_none_of_the_folders():
 
 def test_a_persons_code_is_loaded_by_workers_alone():
     """`sources/function.py` runs a person's module; the command itself never does."""
-    loading = {module for module, imported, _ in imports() if imported == "samesight.conversion.sources.function"}
-    assert loading == {"samesight.conversion.workflow.worker", "samesight.conversion.parity.server_process"}
+
+    def importers(name):
+        return {module for module, imported, _ in imports() if imported == f"samesight.conversion.sources.{name}"}
+
+    assert importers("function") == {
+        "samesight.conversion.sources.build",
+        "samesight.conversion.parity.server_process",
+    }
+    assert importers("build") == {"samesight.conversion.workflow.worker", "samesight.conversion.workflow.look"}
 
 
 def test_the_task_is_asked_for_in_its_own_modules_alone():

@@ -86,6 +86,11 @@ def random_input(generator):
             {"rule": "stretch"},
             {"rule": "crop", "resize_shorter": max(width, height) + generator.below(60)},
             {"rule": "letterbox", "pad": generator.below(256)},
+            {
+                "rule": "stretch_crop",
+                "resize_width": width + generator.below(60),
+                "resize_height": height + generator.below(60),
+            },
         ),
     )
     count = 1 if channels == "grey" else 3
@@ -175,7 +180,13 @@ def answer_cases(count, seed):
 def answer_case(generator):
     input = random_input(generator) | {"width": 8 * (1 + generator.below(8)), "height": 8 * (1 + generator.below(8))}
     input["framing"] = pick(
-        generator, ({"rule": "stretch"}, {"rule": "letterbox"}, {"rule": "crop", "resize_shorter": 70})
+        generator,
+        (
+            {"rule": "stretch"},
+            {"rule": "letterbox"},
+            {"rule": "crop", "resize_shorter": 70},
+            {"rule": "stretch_crop", "resize_width": 64, "resize_height": 81},
+        ),
     )
     labels = list(LETTERS[: 1 + generator.below(len(LETTERS))])
     make = random_classifier if generator.below(4) == 0 else random_detector
@@ -200,6 +211,7 @@ def random_detector(generator, input, labels):
     roles = ["logits", "boxes"] + ["objectness"] * flip(generator)
     background = None if activation == "sigmoid" or flip(generator) else generator.below(len(labels) + 1)
     grids = [(input["width"] // s) * (input["height"] // s) for s in coding.get("strides", [])]
+    grids += [g["columns"] * g["rows"] * len(g["anchors"]) for g in coding.get("grids", [])]
     positions = sum(grids) or 1 + generator.below(300)
     spec = classifier(input) | {
         "task": "detection",
@@ -212,9 +224,12 @@ def random_detector(generator, input, labels):
             "iou_threshold": generator.below(101) / 100,
             "max_detections": 1 + generator.below(200),
             "suppression": pick(generator, ("class_wise", "class_wise", "none")),
+            "objectness": pick(generator, ("product", "geometric_mean")),
         },
     }
-    levels = {"pixels": 64 * 40, "fraction": 64, "stride": 64 * 3}[coding["unit"]]
+    levels = {"pixels": 64 * 40, "fraction": 64, "stride": 64 * 3, "anchor": 64 * 3, "deltas": 64 * 20}[
+        "deltas" if coding["coding"] == "anchor_deltas" else coding["unit"]
+    ]
     outputs = {
         "logits": random_output(generator, [1, positions, len(labels) + (background is not None)], 256),
         "boxes": random_output(generator, [1, positions, 4], levels),
@@ -224,11 +239,29 @@ def random_detector(generator, input, labels):
 
 
 def random_coding(generator):
-    coding = pick(generator, ("distances", "distances", "corners", "center_size"))
+    coding = pick(generator, ("distances", "distances", "grids", "corners", "center_size", "anchor_deltas"))
+    if coding in ("grids", "anchor_deltas"):
+        return random_anchors(generator, coding)
     if coding != "distances":
         return {"coding": coding, "unit": pick(generator, ("pixels", "fraction"))}
     strides = pick(generator, ([4], [8], [8, 4], [2, 8]))
     return {"coding": coding, "unit": pick(generator, ("pixels", "fraction", "stride")), "strides": strides}
+
+
+def random_anchors(generator, coding):
+    def length():
+        return (1 + generator.below(4000)) / 97
+
+    def grid():
+        anchors = [[length(), length()] for _ in range(1 + generator.below(3))]
+        cells = {"columns": 1 + generator.below(6), "rows": 1 + generator.below(6)}
+        return cells | {"step": [length(), length()], "offset": generator.below(11) / 10, "anchors": anchors}
+
+    grids = [grid() for _ in range(1 + generator.below(3))]
+    if coding == "grids":
+        return {"coding": "distances", "unit": pick(generator, ("pixels", "fraction", "anchor")), "grids": grids}
+    divisors = pick(generator, ([1.0] * 4, [10.0, 10.0, 5.0, 5.0], [length() for _ in range(4)]))
+    return {"coding": coding, "unit": "pixels", "grids": grids, "divisors": divisors}
 
 
 def random_output(generator, shape, level):

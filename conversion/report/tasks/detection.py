@@ -19,7 +19,13 @@ from samesight.conversion.tasks.matching import match_answers
 from samesight.datasets.example import LabelledImage
 
 MOST_BOXES = 40
-CODINGS = {"distances": "distances from grid points", "corners": "corners", "center_size": "centre and size"}
+CODINGS = {
+    "distances": "distances from grid points",
+    "corners": "corners",
+    "center_size": "centre and size",
+    "anchor_deltas": "deltas of anchors",
+}
+UNITS = {"pixels": "pixels", "fraction": "fractions", "stride": "cells", "anchor": "anchors"}
 
 
 def facts(spec: ModelSpec) -> list[Fact]:
@@ -35,9 +41,10 @@ def facts(spec: ModelSpec) -> list[Fact]:
 
 
 def _coding(coding: BoxCoding) -> str:
-    unit_name = "cells" if coding.unit == "stride" else "fractions" if coding.unit == "fraction" else "pixels"
     strides = f", stride {', '.join(map(str, coding.strides))}" if coding.strides else ""
-    return f"{CODINGS[coding.coding]} in {unit_name}{strides}"
+    grids = f", on {plural(len(coding.grids), 'grid')}" if coding.grids else ""
+    unit = "" if coding.coding == "anchor_deltas" else f" in {UNITS[coding.unit]}"
+    return f"{CODINGS[coding.coding]}{unit}{strides}{grids}"
 
 
 def panel(shown: Shown, server_answers: Sequence[Answer], answers: Sequence[Answer], size: Size) -> Panel:
@@ -119,7 +126,7 @@ def _worst_per_precision(verdicts: Sequence[Verdict], shown: Sequence[Shown]) ->
     worst: dict[str, tuple[float, Shown]] = {}
     for verdict, artifact in zip(verdicts, shown, strict=True):
         loss = verdict.metric.drop if verdict.metric else 0.0
-        if artifact.ran and (verdict.precision not in worst or loss > worst[verdict.precision][0]):
+        if artifact.ran and verdict.metric and (verdict.precision not in worst or loss > worst[verdict.precision][0]):
             worst[verdict.precision] = loss, artifact
     return [artifact for _, artifact in worst.values()]
 

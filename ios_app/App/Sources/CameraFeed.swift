@@ -30,7 +30,7 @@ actor CameraFeed {
         for input in session.inputs { session.removeInput(input) }
         let input = try AVCaptureDeviceInput(device: device)
         if !session.canAddInput(input) {
-            throw CameraProblem.failed("another app took the camera; close it, then try again")
+            throw CameraProblem.failed(localized("another app took the camera; close it, then try again"))
         }
         session.addInput(input)
         if session.outputs.isEmpty {
@@ -40,7 +40,7 @@ actor CameraFeed {
             ]
             output.setSampleBufferDelegate(receiver, queue: receiver.queue)
             if !session.canAddOutput(output) {
-                throw CameraProblem.failed("the camera gives no frames; choose a photo instead")
+                throw CameraProblem.failed(localized("the camera gives no frames; choose a photo instead"))
             }
             session.addOutput(output)
         }

@@ -103,36 +103,6 @@ extension Pixels {
     }
 }
 
-/// Boxes over an image that fills this view.
-private struct Boxes: View {
-    let seen: Seen
-
-    var body: some View {
-        Canvas { context, size in
-            let scale = size.width / CGFloat(max(1, seen.width))
-            for answer in seen.answers {
-                guard let box = answer.box else { continue }
-                let place = CGRect(
-                    x: CGFloat(box.x1) * scale, y: CGFloat(box.y1) * scale, width: CGFloat(box.x2 - box.x1) * scale,
-                    height: CGFloat(box.y2 - box.y1) * scale)
-                let color = hue(answer.index)
-                context.stroke(Path(roundedRect: place, cornerRadius: 4), with: .color(color), lineWidth: 3)
-                let label = context.resolve(Text(spoken(answer)).font(.caption.bold()).foregroundStyle(.black))
-                let room = label.measure(in: size)
-                let top = max(0, place.minY - room.height)
-                context.fill(Path(CGRect(origin: CGPoint(x: place.minX, y: top), size: room)), with: .color(color))
-                context.draw(label, at: CGPoint(x: place.minX, y: top), anchor: .topLeading)
-            }
-        }
-        .accessibilityHidden(true)
-    }
-}
-
-/// One colour for each class, far from its neighbours'.
-func hue(_ index: Int) -> Color {
-    Color(hue: (Double(index) * 0.618).truncatingRemainder(dividingBy: 1), saturation: 0.6, brightness: 1)
-}
-
 /// What stands in the place of the camera's image, and the way on.
 private struct NoCamera: View {
     let screen: ScreenModel
@@ -204,9 +174,8 @@ private struct MainControls: View {
                 Large("Pause", "pause.fill") { screen.send(.pause) }
             }
             Spacer()
-            if state.still, let seen = state.seen {
-                ShareLink(item: answersAsText(state, seen)) { RoundIcon("square.and.arrow.up") }
-                    .accessibilityLabel("Share the results")
+            if state.still, let seen = state.seen, screen.image != nil {
+                share(state, seen)
             } else if state.live && state.lens.zooms {
                 Button {
                     screen.send(.zoomTo(nextZoom(state)))
@@ -221,14 +190,26 @@ private struct MainControls: View {
         }
         .frame(maxWidth: 420)
     }
+
+    /// The image with its boxes, and the answers as text.
+    @ViewBuilder private func share(_ state: Screens.State, _ seen: Seen) -> some View {
+        if let image = screen.image {
+            let title = state.bundle ?? appName
+            let picture = SharedPicture(image: image, seen: seen, name: title)
+            ShareLink(
+                item: picture, message: Text(answersAsText(state, seen)), preview: SharePreview(title)
+            ) { RoundIcon("square.and.arrow.up") }
+            .accessibilityLabel("Share the results")
+        }
+    }
 }
 
 private struct Round: View {
-    let title: String
+    let title: LocalizedStringKey
     let icon: String
     let act: () -> Void
 
-    init(_ title: String, _ icon: String, _ act: @escaping () -> Void) {
+    init(_ title: LocalizedStringKey, _ icon: String, _ act: @escaping () -> Void) {
         self.title = title
         self.icon = icon
         self.act = act
@@ -250,11 +231,11 @@ private struct RoundIcon: View {
 }
 
 private struct Large: View {
-    let title: String
+    let title: LocalizedStringKey
     let icon: String
     let act: () -> Void
 
-    init(_ title: String, _ icon: String, _ act: @escaping () -> Void) {
+    init(_ title: LocalizedStringKey, _ icon: String, _ act: @escaping () -> Void) {
         self.title = title
         self.icon = icon
         self.act = act

@@ -12,12 +12,13 @@ struct PhotoReader: Photos {
         guard let source = CGImageSourceCreateWithURL(URL(fileURLWithPath: photo.path) as CFURL, nil),
             CGImageSourceGetCount(source) > 0
         else {
-            throw SamesightError("\(photo.name): is no image that this device reads; choose a JPEG or a PNG")
+            throw SamesightError(
+                localized("%@: is no image that this device reads; choose a JPEG or a PNG", photo.name))
         }
         let properties = CGImageSourceCopyPropertiesAtIndex(source, 0, nil) as? [CFString: Any]
         let exif = (properties?[kCGImagePropertyOrientation] as? NSNumber)?.intValue
         guard let image = decoded(source, properties) else {
-            throw SamesightError("\(photo.name): is damaged, only its size can be read; choose another")
+            throw SamesightError(localized("%@: is damaged, only its size can be read; choose another", photo.name))
         }
         let rgba = try pixels(image, photo.name)
         return try Picture(over(rgba, background), image.width, image.height, .fromExif(exif))
@@ -48,7 +49,9 @@ struct PhotoReader: Photos {
             context.draw(image, in: CGRect(x: 0, y: 0, width: image.width, height: image.height))
             return true
         }
-        if !drawn { throw SamesightError("not enough memory; close other apps, or take a smaller image or model") }
+        if !drawn {
+            throw SamesightError(localized("not enough memory; close other apps, or take a smaller image or model"))
+        }
         // Core Graphics draws into premultiplied pixels alone.
         for at in stride(from: 0, to: rgba.count, by: 4) where rgba[at + 3] != 255 && rgba[at + 3] != 0 {
             let alpha = Int(rgba[at + 3])

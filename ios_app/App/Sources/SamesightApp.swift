@@ -61,16 +61,11 @@ struct Notices: View {
         VStack(spacing: 12) {
             if let problem = screen.state.problem { notice(problem, .red) }
             if let success = screen.state.success { notice(success, .green) }
-            if let waits {
+            if let waits = waiting(screen.state) {
                 ProgressView { Text(waits) }.padding().background(.regularMaterial, in: .rect(cornerRadius: 12))
             }
         }
         .padding()
-    }
-
-    private var waits: String? {
-        if let opening = screen.state.opening { return "Opening \(opening) …" }
-        return screen.state.bundles.isEmpty && screen.state.model == .loading ? "Reading the models …" : nil
     }
 
     private func notice(_ sentence: String, _ color: Color) -> some View {

@@ -1,4 +1,5 @@
 import AVFoundation
+import AppIntents
 import Foundation
 import Observation
 import Screens
@@ -29,6 +30,8 @@ final class ScreenModel {
             self?.state = moment.state
             self?.image = moment.image
         }
+        let controller = controller
+        AppDependencyManager.shared.add(dependency: controller)
         controller.start()
         watch(UIApplication.didReceiveMemoryWarningNotification) { $0.controller.release(hidden: $0.isHidden) }
         watch(ProcessInfo.thermalStateDidChangeNotification) { $0.heat() }
@@ -81,23 +84,10 @@ final class ScreenModel {
     /// `xcrun devicectl device copy from` finds them.
     func open(_ url: URL) {
         if url.isFileURL { return take(url) }
-        if url.host() != "self-test" { return controller.problem("\(url): this app knows samesight://self-test alone") }
-        Task {
-            await controller.settled()
-            for bundle in state.bundles.map(\.name) {
-                controller.onEvent(.chooseBundle(bundle))
-                controller.onEvent(.showSelfTest)
-                controller.onEvent(.runSelfTest)
-                await controller.settled()
-                guard let text = controller.results else { continue }
-                let file = URL.documentsDirectory.appending(path: "device-parity-\(bundle).json")
-                do {
-                    try Data(text.utf8).write(to: file)
-                } catch {
-                    controller.problem("\(file.lastPathComponent): cannot be written (\(error.localizedDescription))")
-                }
-            }
+        if url.host() != "self-test" {
+            return controller.problem(localized("%@: this app knows samesight://self-test alone", "\(url)"))
         }
+        Task { _ = await controller.testAll(into: URL.documentsDirectory.path) }
     }
 
     private func watch(_ name: Notification.Name, _ act: @escaping @MainActor (ScreenModel) -> Void) {
@@ -154,7 +144,8 @@ final class ScreenModel {
                 controller.cameraIs(.failed(sentence))
             } catch {
                 controller.cameraIs(
-                    .failed("the camera failed (\(error.localizedDescription)); close other apps that use it"))
+                    .failed(
+                        localized("the camera failed (%@); close other apps that use it", error.localizedDescription)))
             }
         }
     }
@@ -165,7 +156,7 @@ final class ScreenModel {
         switch result {
         case .success(let url): take(url)
         case .failure(let error):
-            controller.problem("the file cannot be opened (\(error.localizedDescription)); pick it again")
+            controller.problem(localized("the file cannot be opened (%@); pick it again", error.localizedDescription))
         }
     }
 
@@ -179,13 +170,13 @@ final class ScreenModel {
     }
 
     func photo(_ data: Data?, _ name: String) {
-        guard let data else { return controller.problem("\(name): cannot be read; choose it again") }
+        guard let data else { return controller.problem(localized("%@: cannot be read; choose it again", name)) }
         let file = URL.temporaryDirectory.appending(path: "photo")
         do {
             try data.write(to: file)
             controller.onPhoto(Picked(name: name, path: file.path))
         } catch {
-            controller.problem("\(name): cannot be kept (\(error.localizedDescription)); make room")
+            controller.problem(localized("%@: cannot be kept (%@); make room", name, error.localizedDescription))
         }
     }
 }

@@ -56,7 +56,7 @@ struct SelfTestView: View {
                         run.refusal != nil ? Color.secondary : passed ? .green : .red)
                 }
                 Text(run.refusal ?? figures(run)).font(.caption)
-                if let proof = run.proof { Text(proof.text).font(.caption).foregroundStyle(.secondary) }
+                if let proof = run.proof { Text(name(proof)).font(.caption).foregroundStyle(.secondary) }
             }
             .accessibilityElement(children: .combine)
         }

@@ -93,7 +93,7 @@ struct StoryView: View {
         let bundle = Binding(get: { state.bundle ?? "" }, set: { screen.send(.chooseBundle($0)) })
         Picker("Model", selection: bundle) {
             ForEach(state.bundles, id: \.name) {
-                Text($0.opened ? "\($0.name), opened from a file" : $0.name).tag($0.name)
+                Text(name($0)).tag($0.name)
             }
         }
         HStack {
@@ -165,7 +165,7 @@ private struct WhatRan: View {
         }
     }
 
-    private func panel(_ title: String, @ViewBuilder _ content: () -> some View) -> some View {
+    private func panel(_ title: LocalizedStringKey, @ViewBuilder _ content: () -> some View) -> some View {
         GroupBox(title) {
             VStack(alignment: .leading, spacing: 6, content: content).frame(maxWidth: .infinity, alignment: .leading)
         }

@@ -21,22 +21,23 @@ struct SystemRuntimes: Runtimes {
     @MainActor
     init() {
         var openers: [String: any Opener] = [
-            "coreml": CoreMLOpener(cache: URL.cachesDirectory.appending(path: "coreml").path)
+            "coreml": WatchedOpener(CoreMLOpener(cache: URL.cachesDirectory.appending(path: "coreml").path))
         ]
         system = UIDevice.current.systemVersion
         var runtimes = ["Core ML": system]
         #if canImport(CoreAI)
             if #available(iOS 27.0, *) {
-                openers["coreai"] = CoreAIOpener()
+                openers["coreai"] = WatchedOpener(CoreAIOpener())
                 runtimes["Core AI"] = system
             }
         #endif
         #if canImport(LiteRTEngine)
-            openers["litert"] = LiteRTOpener(threads: cpuThreads(ProcessInfo.processInfo.activeProcessorCount))
+            let threads = cpuThreads(ProcessInfo.processInfo.activeProcessorCount)
+            openers["litert"] = WatchedOpener(LiteRTOpener(threads: threads))
             runtimes["LiteRT"] = "2.3"
         #endif
         #if canImport(ExecuTorchEngine)
-            openers["executorch"] = ExecuTorchOpener()
+            openers["executorch"] = WatchedOpener(ExecuTorchOpener())
             runtimes["ExecuTorch"] = "1.5.1"
         #endif
         self.openers = openers

@@ -40,7 +40,8 @@ def bench(bundle: Path, names: tuple[str, ...], conversion_of_run: bool, as_json
 
     opened = open_bundle(bundle)
     for name in names:
-        if not runner_of(opened.find(name).format).timed:
+        artifact = opened.find(name)
+        if not runner_of(artifact.format, artifact.unit).timed:
             raise UsageError(f"--artifact {name}: is emulated here, so its time would mean nothing; leave it out")
     with progress_bar("timing", quiet=as_json) as progress:
         latencies = bench_bundle(opened, names, progress)

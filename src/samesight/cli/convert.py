@@ -1,4 +1,4 @@
-"""`samesight convert`: converts a run, an exported program or a function to a bundle."""
+"""`samesight convert`: converts a run, an exported program, a library's network or a function to a bundle."""
 
 import json
 import sys
@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from samesight.contract.bundle import Bundle
     from samesight.contract.verdicts import Verdicts
+    from samesight.conversion.npu.chips import Chip
     from samesight.conversion.workflow.cache import Cache
     from samesight.conversion.workflow.convert import OnEvent, Outcome
 
@@ -21,13 +22,17 @@ Examples:
   samesight convert runs/digits --out digits
   samesight convert runs/digits --out digits --to tflite,pte --precision fp32,int8
   samesight convert runs/digits --out digits --to all
+  samesight convert runs/digits --out digits --unit npu --soc SM8650,SM8750
   samesight convert runs/digits --out classic --to tflite --via onnx-tf,onnx2tf
   samesight convert my_models:classifier --out mine --spec model.json --calibration photos
   samesight convert network.pt2 --out mine --spec model.json --calibration photos
   samesight convert network.onnx --out mine --spec model.json --calibration photos
+  samesight convert timm:mobilenetv4_conv_small --out mine --calibration photos
+  samesight convert torchvision:resnet18 --weights best.pth --spec model.json --out mine --calibration photos
 
-Formats: pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, aimodel; precisions: fp32, fp16, int8,
-dynamic-int8, int8-weights, palette6, palette4. Not all of them are made unless you ask: `--to all` does,
+`samesight spec SOURCE` proposes the model.json of a network.
+Formats: pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, vulkan.pte, aimodel; precisions: fp32, fp16,
+int8, dynamic-int8, int8-weights, palette6, palette4. Not all of them are made unless you ask: `--to all` does,
 `--to mlpackage` makes every precision of one format.
 Results are kept in ~/.cache/samesight (or $SAMESIGHT_CACHE) by content.
 Exit code 0: all were made and passed. 1: one was not, or missed a gate. 2: the request was wrong."""
@@ -42,7 +47,7 @@ def _split_names(context: click.Context, parameter: click.Parameter, values: tup
 
 
 @click.command(epilog=EPILOG)
-@click.argument("source", metavar="RUN|FILE.pt2|FILE.onnx|MODULE:FUNCTION")
+@click.argument("source", metavar="RUN|FILE.pt2|FILE.onnx|timm:NAME|torchvision:NAME|FOLDER|MODULE:FUNCTION")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle to make or replace.")
 @click.option("--to", "formats", multiple=True, callback=_split_names, metavar="FORMATS", help="Only these formats.")
 @click.option(
@@ -55,8 +60,19 @@ def _split_names(context: click.Context, parameter: click.Parameter, values: tup
     metavar="ROUTES",
     help="Make TFLite by onnx-tf or onnx2tf and TensorFlow (`samesight setup classic`); own is this one's converter.",
 )
-@click.option("--spec", type=click.Path(path_type=Path), help="The model.json of a file or a function.")
+@click.option(
+    "--unit",
+    metavar="UNIT",
+    default="cpu",
+    show_default=True,
+    help="npu: compile .tflite files ahead of time too, for the NPUs of the chips of --soc. What is made without "
+    "runs anywhere, on phones' GPUs too.",
+)
+@click.option("--soc", "socs", multiple=True, callback=_split_names, metavar="CHIPS", help="SM8650,SM8750 and so on.")
+@click.option("--spec", type=click.Path(path_type=Path), help="The model.json of anything but a run.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of some 100 images, likewise.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights for a function or a named network.")
+@click.option("--random-weights", is_flag=True, help="Convert a named network with weights that mean nothing.")
 @click.option("--cache/--no-cache", default=True, help="Use and keep results of earlier conversions.")
 @click.option("--verify/--no-verify", default=True, help="Measure the artifacts against the server model afterwards.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
@@ -66,8 +82,12 @@ def convert(
     formats: tuple[str, ...],
     precisions: tuple[str, ...],
     via: tuple[str, ...],
+    unit: str,
+    socs: tuple[str, ...],
     spec: Path | None,
     calibration: Path | None,
+    weights: Path | None,
+    random_weights: bool,
     cache: bool,
     verify: bool,
     as_json: bool,
@@ -76,10 +96,13 @@ def convert(
 
     A bundle that stands at --out is replaced when the new one is whole; anything else there is left alone.
     """
-    from samesight.conversion.workflow.plan import choose
+    from samesight.conversion.workflow.plan import choose, for_chips
 
     # A wrong request is answered before anything slower is imported.
-    choose("model", formats, precisions, via)
+    targets = choose("model", formats, precisions, via)
+    chips = _chips(unit, socs)
+    if chips:
+        for_chips(targets, "model", chips)
     from samesight.conversion.cache_folder import default_root
     from samesight.conversion.workflow.cache import Cache
     from samesight.conversion.workflow.convert import convert_source
@@ -87,7 +110,20 @@ def convert(
     started = time.perf_counter()
     store = Cache(default_root()) if cache else None
     with live(as_json) as on_event:
-        outcome = convert_source(source, out, formats, precisions, spec, calibration, store, on_event, via=via)
+        outcome = convert_source(
+            source,
+            out,
+            formats,
+            precisions,
+            spec,
+            calibration,
+            store,
+            on_event,
+            chips,
+            weights,
+            random_weights,
+            via=via,
+        )
     seconds = time.perf_counter() - started
     verdicts = _verdicts(outcome.bundle, store, as_json) if verify else None
     if as_json:
@@ -106,6 +142,30 @@ def _verdicts(bundle: "Bundle", cache: "Cache | None", quiet: bool) -> "Verdicts
 
     with progress_bar("verifying", quiet=quiet) as progress:
         return verify_bundle(bundle, progress=progress, cache=cache)
+
+
+def _chips(unit: str, socs: tuple[str, ...]) -> "tuple[Chip, ...]":
+    """The chips whose NPUs are compiled for.
+
+    Raises:
+        UsageError: --unit and --soc contradict each other, or there is no such unit or chip.
+    """
+    from samesight.contract.errors import UsageError
+    from samesight.conversion.npu.chips import CHIPS, find_chips
+
+    if unit not in ("cpu", "gpu", "npu"):
+        raise UsageError(f"--unit: no unit {unit!r}; choose among cpu and npu")
+    if unit == "gpu":
+        raise UsageError(
+            "--unit gpu: GPUs take .tflite files as they are, nothing is compiled before; leave --unit out"
+        )
+    if unit == "cpu" and socs:
+        raise UsageError("--soc names chips whose NPUs are compiled for; give --unit npu too")
+    if unit == "npu" and not socs:
+        raise UsageError(
+            f"--unit npu compiles for chips by name; give --soc, such as --soc SM8650 of {', '.join(CHIPS)}"
+        )
+    return find_chips(socs)
 
 
 @contextmanager
@@ -130,7 +190,7 @@ def _print(outcome: "Outcome", verdicts: "Verdicts | None", seconds: float) -> N
 
     bundle = outcome.bundle
     if verdicts:
-        verdict_table(verdicts, bundle.spec, advise(bundle, verdicts))
+        verdict_table(verdicts, bundle.spec, advise(bundle, verdicts), bundle.manifest.artifacts)
     for note in outcome.notes:
         click.echo(f"note: {note}", err=True)
     for name, reason in outcome.failures.items():

@@ -12,7 +12,13 @@ Examples:
 
 Tools are run to see whether they work; packages are looked for on the disk. Exit code 0 whatever is missing: nothing of
 it is needed by what is ready."""
-TITLES = {"format": "Formats: made here", "runner": "Runners: executed here", "tool": "Tools of samesight setup"}
+TITLES = {
+    "format": "Formats: made here",
+    "runner": "Runners: executed here",
+    "compiler": "Compilers for NPUs: convert --unit npu",
+    "tool": "Tools of samesight setup",
+    "phone": "Phones",
+}
 
 
 @click.command(epilog=EPILOG)

@@ -21,6 +21,7 @@ def inspect(folder: Path, as_json: bool) -> None:
     from samesight.contract.bundle import is_run, open_bundle
     from samesight.contract.spec import read_spec
     from samesight.contract.verdicts import failures
+    from samesight.conversion.npu.words import plan_note, plan_warnings
 
     if is_run(folder):
         spec, run = read_spec(folder / "model.json"), _read_run(folder / "run.json")
@@ -31,14 +32,25 @@ def inspect(folder: Path, as_json: bool) -> None:
         lines += [f"metric    {name} {_figure(value)}" for name, value in run["metrics"].items()]
         click.echo("\n".join(lines))
         return
+    from samesight.conversion.network_checks.costs import artifact_costs
+    from samesight.conversion.network_checks.document import read_facts
+
     bundle = open_bundle(folder)
+    costs, facts = artifact_costs(bundle), read_facts(folder)
     verdicts = bundle.verdicts()
     if as_json:
         plain = {
             "kind": "bundle",
             "spec": bundle.spec.model_dump(mode="json"),
             "manifest_sha256": bundle.manifest_sha256(),
-            "artifacts": [artifact.model_dump(mode="json") for artifact in bundle.manifest.artifacts],
+            "artifacts": [
+                {
+                    **artifact.model_dump(mode="json"),
+                    "cost": cost.model_dump(mode="json") if (cost := costs[artifact.name]) else None,
+                }
+                for artifact in bundle.manifest.artifacts
+            ],
+            "network": facts.model_dump(mode="json") if facts else None,
             "passed": verdicts.passed if verdicts else None,
             "targets": [verdict.model_dump(mode="json") for verdict in verdicts.targets] if verdicts else [],
             "signature": _signature(folder, bundle.spec.name),
@@ -63,11 +75,17 @@ def inspect(folder: Path, as_json: bool) -> None:
             f"  runs on   {artifact.runtime} {artifact.runtime_version} or later, {artifact.unit}{delegated}\n"
             f"  input     {_tensor_line(artifact.input)}, packed as {artifact.input_layout}"
         )
+        if note := plan_note(artifact):
+            click.echo(f"  {'plan':<9} {note}")
+        for warning in plan_warnings(artifact):
+            click.echo(f"  {'plan':<9} warning: {warning}")
         for target in on_targets:
             if target.name == artifact.name:
                 click.echo(f"  {target.unit:<9} {'passed' if target.passed else 'failed'} on {target.title}")
         for tensor in artifact.outputs:
             click.echo(f"  {tensor.role:<9} {_tensor_line(tensor)}")
+        if cost := costs[artifact.name]:
+            click.echo(f"  costs     {_cost_line(cost)}")
         click.echo(f"  made by   {', '.join(f'{name} {version}' for name, version in artifact.tools.items())}")
 
 
@@ -122,6 +140,17 @@ def _spec_lines(spec: Any) -> list[str]:
 def _tensor_line(tensor: Any) -> str:
     scale = "" if tensor.scale is None else f", real = (q - {tensor.zero_point}) * {tensor.scale:.6g}"
     return f"{tensor.name} {tensor.dtype} {list(tensor.shape)}{f' {tensor.layout}' if tensor.layout else ''}{scale}"
+
+
+def _cost_line(cost: Any) -> str:
+    from samesight.conversion.report.costs import count
+    from samesight.conversion.report.text import plural, size
+
+    macs = "" if cost.macs is None else f"{count(cost.macs)} multiply-accumulates, "
+    values = "" if cost.activation_bytes is None else f", values up to {size(cost.activation_bytes)}"
+    parts = f" ({', '.join(f'{number} in {part}' for part, number in cost.parts.items())})" if cost.parts else ""
+    operators = plural(sum(cost.operators.values()), "operator")
+    return f"{macs}{count(cost.parameters)} parameters in {size(cost.weight_bytes)}{values}, {operators}{parts}"
 
 
 def _figure(value: object) -> str:

@@ -19,6 +19,7 @@ from samesight.conversion.workflow import interrupts
 
 VERBS: dict[str, tuple[str, str]] = {
     "train": ("samesight.cli.train", "Train a classifier or a detector: images become a run."),
+    "spec": ("samesight.cli.spec", "Look at a network and propose its model.json."),
     "convert": ("samesight.cli.convert", "Convert a run to phone formats: a run becomes a bundle."),
     "verify": ("samesight.cli.verify", "Measure every artifact of a bundle against the server model."),
     "predict": ("samesight.cli.predict", "Answer images with a bundle's artifact or a run."),
@@ -31,8 +32,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "keys": ("samesight.cli.keys", "Make keys to sign packs with."),
     "install": ("samesight.cli.install", "Copy a bundle into an app's sources, or take it out again."),
     "app": ("samesight.cli.app", "Write a sample app as the beginning of your own."),
+    "device": ("samesight.cli.device", "Push bundles to a phone, run the self-test there, time artifacts (adb)."),
     "setup": ("samesight.cli.setup", "Install a tool that no Python package brings, in a folder of its own."),
     "doctor": ("samesight.cli.doctor", "Show what is ready on this machine, and how to get what is not."),
+    "zoo": ("samesight.cli.zoo", "Convert public architectures to every format, and show what came out."),
     "demo": ("samesight.cli.demo", "Train, convert and verify a classifier and a detector."),
 }
 

@@ -16,7 +16,7 @@ NAME is one of:
   swift    Swift 6 for the tests of ios_app on Linux (2.7 GB)
   arm64    a phone's CPU in software, for verify --runner arm64 (0.3 GB)
   gpu      Vulkan in software, for verify --runner gpu (0.2 GB)
-  snapdragon  Qualcomm's NPU compiler and simulator, for verify --runner snapdragon (0.2 GB)
+  snapdragon  Qualcomm's NPU compiler and simulator, for convert --unit npu (0.2 GB)
   classic  TensorFlow with onnx-tf and onnx2tf, for convert --via (4 GB)
 
 Where it comes from, under which licences and how large it is stands first; --dry-run says that alone. Nothing outside

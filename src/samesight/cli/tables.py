@@ -11,8 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from samesight.cli.terminal import cell, raw_stderr
+from samesight.contract.manifest import Artifact
 from samesight.contract.spec import ModelSpec
 from samesight.contract.verdicts import Severity, Verdict, Verdicts
+from samesight.conversion.npu.words import plan_warnings
 from samesight.conversion.parity.routes import Routes
 from samesight.conversion.runners.bench import Latencies
 from samesight.conversion.workflow import interrupts
@@ -40,9 +42,15 @@ def progress_bar(title: str, quiet: bool = False) -> Iterator[Callable[[int, int
 
 
 def verdict_table(
-    verdicts: Verdicts, spec: ModelSpec, advice: Mapping[str, Sequence[str]] = MappingProxyType({})
+    verdicts: Verdicts,
+    spec: ModelSpec,
+    advice: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    artifacts: Iterable[Artifact] = (),
 ) -> None:
-    """Print one row per artifact, and under the table why a row did not pass and, as `advice` says, what to try."""
+    """Print one row per artifact, and under the table why a row did not pass and, as `advice` says, what to try.
+
+    `artifacts` are the manifest's, for what an NPU takes of them.
+    """
     metric = next((v.metric for v in verdicts.artifacts if v.metric), None)
     table = Table(title=f"{cell(spec.name)}: artifacts against the server model", title_justify="left")
     rows: list[tuple[str, ...]] = [
@@ -74,6 +82,8 @@ def verdict_table(
             tried.setdefault(sentence, []).append(name)
     for sentence, names in tried.items():
         console.print(cell(f"try for {', '.join(names)}: {sentence}"), highlight=False)
+    for line in plan_lines(artifacts):
+        console.print(cell(line), highlight=False, soft_wrap=True)
     for line in warning_lines(verdicts):
         console.print(line, highlight=False, soft_wrap=True)
 
@@ -85,6 +95,12 @@ def reasons_of(verdicts: Iterable[Verdict]) -> dict[str, list[str]]:
         if not verdict.passed or verdict.inconclusive:
             reasons.setdefault(verdict.reason, []).append(verdict.name)
     return reasons
+
+
+def plan_lines(artifacts: Iterable[Artifact]) -> list[str]:
+    """A line for each artifact that an NPU takes badly."""
+    warned = {artifact.name: plan_warnings(artifact) for artifact in artifacts}
+    return [f"warning: {name}: {'; '.join(sentences)}" for name, sentences in warned.items() if sentences]
 
 
 def warning_lines(verdicts: Verdicts) -> list[str]:

@@ -165,7 +165,7 @@ def verify(
     if as_json:
         click.echo(json.dumps(as_plain(verdicts, advice), indent=2))
     else:
-        verdict_table(verdicts, opened.spec, advice)
+        verdict_table(verdicts, opened.spec, advice, opened.manifest.artifacts)
         app_table(verdicts, opened.spec)
         target_table(verdicts, opened.spec)
     raise SystemExit(0 if verdicts.passed else 1)

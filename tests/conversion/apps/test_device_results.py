@@ -1,16 +1,16 @@
 """Verdicts on apps: what a flawless app exports passes, and every way of being wrong is told."""
 
-import hashlib
 import json
 
 import pytest
 
-from samesight.contract.device_results import CaseRun, DeviceParity, Times, UnitRun
+from samesight.contract.device_results import UnitRun
 from samesight.contract.errors import SamesightError
 from samesight.contract.golden import StoredAnswer
 from samesight.contract.verdicts import Verdicts
 from samesight.conversion.apps.device_results import add_devices, judge_device, read_device_parity
 from support.bundles import SPEC, write_bundle
+from support.device_runs import flawless_run, parity_of
 
 NAMES = ("tiny.fp32.onnx", "tiny.fp16.mlpackage")
 
@@ -18,32 +18,6 @@ NAMES = ("tiny.fp32.onnx", "tiny.fp16.mlpackage")
 @pytest.fixture
 def bundle(tmp_path):
     return write_bundle(tmp_path / "tiny")
-
-
-def flawless_case(case, image):
-    return CaseRun(
-        id=case.id,
-        image=image,
-        tensor_sha256=hashlib.sha256(case.tensor.tobytes()).hexdigest(),
-        answers=tuple(StoredAnswer.of(answer) for answer in case.answers),
-    )
-
-
-def flawless_run(bundle, **update):
-    cases = bundle.golden_cases()
-    images = [(case, image) for case in cases for image in ("rgb", *([case.yuv.layout] if case.yuv else []))]
-    run = UnitRun(
-        artifact=NAMES[0],
-        unit="cpu",
-        proof="certain",
-        refusal=None,
-        delegates=(),
-        times=Times(load=3.0, first=2.0, steady=1.0),
-        slower=False,
-        snr_db={"logits": 120.0},
-        cases=tuple(flawless_case(*one) for one in images),
-    )
-    return run.model_copy(update=update)
 
 
 def refused(name, unit, why="status 504"):
@@ -57,17 +31,6 @@ def refused(name, unit, why="status 504"):
         slower=False,
         snr_db={},
         cases=(),
-    )
-
-
-def parity_of(bundle, *runs, device="Maker Model"):
-    return DeviceParity(
-        manifest_sha256=bundle.manifest_sha256(),
-        app="an app",
-        device=device,
-        system="Android 16",
-        runtimes={"LiteRT": "2.3.0"},
-        runs=runs,
     )
 
 

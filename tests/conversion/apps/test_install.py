@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from samesight.cli.install import install as command
+from samesight.contract.archive import manifest_hashes, pack_bundle, unpack_bundle
 from samesight.contract.bundle import open_bundle, replacing_bundle, seal
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.golden import write_cases
@@ -268,6 +269,27 @@ def test_exactly_ioss_artifacts_arrive_and_go_again(make, ios_app, tmp_path):
     assert (ios_app / "App/Resources/pack-key.der").read_bytes() == bytes.fromhex(key.text)
     undo("tiny", ios_app)
     assert not done.folder.exists()
+
+
+def test_the_ios_app_gets_tflite_files_on_request_and_its_results_are_those_of_the_bundle(make, ios_app, tmp_path):
+    bundle = make()
+    assert install(bundle, ios_app, more=("litert",)).artifacts == NAMES[:2]
+    arrived = open_bundle(ios_app / "App/Resources/bundles/tiny")
+    assert arrived.verdicts().passed
+    pack_bundle(bundle, "ios", tmp_path / "p.zip", more=("litert",))
+    unpack_bundle(tmp_path / "p.zip", tmp_path / "p")
+    for there in (arrived, open_bundle(tmp_path / "p")):
+        assert [one.name for one in there.manifest.artifacts] == list(NAMES[:2])
+        assert there.manifest_sha256() in manifest_hashes(bundle)
+
+
+@pytest.mark.parametrize(("app_of", "name"), [("android", "litert"), ("ios", "onnx"), ("ios", "nothing")])
+def test_only_formats_that_an_app_has_an_engine_for_go_on_request(app_of, name, make, app, ios_app):
+    with pytest.raises(UsageError, match=f"--with {name}: apps for {app_of} have no such engine"):
+        install(make(), {"android": app, "ios": ios_app}[app_of], more=(name,))
+    without = make(names=NAMES[1:])
+    with pytest.raises(SamesightError, match="has no artifact of litert"):
+        install(without, ios_app, more=("litert",))
 
 
 def test_the_ios_app_too_takes_force_without_a_passing_verdict(make, ios_app):

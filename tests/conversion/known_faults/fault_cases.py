@@ -253,6 +253,10 @@ CASES = {
     ),
     "litert-gpu-rank-5": (reshape((1, 4, 4, 8), (1, 2, 2, 4, 8)), reshape((1, 4, 4, 8), (1, 2, 8, 8))),
     "litert-gpu-gather-nd": (one("GATHER_ND", [t("x", 4)], t("y", 2)), one("STRIDED_SLICE", [t("x", 4)], t("y", 2))),
+    "litert-gpu-reduce-window": (
+        one("STABLEHLO_REDUCE_WINDOW", [t("x", 4)], t("y", 2)),
+        one("AVERAGE_POOL_2D", [t("x", 4)], t("y", 2)),
+    ),
     "litert-gpu-gather": (one("GATHER", [t("x", 4)], t("y", 2)), one("SLICE", [t("x", 4)], t("y", 2))),
     "litert-gpu-arg-max": (one("ARG_MAX", [t("x", 4)], t("y")), one("REDUCE_MAX", [t("x", 4)], t("y"))),
     "litert-gpu-relu-0-to-1": (one("RELU_0_TO_1", [t("x", 4)], t("y", 4)), one("RELU6", [t("x", 4)], t("y", 4))),

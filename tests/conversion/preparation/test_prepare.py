@@ -15,7 +15,7 @@ from samesight.conversion.preparation import prepare as prepare_module
 from samesight.conversion.preparation.distinct_biases import unequal
 from samesight.conversion.preparation.equivalence import compare
 from samesight.conversion.preparation.normalisation import normalise
-from samesight.conversion.preparation.prepare import pixels_of, prepare
+from samesight.conversion.preparation.prepare import in_float64, pixels_of, prepare
 from samesight.conversion.quantization.quantize import as_network, quantize
 
 torch.set_num_threads(1)
@@ -465,3 +465,10 @@ def test_tiny_outputs_do_not_pass_by_being_tiny(monkeypatch):
     monkeypatch.setattr(prepare_module, "prepend_normalisation", lambda module, image, spec: 0)
     with pytest.raises(SamesightError, match="differ from the original"):
         prepare(program, classifier_spec(), images())
+
+
+def test_a_proof_in_float64_leaves_the_program_in_float32():
+    """The prepared program shares tensors with the original, and both once had doubles after such a proof."""
+    program = export(SharedHead(), warm=False)
+    in_float64(program, classifier_spec())(torch.zeros(1, 3, SIDE, SIDE, dtype=torch.float64))
+    assert {tensor.dtype for tensor in program.state_dict.values() if tensor.is_floating_point()} == {torch.float32}

@@ -19,7 +19,7 @@ from samesight.contract.bundle import open_bundle, replacing_bundle, seal
 from samesight.contract.device_results import Times
 from samesight.contract.errors import SamesightError
 from samesight.contract.golden import write_cases
-from samesight.contract.manifest import Artifact, DataSource, TensorInfo
+from samesight.contract.manifest import Artifact, DataSource, LeftOperator, Plan, TensorInfo
 from samesight.contract.preprocess import geometry
 from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Outputs, Slice
 from samesight.contract.verdicts import AppVerdict
@@ -275,6 +275,24 @@ def test_known_faults_are_warnings_beside_the_verdict(build, tmp_path):
     assert page.faults == [] and page.rows["h-verdict"] == "Passed" and "onnx-coreml-ceiling" in page.text
     assert "1 known fault of phones' runtimes" in page.text and "GPU/NPU Core ML's execution provider" in page.text
     assert "known fault" not in Page(page_of(plain)).text and "https:" not in page_of(bundle)
+
+
+@pytest.mark.parametrize("task", ["classification", "detection"])
+def test_a_plan_in_pieces_is_warned_of_with_the_reasons(build, task):
+    """Compiled for an NPU that leaves operators to the CPU: nothing here runs that, the rest of the page stands."""
+    bundle = build(task, only=("tiny.fp32.onnx",))
+    left = LeftOperator(kind="ATAN2", count=3, reason="its compiler has no such operator")
+    plan = Plan(pieces=4, operators=31, left=(left,))
+    source = bundle.manifest.artifacts[0]
+    update = {"name": "tiny.tflite", "file": "artifacts/tiny.tflite", "format": "litert", "precision": "fp16"}
+    compiled = source.model_copy(update={**update, "unit": "npu", "soc": ("SM8650",), "plan": plan})
+    (bundle.folder / compiled.file).write_bytes(b"compiled")
+    seal(bundle.folder, bundle.spec, (source, compiled), bundle.manifest.data, "0.1.0")
+    page = Page(page_of(open_bundle(bundle.folder)))
+    assert page.faults == [] and "Not run here" in page.rows["artifact-1"]
+    assert "SM8650: 28 of 31 operators in 4 pieces" in page.rows["artifact-1"]
+    assert "the CPU keeps 3 ATAN2 (its compiler has no such operator)" in page.text
+    assert "leaves 3 operators to the CPU, and nothing here runs both together" in page.text
 
 
 @pytest.mark.parametrize("task", ["classification", "detection"])

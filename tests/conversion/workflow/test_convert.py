@@ -18,16 +18,18 @@ from samesight.contract.manifest import Artifact, TensorInfo
 from samesight.conversion import environments
 from samesight.conversion.api import PartialError
 from samesight.conversion.formats import find_row
+from samesight.conversion.npu.chips import find_chips
 from samesight.conversion.workflow import bench, jobs
 from samesight.conversion.workflow import convert as convert_module
 from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.convert import convert_source
 from samesight.conversion.workflow.server_answers import server_answers
-from samesight.conversion.workflow.worker import GOLDEN, INTERCHANGE, Event
+from samesight.conversion.workflow.worker import CHECKS, GOLDEN, INTERCHANGE, Event
 
 INT8 = {"digits.int8.onnx", "digits.int8.pte", "digits.int8.tflite"}
 ALL = {
     GOLDEN,
+    CHECKS,
     "digits.fp32.pt",
     "digits.fp32.ptl",
     "digits.fp32.pt2",
@@ -59,6 +61,8 @@ class Pretender:
         for job in given:
             if job.golden:
                 self.item(GOLDEN, on_event, lambda job=job: self.golden(job))
+            if job.checks:
+                self.item(CHECKS, on_event, lambda job=job: self.checks(job))
             if job.interchange:
                 self.item(INTERCHANGE, on_event, lambda: Event(kind="end"))
             for target in job.targets:
@@ -81,6 +85,10 @@ class Pretender:
             given = [[Answer("3", 3, 0.5)], [Answer("4", 4, 0.75)]]
             (folder / "server.json").write_text(server_answers(job.spec, 0.5, given).to_json())
         return Event(kind="end", text=self.note)
+
+    def checks(self, job):
+        (convert_module.Path(job.checks) / "network.json").write_text("{}")
+        return Event(kind="end")
 
     def target(self, target):
         output = convert_module.Path(target.output)
@@ -136,7 +144,7 @@ def test_a_bundle_holds_everything_and_says_so(tmp_path, run, cache, workers, di
     bundle = open_bundle(tmp_path / "out")
     assert outcome.bundle == bundle
     assert set(workers.made) == ALL
-    assert {artifact.name for artifact in bundle.manifest.artifacts} == ALL - {GOLDEN}
+    assert {artifact.name for artifact in bundle.manifest.artifacts} == ALL - {GOLDEN, CHECKS}
     assert bundle.spec == digits_spec
     assert bundle.manifest.data.model_dump() == {
         "source": "digits",
@@ -202,7 +210,7 @@ def change_seed(run):
     [
         (change_weights, ALL),
         (change_spec, ALL),
-        (change_calibration, INT8),
+        (change_calibration, {CHECKS, *INT8}),
         (change_ranges, INT8),
         (change_seed, {GOLDEN}),
     ],
@@ -212,6 +220,13 @@ def test_what_changed_is_made_anew_and_nothing_else(tmp_path, run, cache, worker
     change(run)
     again(workers, run, tmp_path / "out", cache=cache)
     assert set(workers.made) == anew
+
+
+def test_a_network_that_cannot_be_checked_is_a_note(tmp_path, run, cache, workers):
+    workers.failing = {CHECKS: "unexpected ValueError: odd"}
+    outcome = convert_source(run, tmp_path / "out", cache=cache)
+    assert not outcome.failures and "the network itself was not checked: unexpected ValueError: odd" in outcome.notes
+    assert not (tmp_path / "out/network.json").exists()
 
 
 def test_another_version_of_a_converter_makes_its_formats_anew(tmp_path, run, cache, workers, monkeypatch):
@@ -239,23 +254,31 @@ def test_a_failure_leaves_the_others_and_is_tried_again(tmp_path, run, cache, wo
     workers.failing = {"digits.int8.pte": "no such operator"}
     outcome = convert_source(run, tmp_path / "out", cache=cache)
     assert outcome.failures == {"digits.int8.pte": "no such operator"}
-    assert {artifact.name for artifact in outcome.bundle.manifest.artifacts} == ALL - {GOLDEN, "digits.int8.pte"}
+    assert {artifact.name for artifact in outcome.bundle.manifest.artifacts} == ALL - {
+        GOLDEN,
+        CHECKS,
+        "digits.int8.pte",
+    }
     workers.failing = {}
     assert again(workers, run, tmp_path / "out", cache=cache).failures == {}
     assert workers.made == ["digits.int8.pte"]
     assert open_bundle(tmp_path / "out").find("digits.int8.pte")
 
 
-def test_other_routes_wait_for_their_onnx_file_and_fail_without_it(tmp_path, run, cache, workers, monkeypatch):
+def install_routes(tmp_path, monkeypatch):
     monkeypatch.setattr(environments, "tools_root", lambda: tmp_path / "tools")
     (tmp_path / "tools/classic").mkdir(parents=True)
     for name in ("python-onnx-tf", "python-onnx2tf"):
         (tmp_path / "tools/classic" / name).touch(0o755)
     (tmp_path / "tools/classic/installed").touch()
+
+
+def test_other_routes_wait_for_their_onnx_file_and_fail_without_it(tmp_path, run, cache, workers, monkeypatch):
+    install_routes(tmp_path, monkeypatch)
     arguments = (run, tmp_path / "out", ["tflite"], ["int8"])
     workers.failing = {INTERCHANGE: "no such operator"}
     outcome = convert_source(*arguments, cache=cache, via=["own", "onnx-tf", "onnx2tf"])
-    assert workers.made == [GOLDEN, INTERCHANGE, "digits.int8.tflite"]
+    assert workers.made == [GOLDEN, CHECKS, INTERCHANGE, "digits.int8.tflite"]
     assert outcome.failures == dict.fromkeys(
         ["digits.int8.onnx-tf.tflite", "digits.int8.onnx2tf.tflite"], "no such operator"
     )
@@ -263,8 +286,50 @@ def test_other_routes_wait_for_their_onnx_file_and_fail_without_it(tmp_path, run
     outcome = again(workers, *arguments, cache=cache, via=["onnx-tf", "onnx2tf"])
     assert workers.made == [INTERCHANGE, "digits.int8.onnx-tf.tflite", "digits.int8.onnx2tf.tflite"]
     assert [artifact.format for artifact in outcome.bundle.manifest.artifacts] == ["litert", "litert"]
-    assert again(workers, *arguments, cache=cache, via=["onnx-tf"]).cached == [GOLDEN, "digits.int8.onnx-tf.tflite"]
+    assert again(workers, *arguments, cache=cache, via=["onnx-tf"]).cached == [
+        GOLDEN,
+        CHECKS,
+        "digits.int8.onnx-tf.tflite",
+    ]
     assert workers.made == []
+
+
+def test_compiled_files_follow_their_sources(tmp_path, run, cache, workers, monkeypatch):
+    """A chip more is one file more; a source that fails takes its files along, and no other."""
+    monkeypatch.setattr(convert_module, "require_compilers", lambda chips: None)
+
+    def made(*chips, cache=cache):
+        wanted = {"formats": ["tflite"], "precisions": ["fp32", "int8"], "cache": cache, "chips": find_chips(chips)}
+        outcome = again(workers, run, tmp_path / "b", **wanted)
+        return outcome, set(workers.made)
+
+    outcome, items = made("SM8650")
+    both = {f"digits.{precision}.SM8650.tflite" for precision in ("fp16", "int8")}
+    assert items == {GOLDEN, CHECKS, "digits.fp32.tflite", "digits.int8.tflite"} | both
+    assert [artifact.name for artifact in outcome.bundle.manifest.artifacts][2:] == sorted(both)
+    assert made("SM8650", "SM8750")[1] == {f"digits.{precision}.SM8750.tflite" for precision in ("fp16", "int8")}
+    assert made("SM8650", "SM8750")[1] == set()
+    workers.failing = {"digits.int8.tflite": "it is bad"}
+
+    outcome, items = made("SM8650", cache=None)
+    assert outcome.failures == {
+        "digits.int8.tflite": "it is bad",
+        "digits.int8.SM8650.tflite": "digits.int8.tflite, from which it is compiled, could not be made",
+    }
+    assert "digits.fp16.SM8650.tflite" in items and "digits.int8.SM8650.tflite" not in items
+
+
+def test_routes_and_chips_in_one_conversion(tmp_path, run, cache, workers, monkeypatch):
+    """Only the own converter's files are compiled; a route that fails takes none of them along."""
+    install_routes(tmp_path, monkeypatch)
+    monkeypatch.setattr(convert_module, "require_compilers", lambda chips: None)
+    workers.failing = {INTERCHANGE: "no such operator"}
+    outcome = convert_source(
+        run, tmp_path / "b", ["tflite"], ["int8"], cache=cache, chips=find_chips(["SM8650"]), via=["own", "onnx-tf"]
+    )
+    assert outcome.failures == {"digits.int8.onnx-tf.tflite": "no such operator"}
+    names = [artifact.name for artifact in outcome.bundle.manifest.artifacts]
+    assert names == ["digits.int8.tflite", "digits.int8.SM8650.tflite"]
 
 
 def test_from_python_a_failure_is_raised_with_the_bundle_of_the_others(tmp_path, run, workers):
@@ -286,7 +351,7 @@ def test_what_spoils_the_whole_conversion_leaves_the_old_bundle(tmp_path, run, w
         "interrupted": ("", KeyboardInterrupt),
     }[fault]
     if fault == "all fail":
-        workers.failing = dict.fromkeys(ALL - {GOLDEN}, "broken")
+        workers.failing = dict.fromkeys(ALL - {GOLDEN, CHECKS}, "broken")
     elif fault == "golden cases fail":
         workers.failing = {GOLDEN: "spec and network differ"}
     elif fault == "disk full":
@@ -401,7 +466,7 @@ def test_timing_compares_together_with_one_after_another(run, workers, monkeypat
     measured = bench.time_conversion(str(run), seen.append)
     names = [one.name for one in measured.alone]
     assert seen == ["all together", *names]
-    assert set(names) == ALL - {GOLDEN}
+    assert set(names) == ALL - {GOLDEN, CHECKS}
     assert workers.made[: len(ALL)].count(GOLDEN) == 1
     assert workers.made[len(ALL) :] == names
     assert all(one.seconds >= 0.01 for one in measured.alone)

@@ -5,8 +5,9 @@ import pytest
 from samesight.contract.errors import UsageError
 from samesight.conversion.environments import ENVIRONMENTS
 from samesight.conversion.formats import FORMATS
+from samesight.conversion.npu.chips import find_chips
 from samesight.conversion.precisions import PRECISIONS
-from samesight.conversion.workflow.plan import choose, group, left_out
+from samesight.conversion.workflow.plan import choose, for_chips, group, left_out
 
 
 def names(targets):
@@ -47,6 +48,11 @@ def test_formats_by_name_or_suffix_each_once():
     assert names(choose("m", ["tflite", ".pte", "litert"], ["int8"])) == ["m.int8.tflite", "m.int8.pte"]
 
 
+def test_what_nothing_here_runs_is_made_by_name_alone():
+    assert "m.fp32.vulkan.pte" not in names((*choose("m"), *choose("m", [], ["fp32"])))
+    assert names(choose("m", ["vulkan.pte"])) == ["m.fp32.vulkan.pte", "m.fp16.vulkan.pte"]
+
+
 def test_a_precision_alone_leaves_out_formats_that_cannot_hold_it():
     assert names(choose("m", [], ["fp16"])) == [
         "m.fp16.tflite",
@@ -62,7 +68,8 @@ def test_a_precision_alone_leaves_out_formats_that_cannot_hold_it():
         (
             ["tfjs"],
             [],
-            "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, aimodel",
+            "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, vulkan.pte, "
+            "aimodel",
         ),
         ([], ["int4"], f"unknown precision 'int4'; choose among {', '.join(PRECISIONS)}"),
         (["aimodel"], ["int8"], "Core AI (.aimodel) holds no int8, only fp32, fp16"),
@@ -101,3 +108,36 @@ def test_what_is_not_installed_is_left_out_unless_asked_for(monkeypatch):
     with pytest.raises(UsageError) as caught:
         choose("m", ["aimodel"])
     assert str(caught.value) == sentence
+
+
+def test_what_is_compiled_for_chips_comes_from_fp32_and_int8():
+    made = choose("m", ["tflite"])
+    chips = find_chips(["SM8650", "Tensor G3"])
+    compiled = for_chips(made, "m", chips)
+    assert [(target.name, target.source, target.chip) for target in compiled] == [
+        ("m.fp16.SM8650.tflite", "m.fp32.tflite", chips[0]),
+        ("m.fp16.Tensor-G3.tflite", "m.fp32.tflite", chips[1]),
+        ("m.int8.SM8650.tflite", "m.int8.tflite", chips[0]),
+        ("m.int8.Tensor-G3.tflite", "m.int8.tflite", chips[1]),
+    ]
+    # A compiler of a maker has an environment of its own, and so a process.
+    assert {target.environment for target in compiled} == {"snapdragon", "main"}
+    with pytest.raises(UsageError, match=r"--unit npu compiles \.tflite files of fp32 and int8 from the own converter"):
+        for_chips(choose("m", ["tflite"], ["fp16"]), "m", chips)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--unit", "npu"], "--unit npu compiles for chips by name; give --soc, such as --soc SM8650"),
+        (["--soc", "SM8650"], "--soc names chips whose NPUs are compiled for; give --unit npu too"),
+        (["--unit", "npu", "--soc", "SM8660"], "no chip 'SM8660' is known here; did you mean SM8650"),
+        (["--unit", "npu", "--soc", "SM8650", "--to", "pte"], "--unit npu compiles .tflite files of fp32 and int8"),
+        (["--unit", "gpu"], "GPUs take .tflite files as they are"),
+        (["--unit", "tpu"], "--unit: no unit 'tpu'; choose among cpu and npu"),
+    ],
+)
+def test_a_wrong_unit_or_chip_is_one_sentence_with_code_2(samesight_here, tmp_path, options, sentence):
+    done = samesight_here("convert", "x.pt2", "--out", tmp_path / "b", *options)
+    assert done.returncode == 2 and sentence in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "b").exists()

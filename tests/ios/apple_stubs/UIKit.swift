@@ -9,5 +9,6 @@ public final class UIDevice {
 // Apple's Foundation has these, the one for Linux has not.
 extension URL {
     public static var cachesDirectory: URL { URL(fileURLWithPath: "") }
+    public static var documentsDirectory: URL { URL(fileURLWithPath: "") }
     public static var applicationSupportDirectory: URL { URL(fileURLWithPath: "") }
 }

@@ -96,6 +96,14 @@ def specs():
     yield found[0]
     yield next(spec for spec in found if spec["task"] == "detection" and "strides" in spec["detection"]["boxes"])
     yield next(spec for spec in found if spec["task"] == "detection" and spec["detection"]["background"] is not None)
+    for coding in ("distances", "anchor_deltas"):
+        yield next(
+            spec
+            for spec in found
+            if spec["task"] == "detection"
+            and "grids" in spec["detection"]["boxes"]
+            and spec["detection"]["boxes"]["coding"] == coding
+        )
     yield SPEC.model_dump(mode="json")
     for activation in ("sigmoid", "none"):
         yield found[0] | {"outputs": found[0]["outputs"] | {"activation": activation}}
@@ -153,6 +161,8 @@ def test_faulty_manifests_are_refused_in_pythons_words(run, tmp_path):
     manifest = json.loads((write_bundle(tmp_path / "b").folder / "manifest.json").read_text())
     manifest["files"] = manifest["files"][:3]
     manifest["artifacts"][0]["soc"] = ["SM8650", "Tensor G3"]
+    left = {"kind": "ATAN2", "count": 1, "reason": "the compiler has no such operator"}
+    manifest["artifacts"][0]["plan"] = {"pieces": 2, "operators": 9, "left": [left]}
     texts = [json.dumps(fault) for fault in faults_of(manifest)]
     for path in (
         "/etc/passwd",

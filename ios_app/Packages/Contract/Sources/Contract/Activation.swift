@@ -12,7 +12,7 @@ private let ln2High = 6.93147180369123816490e-01
 private let ln2Low = 1.90821492927058770002e-10
 private let underflow = -700.0
 
-/// The exponential of `x` for x <= 0, within 2 units in the last place; 0 below -700.
+/// The exponential of `x` for x <= 5, within 2 units in the last place; 0 below -700.
 ///
 /// Only additions, multiplications and a power of two, none of them fused: a library's exp differs by a bit from system
 /// to system, and with it a score, an order or an answer.

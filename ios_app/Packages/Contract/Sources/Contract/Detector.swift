@@ -43,7 +43,7 @@ public final class Detector {
         self.spec = spec
         self.rule = rule
         self.positions = positions
-        grid = Buffer(gridPoints(rule.boxes.strides, spec.input))
+        grid = Buffer(gridPoints(rule.boxes, spec.input))
         threshold = rawThreshold(rule.scoreThreshold, spec.outputs.activation)
         classes = Buffer(repeating: 0, count: positions)
         ranking = Buffer(repeating: 0, count: positions)
@@ -109,6 +109,7 @@ public final class Detector {
             if let objectness {
                 let present = objectness[position]
                 value *= activation == .sigmoid ? sigmoid(present) : present
+                if rule.objectness == .geometricMean { value = positive(value).squareRoot() }
             }
             classes.start[position] = Int32(best)
             ranking.start[position] = value

@@ -49,6 +49,7 @@ public func frame(_ width: Int, _ height: Int, _ spec: Input) -> Frame {
     case .stretch: placed(width, height, spec, (spec.width, spec.height), (0, 0))
     case .crop(let shorter): crop(width, height, shorter, spec)
     case .letterbox(let pad): letterbox(width, height, pad, spec)
+    case .stretchCrop(let across, let down): middle(width, height, (across, down), spec)
     }
 }
 
@@ -64,8 +65,13 @@ private func placed(
 private func crop(_ width: Int, _ height: Int, _ shorter: Int, _ spec: Input) -> Frame {
     let scaledWidth = width <= height ? shorter : shorter * width / height
     let scaledHeight = width <= height ? shorter * height / width : shorter
-    let corner = (-offset(scaledWidth - spec.width), -offset(scaledHeight - spec.height))
-    return placed(width, height, spec, (scaledWidth, scaledHeight), corner)
+    return middle(width, height, (scaledWidth, scaledHeight), spec)
+}
+
+/// The middle of the image at the scaled size.
+private func middle(_ width: Int, _ height: Int, _ scaled: (Int, Int), _ spec: Input) -> Frame {
+    let corner = (-offset(scaled.0 - spec.width), -offset(scaled.1 - spec.height))
+    return placed(width, height, spec, scaled, corner)
 }
 
 /// Half of `excess`, halves rounded to even: torchvision's CenterCrop, int(round(excess / 2.0)).

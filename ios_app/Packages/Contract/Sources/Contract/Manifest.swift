@@ -51,6 +51,20 @@ public struct TensorInfo: Sendable {
     }
 }
 
+/// Operators of one kind that an NPU leaves to the CPU, and why.
+public struct LeftOperator: Sendable {
+    public let kind: String
+    public let count: Int
+    public let reason: String
+}
+
+/// What an NPU takes of a network that was compiled ahead of time: its operators, in so many pieces, but `left`.
+public struct Plan: Sendable {
+    public let pieces: Int
+    public let operators: Int
+    public let left: [LeftOperator]
+}
+
 /// One file (or, for Core ML, one folder) of one format at one precision for one unit; `platforms` load it.
 public struct Artifact: Sendable {
     public let name: String
@@ -68,7 +82,9 @@ public struct Artifact: Sendable {
     public let input: TensorInfo
     public let outputs: [TensorInfo]
     public let tools: [String: String]
+    /// The share of operators that a delegate or an NPU takes; `plan` is more of an NPU's.
     public let delegated: Double?
+    public let plan: Plan?
     public let bytes: Int
 }
 
@@ -180,7 +196,22 @@ private func artifact(_ fields: Fields) throws -> Artifact {
         outputs: fields.required("outputs") { try $0.list { try $0.fields("TensorInfo", tensorInfo) } },
         tools: fields.required("tools", texts),
         delegated: fields.optional("delegated") { try $0.fraction() },
+        plan: fields.optional("plan") { try $0.fields("Plan", plan) },
         bytes: fields.required("bytes") { try $0.whole(0) })
+}
+
+private func plan(_ fields: Fields) throws -> Plan {
+    try Plan(
+        pieces: fields.required("pieces") { try $0.int() },
+        operators: fields.required("operators") { try $0.int() },
+        left: fields.optional("left", []) { try $0.list { try $0.fields("LeftOperator", leftOperator) } })
+}
+
+private func leftOperator(_ fields: Fields) throws -> LeftOperator {
+    try LeftOperator(
+        kind: fields.required("kind", text),
+        count: fields.required("count") { try $0.int() },
+        reason: fields.required("reason", text))
 }
 
 private func texts(_ value: Value) throws -> [String: String] { Dictionary(try value.map(text)) { $1 } }

@@ -18,6 +18,8 @@ public enum Framing: Hashable, Sendable {
     case crop(resizeShorter: Int)
     /// The whole image fitted inside the input size with its aspect kept, centred on a border of level `pad`.
     case letterbox(pad: Int = 114)
+    /// The whole image resized to `resizeWidth` x `resizeHeight`, whatever its aspect, then the middle cut out.
+    case stretchCrop(resizeWidth: Int, resizeHeight: Int)
 }
 
 /// How an image becomes the network's input.
@@ -60,6 +62,11 @@ public struct Input: Hashable, Sendable {
                 shorter >= max(width, height),
                 "resize_shorter \(shorter) is smaller than the input \(width) x \(height): the crop would leave the image"
             )
+        }
+        if case .stretchCrop(let across, let down) = framing {
+            try require(
+                across >= width && down >= height,
+                "\(across) x \(down) is smaller than the input \(width) x \(height): the crop would leave the image")
         }
     }
 }
@@ -112,30 +119,80 @@ public struct Outputs: Sendable {
 public enum Coding: String, CaseIterable, Sendable {
     case distances, corners
     case centerSize = "center_size"
+    case anchorDeltas = "anchor_deltas"
 }
 
-/// What a raw box counts in: input pixels, the input's width and height, or the cell's size.
+/// What a raw box counts in: input pixels, the input's width and height, the cell's size, or the anchor's.
 public enum BoxUnit: String, CaseIterable, Sendable {
-    case pixels, fraction, stride
+    case pixels, fraction, stride, anchor
+}
+
+/// Of all grids together; a table of them is set up.
+private let mostPositions = 1 << 22
+
+/// A grid of `columns` x `rows` cells with the same anchors in each, all in input pixels.
+///
+/// The point of cell (column, row) is ((column + offset) * step x, (row + offset) * step y); each of the `anchors`, a
+/// width and a height, has its middle there.
+public struct AnchorGrid: Sendable {
+    public let columns: Int
+    public let rows: Int
+    public let step: [Double]
+    public var offset = 0.5
+    public let anchors: [[Double]]
+
+    init(columns: Int, rows: Int, step: [Double], offset: Double = 0.5, anchors: [[Double]]) {
+        self.columns = columns
+        self.rows = rows
+        self.step = step
+        self.offset = offset
+        self.anchors = anchors
+    }
 }
 
 /// What the four numbers of a raw box mean.
 ///
 /// `distances`: left, top, right, bottom from the middle of a grid cell; `strides` lists the grids in order, each
-/// row-major with width div stride columns and height div stride rows. `corners`: x1, y1, x2, y2. `centerSize`: cx, cy,
-/// w, h.
+/// row-major with width div stride columns and height div stride rows; or from the points of `grids`. `corners`: x1, y1,
+/// x2, y2. `centerSize`: cx, cy, w, h. `anchorDeltas`: how far the middle is from an anchor's, in its widths and heights,
+/// and the logarithms of how much wider and higher the box is, each times its number of `divisors`. `grids` are listed
+/// in order, each row-major, and in a cell anchor by anchor.
 public struct BoxCoding: Sendable {
     public let coding: Coding
     public let unit: BoxUnit
     public let strides: [Int]
+    public let grids: [AnchorGrid]
+    public let divisors: [Double]
 
-    init(_ coding: Coding, unit: BoxUnit = .pixels, strides: [Int] = []) throws {
+    init(
+        _ coding: Coding, unit: BoxUnit = .pixels, strides: [Int] = [], grids: [AnchorGrid] = [],
+        divisors: [Double] = [1, 1, 1, 1]
+    ) throws {
         self.coding = coding
         self.unit = unit
         self.strides = strides
+        self.grids = grids
+        self.divisors = divisors
         try require(
-            (coding != .distances) == strides.isEmpty, "strides are for the coding 'distances', which needs them")
-        try require(unit != .stride || coding == .distances, "the unit 'stride' is for the coding 'distances'")
+            coding != .distances || strides.isEmpty != grids.isEmpty,
+            "the coding 'distances' needs strides or grids, one of them")
+        try require(coding == .distances || strides.isEmpty, "strides are for the coding 'distances'")
+        try require(coding != .anchorDeltas || !grids.isEmpty, "the coding 'anchor_deltas' needs grids")
+        try require(
+            (coding != .corners && coding != .centerSize) || grids.isEmpty,
+            "grids are for the codings 'distances' and 'anchor_deltas'")
+        try require(
+            unit != .stride || !strides.isEmpty, "the unit 'stride' is for the coding 'distances' with strides")
+        try require(
+            unit != .anchor || (coding == .distances && !grids.isEmpty),
+            "the unit 'anchor' is for the coding 'distances' with grids")
+        try require(
+            coding != .anchorDeltas || unit == .pixels,
+            "the coding 'anchor_deltas' counts in anchors and has no other unit")
+        try require(
+            coding == .anchorDeltas || divisors.allSatisfy { $0 == 1 }, "divisors are for the coding 'anchor_deltas'")
+        let positions = grids.reduce(0) { $0 + $1.columns * $1.rows * $1.anchors.count }
+        try require(positions <= mostPositions, "the grids have \(positions) positions, more than \(mostPositions)")
     }
 }
 
@@ -144,7 +201,13 @@ public enum Suppression: String, CaseIterable, Sendable {
     case none
 }
 
-/// How raw heads become boxes: coding, thresholds, suppression.
+/// How a class's score and objectness become one score.
+public enum Combination: String, CaseIterable, Sendable {
+    case product
+    case geometricMean = "geometric_mean"
+}
+
+/// How raw heads become boxes: coding, thresholds, suppression, and how objectness goes into a score.
 public struct Detection: Sendable {
     public let boxes: BoxCoding
     public var background: Int?
@@ -152,6 +215,7 @@ public struct Detection: Sendable {
     public var iouThreshold = 0.5
     public var maxDetections = 100
     public var suppression = Suppression.classWise
+    public var objectness = Combination.product
 }
 
 /// One model: name, task, input, outputs, labels. Written as `model.json`; `docs/contract.md` says what fields mean.

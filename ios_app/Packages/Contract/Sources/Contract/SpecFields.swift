@@ -58,10 +58,16 @@ private func framing(_ value: Value) throws -> Framing {
     case "stretch": try read("Stretch") { _ in .stretch }
     case "crop": try read("Crop") { .crop(resizeShorter: try $0.required("resize_shorter", side)) }
     case "letterbox": try read("Letterbox") { .letterbox(pad: try $0.optional("pad", 114, level)) }
+    case "stretch_crop":
+        try read("StretchCrop") {
+            .stretchCrop(
+                resizeWidth: try $0.required("resize_width", side), resizeHeight: try $0.required("resize_height", side)
+            )
+        }
     default:
         throw value.wrong(
             "Input tag '\(rule)' found using 'rule' does not match any of the expected tags: "
-                + "'stretch', 'crop', 'letterbox'")
+                + "'stretch', 'crop', 'letterbox', 'stretch_crop'")
     }
 }
 
@@ -103,12 +109,24 @@ private func detection(_ fields: Fields) throws -> Detection {
         scoreThreshold: fields.optional("score_threshold", 0.4) { try $0.fraction() },
         iouThreshold: fields.optional("iou_threshold", 0.5) { try $0.fraction() },
         maxDetections: fields.optional("max_detections", 100) { try $0.int(1) },
-        suppression: fields.optional("suppression", .classWise) { try $0.choice() })
+        suppression: fields.optional("suppression", .classWise) { try $0.choice() },
+        objectness: fields.optional("objectness", .product) { try $0.choice() })
 }
 
 private func boxCoding(_ fields: Fields) throws -> BoxCoding {
     try BoxCoding(
         fields.required("coding") { try $0.choice() },
         unit: fields.optional("unit", .pixels) { try $0.choice() },
-        strides: fields.optional("strides", []) { try $0.list(side) })
+        strides: fields.optional("strides", []) { try $0.list(side) },
+        grids: fields.optional("grids", []) { try $0.list { try $0.fields("AnchorGrid", anchorGrid) } },
+        divisors: fields.optional("divisors", [1, 1, 1, 1]) { try $0.tuple(4, positive) })
+}
+
+private func anchorGrid(_ fields: Fields) throws -> AnchorGrid {
+    try AnchorGrid(
+        columns: fields.required("columns", side),
+        rows: fields.required("rows", side),
+        step: fields.required("step") { try $0.tuple(2, positive) },
+        offset: fields.optional("offset", 0.5) { try $0.fraction() },
+        anchors: fields.required("anchors") { try $0.list(least: 1) { try $0.tuple(2, positive) } })
 }

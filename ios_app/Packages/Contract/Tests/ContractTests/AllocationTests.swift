@@ -52,7 +52,7 @@
         @Test(arguments: Activation.allCases)
         func detectionAfterDetectionAllocatesNothing(activation: Activation) throws {
             let spec = try makeDetector(activation)
-            let positions = positionCount([4], spec.input)
+            let positions = try positionCount(BoxCoding(.distances, strides: [4]), spec.input)
             var generator = Generator(5)
             let logits = (0..<2 * positions).map { _ in Float(generator.below(256)) / 64 - 2 }
             let boxes = (0..<4 * positions).map { _ in Float(generator.below(640)) / 64 }

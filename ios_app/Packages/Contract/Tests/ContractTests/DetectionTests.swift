@@ -77,7 +77,7 @@ import Testing
 
     @Test func boxesThatAreNotFiniteAreRefusedOnlyWhereSomethingIsFound() throws {
         let spec = try makeDetector(.sigmoid)
-        let positions = positionCount([4], spec.input)
+        let positions = try positionCount(BoxCoding(.distances, strides: [4]), spec.input)
         var logits = [Float](repeating: -9, count: 2 * positions)
         var boxes = [Float](repeating: 1, count: 4 * positions)
         boxes[4 * 3] = .nan

@@ -84,7 +84,11 @@ private actor Runner {
 
     func run(_ tensor: [UInt8]) throws -> [Role: Tensor] {
         guard let placement else { throw SamesightError("no model is loaded; choose one") }
-        return try placement.engine.run(tensor)
+        do {
+            return try placement.engine.run(tensor)
+        } catch let hung as Unresponsive {
+            throw SamesightError(hung.message)
+        }
     }
 
     func unload() {

@@ -88,6 +88,8 @@ private func run(
             times: trial.times, slower: trial.slower, notes: trial.notes, snrDb: ratios, cases: runs)
     } catch let problem as SamesightError {
         return refused(trial, artifact, problem.message)
+    } catch let hung as Unresponsive {
+        return refused(trial, artifact, hung.message)
     }
 }
 

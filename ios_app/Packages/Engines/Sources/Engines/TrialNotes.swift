@@ -42,12 +42,17 @@ public struct TrialNotes: Sendable {
         return "\(last); \(skippedUntil)"
     }
 
-    /// What `act` gives; where it ends the app, ``skipped(_:_:_:)`` tells so from the next start on.
+    /// What `act` gives; where it hangs or ends the app, ``skipped(_:_:_:)`` tells so from then on.
     func trying<T>(_ file: ArtifactFile, _ unit: ComputeUnit, _ mode: Mode, _ act: () throws -> T) rethrows -> T {
         let note = tryingPrefix + id(file, unit, mode)
         write(note, "")
         defer { delete(note) }
-        return try act()
+        do {
+            return try act()
+        } catch let hung as Unresponsive {
+            end(id(file, unit, mode), String(hung.message.prefix { $0 != ";" }))
+            throw hung
+        }
     }
 
     private func end(_ id: String, _ why: String) {

@@ -142,6 +142,8 @@ struct UnitTrials {
             var attempt = refused(missed.message)
             attempt.missed = true
             return attempt
+        } catch let hung as Unresponsive {
+            return refused(hung.message)
         } catch {
             return refused((error as? SamesightError)?.message ?? String(describing: error))
         }

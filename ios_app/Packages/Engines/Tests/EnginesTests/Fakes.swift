@@ -30,7 +30,7 @@ func artifact(_ name: String = "sums.fp32", format: String = "litert", precision
                 TensorInfo(
                     name: "logits", role: .logits, shape: [1, 2], dtype: .float32, layout: "", scale: nil,
                     zeroPoint: nil, signature: nil)
-            ], tools: [:], delegated: nil, bytes: 1)
+            ], tools: [:], delegated: nil, plan: nil, bytes: 1)
     }
 }
 

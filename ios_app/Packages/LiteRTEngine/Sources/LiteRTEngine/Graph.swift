@@ -8,7 +8,7 @@ private let transposeConv = 67
 
 /// What a `.tflite` file's own tables say of its main graph.
 struct Graph: Equatable {
-    /// Its only operation is LiteRT's dispatch: compiled ahead of time for an NPU, and no CPU can run it.
+    /// LiteRT's dispatch is among its operations: compiled ahead of time for an NPU, and no CPU can run that part.
     let isDispatch: Bool
     /// Multiply-accumulates of its convolutions and fully connected layers.
     let operations: Int
@@ -51,7 +51,7 @@ private func graph(_ model: Table) throws -> Graph {
     let customs = try operators.map { try code($0).text(1) }
     var sum = 0
     for one in operators { sum = try checked(sum.addingReportingOverflow(operations(one, code(one), shapes))) }
-    return Graph(isDispatch: customs == ["DISPATCH_OP"], operations: sum)
+    return Graph(isDispatch: customs.contains("DISPATCH_OP"), operations: sum)
 }
 
 private func operations(_ operation: Table, _ code: Table, _ shapes: [[Int]]) throws -> Int {

@@ -34,7 +34,7 @@ public struct Bundles: Shelf {
                 do {
                     return try open("\(folder)/\(name)")
                 } catch {
-                    problems.append(sentence(error) ?? "\(name): cannot be opened")
+                    problems.append(sentence(error) ?? localized("%@: cannot be opened", name))
                     return nil
                 }
             }
@@ -77,28 +77,31 @@ public struct Bundles: Shelf {
             throw SamesightError(told.replacingOccurrences(of: picked, with: packed.name))
         } catch {
             throw SamesightError(
-                "\(packed.name): cannot be read (\(error.localizedDescription)); copy it to this device first")
+                localized(
+                    "%@: cannot be read (%@); copy it to this device first", packed.name, error.localizedDescription))
         }
     }
 
     private func checkSize(_ bytes: Int, _ name: String) throws {
         if bytes > bundleBytes {
-            throw SamesightError("\(name): has more than \(bundleBytes) bytes; not a packed bundle")
+            throw SamesightError(
+                localized("%@: has more than %@ bytes; not a packed bundle", name, "\(bundleBytes)"))
         }
         let (needed, room) = (bytes + spareBytes, free(opened))
         if needed > room {
             throw SamesightError(
-                "\(name): needs \(megabytes(needed)) MB, and \(megabytes(room)) MB are free; make room")
+                localized(
+                    "%@: needs %@ MB, and %@ MB are free; make room", name, megabytes(needed), megabytes(room)))
         }
     }
 
-    private func megabytes(_ bytes: Int) -> Int { (bytes + 999_999) / 1_000_000 }
+    private func megabytes(_ bytes: Int) -> String { "\((bytes + 999_999) / 1_000_000)" }
 
     /// The key that packs have to be signed with; nil where the app was built without (`samesight install --key`).
     private func publicKey() throws -> PublicKey? {
         guard FileManager.default.fileExists(atPath: key) else { return nil }
         guard let der = FileManager.default.contents(atPath: key) else {
-            throw SamesightError("\(keyFile): cannot be read; build the app anew")
+            throw SamesightError(localized("%@: cannot be read; build the app anew", keyFile))
         }
         return try PublicKey([UInt8](der), keyFile)
     }
@@ -126,7 +129,7 @@ public struct Bundles: Shelf {
             do {
                 try FileManager.default.removeItem(atPath: path)
             } catch {
-                throw SamesightError("\(name): cannot be removed; restart the device and try again")
+                throw SamesightError(localized("%@: cannot be removed; restart the device and try again", name))
             }
         }
     }

@@ -1,7 +1,37 @@
 import Contract
 import Engines
+import Foundation
 
 extension Controller {
+    /// The self-test without a hand on the phone: of every bundle, or of `only` one, one after the other.
+    ///
+    /// - Returns: the paths of the files `device-parity-MODEL.json` that were written into `folder`; what failed is told on
+    ///   the screen, and there is no file of it.
+    public func testAll(into folder: String, only model: String? = nil) async -> [String] {
+        await settled()
+        let names = state.bundles.map(\.name).filter { model == nil || $0 == model }
+        if names.isEmpty, let model { problem(localized("%@: is no model of this app", model)) }
+        var written: [String] = []
+        for name in names {
+            let path = "\(folder)/device-parity-\(name).json"
+            // What an earlier test wrote is not this one's.
+            try? FileManager.default.removeItem(atPath: path)
+            onEvent(.chooseBundle(name))
+            onEvent(.showSelfTest)
+            onEvent(.runSelfTest)
+            await settled()
+            guard state.bundle == name, let text = results else { continue }
+            do {
+                try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+                written.append(path)
+            } catch {
+                problem(
+                    localized("%@: cannot be written (%@)", "device-parity-\(name).json", error.localizedDescription))
+            }
+        }
+        return written
+    }
+
     func cancelTest() {
         testing?.cancel()
     }

@@ -133,7 +133,7 @@ public struct Moment: Sendable {
 /// Whether a system of this version is too old for an artifact, in a sentence; nil where it is not.
 public func tooOld(_ artifact: Artifact, _ system: String) -> String? {
     guard let least = artifact.osMinimum["ios"], isOlder(system, least) else { return nil }
-    return "\(artifact.name) needs iOS \(least), and this device has iOS \(system)"
+    return localized("%@ needs iOS %@, and this device has iOS %@", artifact.name, least, system)
 }
 
 private func isOlder(_ version: String, _ least: String) -> Bool {

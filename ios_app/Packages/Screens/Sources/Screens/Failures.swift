@@ -5,7 +5,7 @@ func sentence(_ error: any Error) -> String? {
     switch error {
     case is CancellationError: nil
     case let error as SamesightError: error.message
-    default: "something in the app went wrong: \(error)"
+    default: localized("something in the app went wrong: %@", "\(error)")
     }
 }
 

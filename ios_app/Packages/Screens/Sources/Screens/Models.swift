@@ -142,9 +142,10 @@ final class Models {
     }
 
     private func nothingToRun(_ bundle: ModelBundle) -> SamesightError {
-        let formats = runtimes.openers.keys.sorted().joined(separator: " or ")
+        let formats = runtimes.openers.keys.sorted().joined(separator: localized(" or "))
         return SamesightError(
-            "model \(bundle.spec.name): has no artifact that this app runs; convert it to \(formats)")
+            localized(
+                "model %@: has no artifact that this app runs; convert it to %@", bundle.spec.name, formats))
     }
 
     private func entry(_ shelved: Shelved) -> Entry {

@@ -470,4 +470,31 @@ struct SelfTestTests {
         #expect(result.judgement.failures == ["sums.fp32: no unit runs it; the driver is gone"])
         #expect(verdict(result) == "One failure")
     }
+
+    @Test func withoutAHandItWritesAFileOfEachModelAndNoneOfWhatFailed() async throws {
+        try await phone.start("sums", "spots")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("results-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let written = await phone.app.testAll(into: folder)
+        #expect(written == ["\(folder)/device-parity-sums.json", "\(folder)/device-parity-spots.json"])
+        for (path, artifact) in zip(written, ["sums.fp32", "spots.fp32"]) {
+            #expect(try String(contentsOfFile: path, encoding: .utf8).contains("\"artifact\": \"\(artifact)\""))
+        }
+        #expect(phone.state.testing)
+        #expect(await phone.app.testAll(into: folder, only: "sums") == Array(written.prefix(1)))
+        // Its golden cases are gone, and with them what an earlier test wrote.
+        let bundle = try #require(phone.shelf.bundles.value.first { $0.bundle.spec.name == "sums" }).bundle
+        try FileManager.default.removeItem(atPath: "\(bundle.folder)/golden/000.input")
+        #expect(await phone.app.testAll(into: folder, only: "sums") == [])
+        #expect(!FileManager.default.fileExists(atPath: written[0]))
+        guard case .failed(let sentence) = phone.state.selfTest else {
+            Issue.record("not failed: \(phone.state.selfTest)")
+            return
+        }
+        #expect(sentence.contains("000.input"))
+        #expect(await phone.app.testAll(into: folder, only: "none") == [])
+        #expect(phone.state.problem == "none: is no model of this app")
+        #expect(await phone.app.testAll(into: "/proc/none", only: "spots") == [])
+        #expect(phone.state.problem?.hasPrefix("device-parity-spots.json: cannot be written (") == true)
+    }
 }

@@ -72,4 +72,33 @@ struct WordsTests {
         #expect(noCamera(.denied).title == "The camera is not allowed")
         #expect(noCamera(.absent).title == "No camera")
     }
+
+    @Test func valuesStandWhereALanguagePutsThem() {
+        #expect(filled("%@ of %@", ["1", "2"]) == "1 of 2")
+        #expect(filled("%2$@ %1$@ %1$@", ["a", "b"]) == "b a a")
+        #expect(filled("100 %% of %@", ["x"]) == "100 % of x")
+        // A value is no template, and a template without its value stays readable.
+        #expect(filled("%@: %@", ["%@", "50 %"]) == "%@: 50 %")
+        #expect(filled("%@ %@ %3$@ 5 % %", ["a"]) == "a %@ %3$@ 5 % %")
+        #expect(localized("%@ a run", "2 ms") == "2 ms a run")
+    }
+
+    @Test func aPictureHasAllPixelsOfItsImageAndLettersOfUsualSize() {
+        #expect(paper(width: 720, height: 1280) == Paper(width: 360, height: 640, scale: 2))
+        #expect(paper(width: 4000, height: 3000).scale * paper(width: 4000, height: 3000).width == 4000)
+        // 28 x 28 pixels are drawn 26 times as large.
+        #expect(paper(width: 28, height: 28) == Paper(width: 360, height: 360, scale: 728.0 / 360))
+        #expect(paper(width: 0, height: 0).scale > 0)
+    }
+
+    @Test func whatIsWaitedFor() {
+        var state = State()
+        #expect(waiting(state) == "Reading the models …")
+        state.opening = "mine.zip"
+        #expect(waiting(state) == "Opening mine.zip …")
+        state.opening = nil
+        state.model = .none
+        #expect(waiting(state) == nil)
+        #expect(name(BundleChoice(name: "a", task: .detection, labels: 1, opened: true)) == "a, opened from a file")
+    }
 }

@@ -170,16 +170,41 @@ class Controller(
     fun onBundle(picked: Picked) {
         change { copy(opening = "the chosen file") }
         loader.work {
-            try {
-                // Its name takes a while too: a provider may ask the network.
-                change { copy(opening = picked.name) }
-                val taken = shelf.take(picked)
-                models.add(taken)
-                choose(taken.bundle.spec.name)
-            } finally {
-                change { copy(opening = null) }
+            take(picked)
+        }
+    }
+
+    private fun take(picked: Picked): String =
+        try {
+            // Its name takes a while too: a provider may ask the network.
+            change { copy(opening = picked.name) }
+            val taken = shelf.take(picked)
+            models.add(taken)
+            taken.bundle.spec.name.also(::choose)
+        } finally {
+            change { copy(opening = null) }
+        }
+
+    /** Does what a computer asks for, which is told how it went. */
+    fun onErrand(errand: Errand) =
+        loader.execute {
+            if (errand.begin()) {
+                catchFailures(errand::failed) {
+                    val opened = errand.packed?.let(::take)
+                    if (errand.tests) test(errand, errand.model ?: opened ?: state.bundle)
+                    else errand.opened(opened ?: throw SamesightError("no packed bundle came with it"))
+                }
             }
         }
+
+    private fun test(errand: Errand, name: String?) {
+        if (models.find(name) == null) {
+            val all = state.bundles.joinToString { it.name }.ifEmpty { "none" }
+            throw SamesightError("the app has no bundle ${name ?: "at all"}; it has $all")
+        }
+        if (name != null && name != state.bundle) choose(name)
+        change { copy(testing = true) }
+        test(errand)
     }
 
     override fun buffer(): FrameBuffer? = if (watching) frames.take() else null
@@ -291,7 +316,8 @@ class Controller(
         }
     }
 
-    private fun test() {
+    /** @param errand whose self-test it is; null for a person's. */
+    private fun test(errand: Errand? = null) {
         val bundle = models.find(state.bundle) ?: return
         val mine = Cancellation()
         testing?.cancel()
@@ -305,7 +331,10 @@ class Controller(
             var finished: DeviceParity? = null
             val outcome = catchFailures<SelfTest>({ SelfTest.Failed(it) }) {
                 val (openers, device) = runtimes.openers to runtimes.device
-                val show = { done: Int, all: Int, next: String -> tested(mine) { SelfTest.Running(done, all, next) } }
+                val show = { done: Int, all: Int, next: String ->
+                    errand?.running(done, all, next)
+                    tested(mine) { SelfTest.Running(done, all, next) }
+                }
                 val (notes, soc) = runtimes.notes to runtimes.soc
                 val deviceParity =
                     selfTest(bundle, openers, device, cancellation = mine, notes = notes, soc = soc, progress = show)
@@ -318,6 +347,12 @@ class Controller(
                 parity = finished
                 load()
                 outcome ?: SelfTest.Idle
+            }
+            val results = finished
+            when {
+                outcome is SelfTest.Failed -> errand?.failed(outcome.sentence)
+                outcome == null || results == null -> errand?.failed("the self-test was ended on the phone")
+                else -> errand?.tested(bundle.spec.name, results.toJson())
             }
         }
     }

@@ -16,7 +16,7 @@ private const val UNDERFLOW = -700.0
 private val TAYLOR = DoubleArray(14) { n -> 1.0 / (1..n).fold(1L) { product, factor -> product * factor } }
 
 /**
- * The exponential of [x] for x <= 0, within 2 units in the last place; 0 below -700.
+ * The exponential of [x] for x <= 5, within 2 units in the last place; 0 below -700.
  *
  * Only additions, multiplications and a power of two, none of them fused: a library's exp differs by a bit from system
  * to system, and with it a score, an order or an answer.

@@ -45,13 +45,14 @@ private fun checkDetection(spec: ModelSpec) {
 private fun detectionShapes(spec: ModelSpec, shapes: Map<Role, List<Int>>): List<ExpectedShape> {
     val logits = shapes.getValue(Role.LOGITS)
     val positions = if (logits.size == 3) logits[1] else 0
-    val strides = spec.detection?.boxes?.strides.orEmpty()
+    val coding = spec.detection?.boxes
+    val count = coding?.takeIf { it.strides.isNotEmpty() || it.grids.isNotEmpty() }?.let { positionCount(it, spec.input) }
+    val fields = if (coding?.grids.isNullOrEmpty()) "strides or input size" else "grids"
     return listOfNotNull(
         ExpectedShape(Role.LOGITS, listOf(1, positions, spec.classCount), "labels or background"),
         ExpectedShape(Role.BOXES, listOf(1, positions, 4), "roles"),
         ExpectedShape(Role.OBJECTNESS, listOf(1, positions, 1), "roles").takeIf { it.role in spec.roles },
-        ExpectedShape(Role.BOXES, listOf(1, positionCount(strides, spec.input), 4), "strides or input size")
-            .takeIf { strides.isNotEmpty() },
+        count?.let { ExpectedShape(Role.BOXES, listOf(1, it, 4), fields) },
     )
 }
 
@@ -73,74 +74,3 @@ private fun Detector.run(outputs: Map<Role, Tensor>): Detections =
         outputs.getValue(Role.BOXES).values,
         outputs[Role.OBJECTNESS]?.values,
     )
-
-/**
- * A box x1, y1, x2, y2 in input pixels from the raw box of a position; all in float32.
- *
- * @param raw [N, 4].
- * @param grid of [gridPoints].
- * @param into takes the box from [at] on.
- * @return false where a raw or decoded value is not finite.
- */
-internal fun decode(
-    raw: FloatArray,
-    position: Int,
-    coding: BoxCoding,
-    input: Input,
-    grid: FloatArray,
-    into: FloatArray,
-    at: Int,
-): Boolean {
-    val from = 4 * position
-    val stride = if (coding.unit == BoxUnit.STRIDE) grid[3 * position + 2] else 1f
-    val across = if (coding.unit == BoxUnit.FRACTION) input.width.toFloat() else stride
-    val down = if (coding.unit == BoxUnit.FRACTION) input.height.toFloat() else stride
-    val a = raw[from] * across
-    val b = raw[from + 1] * down
-    val c = raw[from + 2] * across
-    val d = raw[from + 3] * down
-    when (coding.coding) {
-        Coding.DISTANCES -> {
-            val x = grid[3 * position]
-            val y = grid[3 * position + 1]
-            put(into, at, x - positive(a), y - positive(b), x + positive(c), y + positive(d))
-        }
-        Coding.CORNERS -> put(into, at, a, b, if (c > a) c else a, if (d > b) d else b)
-        Coding.CENTER_SIZE -> {
-            val halfX = positive(c) * 0.5f
-            val halfY = positive(d) * 0.5f
-            put(into, at, a - halfX, b - halfY, a + halfX, b + halfY)
-        }
-    }
-    for (i in 0 until 4) if (!raw[from + i].isFinite() || !into[at + i].isFinite()) return false
-    return true
-}
-
-private fun put(boxes: FloatArray, at: Int, x1: Float, y1: Float, x2: Float, y2: Float) {
-    boxes[at] = x1
-    boxes[at + 1] = y1
-    boxes[at + 2] = x2
-    boxes[at + 3] = y2
-}
-
-private fun positive(value: Float): Float = if (value > 0f) value else 0f
-
-/** Middle x, middle y and stride of every position [N, 3]: grid by grid, each row by row; exact. */
-fun gridPoints(strides: List<Int>, input: Input): FloatArray {
-    val result = FloatArray(3 * positionCount(strides, input))
-    var at = 0
-    for (stride in strides) {
-        for (row in 0 until input.height / stride) {
-            for (column in 0 until input.width / stride) {
-                result[at++] = (column + 0.5f) * stride
-                result[at++] = (row + 0.5f) * stride
-                result[at++] = stride.toFloat()
-            }
-        }
-    }
-    return result
-}
-
-/** How many positions the grids of these strides have. */
-fun positionCount(strides: List<Int>, input: Input): Int =
-    strides.sumOf { (input.width / it) * (input.height / it) }

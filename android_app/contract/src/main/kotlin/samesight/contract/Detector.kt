@@ -1,5 +1,7 @@
 package samesight.contract
 
+import kotlin.math.sqrt
+
 /**
  * What was found, best first: the first [count] entries of each array.
  *
@@ -27,7 +29,7 @@ class Detector(private val spec: ModelSpec, private val positions: Int) {
     private val rule =
         spec.detection
             ?: throw SamesightError("model ${spec.name}: its task is ${spec.task.label}, but detection was asked for")
-    private val grid = gridPoints(rule.boxes.strides, spec.input)
+    private val grid = gridPoints(rule.boxes, spec.input)
     private val threshold = rawThreshold(rule.scoreThreshold, spec.outputs.activation)
     private val classes = IntArray(positions)
     private val ranking = FloatArray(positions)
@@ -71,6 +73,7 @@ class Detector(private val spec: ModelSpec, private val positions: Int) {
             if (objectness != null) {
                 val present = objectness[position]
                 value *= if (activation == Activation.SIGMOID) sigmoid(present) else present
+                if (rule.objectness == Combination.GEOMETRIC_MEAN) value = sqrt(positive(value))
             }
             classes[position] = best
             ranking[position] = value

@@ -56,12 +56,18 @@ fun frame(width: Int, height: Int, spec: Input): Frame =
         is Stretch -> Frame(width, height, spec.width, spec.height, 0, 0, spec.width, spec.height)
         is Crop -> crop(width, height, framing.resizeShorter, spec)
         is Letterbox -> letterbox(width, height, framing.pad, spec)
+        is StretchCrop -> middle(width, height, framing.resizeWidth, framing.resizeHeight, spec)
     }
 
 /** The shorter side given, the longer one in proportion, rounded down (torchvision's Resize); then the middle. */
 private fun crop(width: Int, height: Int, shorter: Int, spec: Input): Frame {
     val scaledWidth = if (width <= height) shorter else shorter * width / height
     val scaledHeight = if (width <= height) shorter * height / width else shorter
+    return middle(width, height, scaledWidth, scaledHeight, spec)
+}
+
+/** The middle of the image at the scaled size. */
+private fun middle(width: Int, height: Int, scaledWidth: Int, scaledHeight: Int, spec: Input): Frame {
     val left = -offset(scaledWidth - spec.width)
     val top = -offset(scaledHeight - spec.height)
     return Frame(width, height, scaledWidth, scaledHeight, left, top, spec.width, spec.height)

@@ -38,12 +38,19 @@ data class TensorInfo(
     }
 }
 
+/** Operators of one kind that an NPU leaves to the CPU, and why. */
+data class LeftOperator(val kind: String, val count: Int, val reason: String)
+
+/** What an NPU takes of a network that was compiled ahead of time: its [operators], in so many [pieces], but [left]. */
+data class Plan(val pieces: Int, val operators: Int, val left: List<LeftOperator>)
+
 /**
  * One file (or, for Core ML, one folder) of one format at one precision for one unit; [platforms] load it.
  *
  * @property unit what it was made for: the NPU of what was compiled ahead of time, the GPU of a program for Vulkan, the
  *     CPU of all that runs anywhere.
  * @property soc the chips that can run it, as `Build.SOC_MODEL` names them; empty where that is not known to be limited.
+ * @property delegated the share of operators that a delegate or an NPU takes; [plan] is more of an NPU's.
  */
 data class Artifact(
     val name: String,
@@ -61,6 +68,7 @@ data class Artifact(
     val outputs: List<TensorInfo>,
     val tools: Map<String, String>,
     val delegated: Double?,
+    val plan: Plan?,
     val bytes: Long,
 )
 
@@ -157,7 +165,22 @@ private fun artifact(fields: Fields) =
         outputs = fields.required("outputs") { list { fields("TensorInfo", ::tensorInfo) } },
         tools = fields.required("tools") { map { text() } },
         delegated = fields.optional("delegated", null) { orNull { fraction() } },
+        plan = fields.optional("plan", null) { orNull { fields("Plan", ::plan) } },
         bytes = fields.required("bytes") { whole(0) },
+    )
+
+private fun plan(fields: Fields) =
+    Plan(
+        pieces = fields.required("pieces") { int() },
+        operators = fields.required("operators") { int() },
+        left = fields.optional("left", emptyList()) { list { fields("LeftOperator", ::leftOperator) } },
+    )
+
+private fun leftOperator(fields: Fields) =
+    LeftOperator(
+        kind = fields.required("kind") { text() },
+        count = fields.required("count") { int() },
+        reason = fields.required("reason") { text() },
     )
 
 private fun tensorInfo(fields: Fields) =

@@ -20,6 +20,9 @@ data class Crop(val resizeShorter: Int) : Framing
 /** The whole image fitted inside the input size with its aspect kept, centred on a border of level [pad]. */
 data class Letterbox(val pad: Int = 114) : Framing
 
+/** The whole image resized to [resizeWidth] x [resizeHeight], whatever its aspect, then the middle cut out. */
+data class StretchCrop(val resizeWidth: Int, val resizeHeight: Int) : Framing
+
 /**
  * How an image becomes the network's input.
  *
@@ -48,6 +51,12 @@ data class Input(
         require(framing !is Crop || framing.resizeShorter >= maxOf(width, height)) {
             "resize_shorter ${(framing as Crop).resizeShorter} is smaller than the input $width x $height: " +
                 "the crop would leave the image"
+        }
+        if (framing is StretchCrop) {
+            require(framing.resizeWidth >= width && framing.resizeHeight >= height) {
+                "${framing.resizeWidth} x ${framing.resizeHeight} is smaller than the input $width x $height: " +
+                    "the crop would leave the image"
+            }
         }
     }
 }
@@ -81,36 +90,76 @@ data class Outputs(val tensors: List<String>, val roles: Map<Role, Slice>, val a
 }
 
 /** What the four numbers of a raw box are. */
-enum class Coding { DISTANCES, CORNERS, CENTER_SIZE }
+enum class Coding { DISTANCES, CORNERS, CENTER_SIZE, ANCHOR_DELTAS }
 
-/** What a raw box counts in: input pixels, the input's width and height, or the cell's size. */
-enum class BoxUnit { PIXELS, FRACTION, STRIDE }
+/** What a raw box counts in: input pixels, the input's width and height, the cell's size, or the anchor's. */
+enum class BoxUnit { PIXELS, FRACTION, STRIDE, ANCHOR }
+
+/** Of all grids together; a table of them is set up. */
+private const val MOST_POSITIONS = 1L shl 22
+
+/**
+ * A grid of [columns] x [rows] cells with the same anchors in each, all in input pixels.
+ *
+ * The point of cell (column, row) is ((column + offset) * step x, (row + offset) * step y); each of the [anchors], a
+ * width and a height, has its middle there.
+ */
+data class AnchorGrid(
+    val columns: Int,
+    val rows: Int,
+    val step: List<Double>,
+    val offset: Double = 0.5,
+    val anchors: List<List<Double>>,
+)
 
 /**
  * What the four numbers of a raw box mean.
  *
  * DISTANCES: left, top, right, bottom from the middle of a grid cell; [strides] lists the grids in order, each
- * row-major with width div stride columns and height div stride rows. CORNERS: x1, y1, x2, y2. CENTER_SIZE: cx, cy,
- * w, h.
+ * row-major with width div stride columns and height div stride rows; or from the points of [grids]. CORNERS: x1, y1,
+ * x2, y2. CENTER_SIZE: cx, cy, w, h. ANCHOR_DELTAS: how far the middle is from an anchor's, in its widths and heights,
+ * and the logarithms of how much wider and higher the box is, each times its number of [divisors]. [grids] are listed
+ * in order, each row-major, and in a cell anchor by anchor.
  */
 data class BoxCoding(
     val coding: Coding,
     val unit: BoxUnit = BoxUnit.PIXELS,
     val strides: List<Int> = emptyList(),
+    val grids: List<AnchorGrid> = emptyList(),
+    val divisors: List<Double> = listOf(1.0, 1.0, 1.0, 1.0),
 ) {
     init {
-        require((coding != Coding.DISTANCES) == strides.isEmpty()) {
-            "strides are for the coding 'distances', which needs them"
+        require(coding != Coding.DISTANCES || strides.isEmpty() != grids.isEmpty()) {
+            "the coding 'distances' needs strides or grids, one of them"
         }
-        require(unit != BoxUnit.STRIDE || coding == Coding.DISTANCES) {
-            "the unit 'stride' is for the coding 'distances'"
+        require(coding == Coding.DISTANCES || strides.isEmpty()) { "strides are for the coding 'distances'" }
+        require(coding != Coding.ANCHOR_DELTAS || grids.isNotEmpty()) { "the coding 'anchor_deltas' needs grids" }
+        require((coding != Coding.CORNERS && coding != Coding.CENTER_SIZE) || grids.isEmpty()) {
+            "grids are for the codings 'distances' and 'anchor_deltas'"
         }
+        require(unit != BoxUnit.STRIDE || strides.isNotEmpty()) {
+            "the unit 'stride' is for the coding 'distances' with strides"
+        }
+        require(unit != BoxUnit.ANCHOR || (coding == Coding.DISTANCES && grids.isNotEmpty())) {
+            "the unit 'anchor' is for the coding 'distances' with grids"
+        }
+        require(coding != Coding.ANCHOR_DELTAS || unit == BoxUnit.PIXELS) {
+            "the coding 'anchor_deltas' counts in anchors and has no other unit"
+        }
+        require(coding == Coding.ANCHOR_DELTAS || divisors.all { it == 1.0 }) {
+            "divisors are for the coding 'anchor_deltas'"
+        }
+        val positions = grids.sumOf { it.columns.toLong() * it.rows * it.anchors.size }
+        require(positions <= MOST_POSITIONS) { "the grids have $positions positions, more than $MOST_POSITIONS" }
     }
 }
 
 enum class Suppression { CLASS_WISE, NONE }
 
-/** How raw heads become boxes: coding, thresholds, suppression. */
+/** How a class's score and objectness become one score. */
+enum class Combination { PRODUCT, GEOMETRIC_MEAN }
+
+/** How raw heads become boxes: coding, thresholds, suppression, and how objectness goes into a score. */
 data class Detection(
     val boxes: BoxCoding,
     val background: Int? = null,
@@ -118,6 +167,7 @@ data class Detection(
     val iouThreshold: Double = 0.5,
     val maxDetections: Int = 100,
     val suppression: Suppression = Suppression.CLASS_WISE,
+    val objectness: Combination = Combination.PRODUCT,
 )
 
 /** One model: name, task, input, outputs, labels. Written as `model.json`; `docs/contract.md` says what fields mean. */

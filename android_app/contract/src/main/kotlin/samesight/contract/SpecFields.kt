@@ -51,10 +51,15 @@ private fun Value.framing(): Framing {
         "stretch" -> chosen.fields("Stretch") { Stretch.also { _ -> it.rule() } }
         "crop" -> chosen.fields("Crop") { Crop(it.rule().required("resize_shorter") { side() }) }
         "letterbox" -> chosen.fields("Letterbox") { Letterbox(it.rule().optional("pad", 114) { level() }) }
+        "stretch_crop" ->
+            chosen.fields("StretchCrop") { fields ->
+                val width = fields.rule().required("resize_width") { side() }
+                StretchCrop(width, fields.required("resize_height") { side() })
+            }
         else ->
             wrong(
                 "Input tag '$rule' found using 'rule' does not match any of the expected tags: " +
-                    "'stretch', 'crop', 'letterbox'",
+                    "'stretch', 'crop', 'letterbox', 'stretch_crop'",
             )
     }
 }
@@ -98,6 +103,7 @@ private fun detection(fields: Fields) =
         iouThreshold = fields.optional("iou_threshold", 0.5) { fraction() },
         maxDetections = fields.optional("max_detections", 100) { int(1) },
         suppression = fields.optional("suppression", Suppression.CLASS_WISE) { choice(Suppression.entries) },
+        objectness = fields.optional("objectness", Combination.PRODUCT) { choice(Combination.entries) },
     )
 
 private fun boxCoding(fields: Fields) =
@@ -105,4 +111,15 @@ private fun boxCoding(fields: Fields) =
         coding = fields.required("coding") { choice(Coding.entries) },
         unit = fields.optional("unit", BoxUnit.PIXELS) { choice(BoxUnit.entries) },
         strides = fields.optional("strides", emptyList()) { list { side() } },
+        grids = fields.optional("grids", emptyList()) { list { fields("AnchorGrid", ::anchorGrid) } },
+        divisors = fields.optional("divisors", listOf(1.0, 1.0, 1.0, 1.0)) { tuple(4) { positive() } },
+    )
+
+private fun anchorGrid(fields: Fields) =
+    AnchorGrid(
+        columns = fields.required("columns") { side() },
+        rows = fields.required("rows") { side() },
+        step = fields.required("step") { tuple(2) { positive() } },
+        offset = fields.optional("offset", 0.5) { fraction() },
+        anchors = fields.required("anchors") { list(1) { tuple(2) { positive() } } },
     )

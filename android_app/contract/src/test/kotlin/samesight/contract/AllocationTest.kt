@@ -82,7 +82,7 @@ class AllocationTest {
     @Test
     fun `reading an image's answers allocates what it gives`() {
         val spec = detector(Activation.SIGMOID)
-        val positions = positionCount(listOf(4), spec.input)
+        val positions = positionCount(BoxCoding(Coding.DISTANCES, strides = listOf(4)), spec.input)
         val generator = Generator(5)
         val outputs = mapOf(
             Role.LOGITS to Tensor(listOf(1, positions, 2), FloatArray(2 * positions) { generator.below(256) / 64f - 2 }),
@@ -101,7 +101,7 @@ class AllocationTest {
     fun `detection after detection allocates nothing`() {
         for (activation in Activation.entries) {
             val spec = detector(activation)
-            val positions = positionCount(listOf(4), spec.input)
+            val positions = positionCount(BoxCoding(Coding.DISTANCES, strides = listOf(4)), spec.input)
             val generator = Generator(5)
             val logits = FloatArray(2 * positions) { generator.below(256) / 64f - 2 }
             val boxes = FloatArray(4 * positions) { generator.below(640) / 64f }

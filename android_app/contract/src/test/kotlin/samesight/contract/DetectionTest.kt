@@ -101,7 +101,7 @@ class DetectionTest {
     @Test
     fun `boxes that are not finite are refused only where something is found`() {
         val spec = detector(Activation.SIGMOID)
-        val positions = positionCount(listOf(4), spec.input)
+        val positions = positionCount(BoxCoding(Coding.DISTANCES, strides = listOf(4)), spec.input)
         val logits = FloatArray(2 * positions) { -9f }
         val boxes = FloatArray(4 * positions) { 1f }
         val presence = FloatArray(positions) { 9f }

@@ -17,7 +17,7 @@ private const val TRANSPOSE_CONV = 67
 /**
  * What a `.tflite` file's own tables say of its main graph.
  *
- * @property isDispatch its only operation is LiteRT's dispatch: compiled ahead of time, and no CPU can run it.
+ * @property isDispatch LiteRT's dispatch is among its operations: compiled ahead of time, and no CPU can run that part.
  * @property operations multiply-accumulates of its convolutions and fully connected layers.
  */
 class Graph(val isDispatch: Boolean, val operations: Long)
@@ -48,7 +48,7 @@ private fun graph(model: Table): Graph {
     val shapes = main.tables(0).map { it.numbers(0) }
     val operators = main.tables(3)
     val customs = operators.map { codes[it.number(0)].text(1) }
-    return Graph(customs == listOf(DISPATCH), operators.sumOf { operations(it, codes[it.number(0)], shapes) })
+    return Graph(DISPATCH in customs, operators.sumOf { operations(it, codes[it.number(0)], shapes) })
 }
 
 private fun operations(operator: Table, code: Table, shapes: List<IntArray>): Long {

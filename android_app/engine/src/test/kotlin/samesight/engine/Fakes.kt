@@ -47,6 +47,7 @@ internal fun artifact(format: String = "litert", unit: ComputeUnit = ComputeUnit
         outputs = listOf(TensorInfo("logits", Role.LOGITS, listOf(1, 2), Dtype.FLOAT32)),
         tools = emptyMap(),
         delegated = delegated,
+        plan = null,
         bytes = 1,
     )
 

@@ -110,6 +110,16 @@ class LiteRtEngineTest {
     }
 
     @Test
+    fun `what was compiled in part is certain to be on the NPU with the CPU beside it`() {
+        withLibrary()
+        val partly = file(isDispatch = true).also { it.path.writeBytes(tfliteFile(isDispatch = true, isConvolution = true)) }
+        open(NPU, Mode.WITH_CPU, partly).use { assertEquals(true to 2L, it.certain to it.operations) }
+        for (unit in listOf(CPU, GPU)) {
+            assertContains(refusal(unit, file = partly), "was compiled for an NPU, and the $unit cannot run it")
+        }
+    }
+
+    @Test
     fun `without a dispatch library the NPU is not asked for, whatever LiteRT lists`() {
         File(libraries, "libQnnHtp.so").writeText("")
         File(libraries, "libLiteRt.so").writeText("")

@@ -6,12 +6,14 @@ import java.nio.ByteOrder
 private const val CONV_2D = 3
 private const val CUSTOM = 32
 
-/** A `.tflite` file of one operation: LiteRT's dispatch to an NPU, or a convolution. */
-internal fun tfliteFile(isDispatch: Boolean): ByteArray {
-    val code = if (isDispatch) mapOf(1 to "DISPATCH_OP", 3 to CUSTOM) else mapOf(3 to CONV_2D)
+/** A `.tflite` file: LiteRT's dispatch to an NPU, a convolution, or one behind the other. */
+internal fun tfliteFile(isDispatch: Boolean, isConvolution: Boolean = !isDispatch): ByteArray {
+    val codes = mutableListOf<Map<Int, Any>>()
+    if (isDispatch) codes += mapOf(1 to "DISPATCH_OP", 3 to CUSTOM)
+    if (isConvolution) codes += mapOf(3 to CONV_2D)
     val tensor = mapOf(0 to intArrayOf(1, 1, 1, 2))
-    val operator = mapOf(0 to 0, 1 to intArrayOf(0, 0), 2 to intArrayOf(0))
-    return Flat().root(mapOf(1 to listOf(code), 2 to listOf(mapOf(0 to listOf(tensor), 3 to listOf(operator)))))
+    val operators = codes.indices.map { mapOf(0 to it, 1 to intArrayOf(0, 0), 2 to intArrayOf(0)) }
+    return Flat().root(mapOf(1 to codes, 2 to listOf(mapOf(0 to listOf(tensor), 3 to operators))))
 }
 
 /** Writes FlatBuffers: a table is a map from its fields' numbers; every part comes after what refers to it. */

@@ -1,0 +1,1 @@
+"""What a network costs by its graph alone: multiply-accumulates, parameters, weights, memory of values, operators."""

@@ -1,0 +1,120 @@
+"""The networks of the zoo, built from their rows, with a spec for each."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from samesight.contract.errors import SamesightError, first_line
+from samesight.contract.spec import ModelSpec, parse_spec
+from samesight.conversion.qparams import UInt8
+from samesight.conversion.zoo import awkward, detectors
+from samesight.conversion.zoo.table import Architecture
+from samesight.conversion.zoo.weights import settle
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLASSES = 20
+OURS: dict[str, Callable[[], nn.Module]] = {**detectors.DETECTORS, **awkward.AWKWARD}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network in evaluation mode, its spec, and whether its weights are published ones."""
+
+    network: nn.Module
+    spec: ModelSpec
+    published: bool
+
+
+def build(row: Architecture, images: list[UInt8], pretrained: bool) -> Built:
+    """Build a network.
+
+    Args:
+        row: which.
+        images: for the scale of weights that nobody trained, uint8 [H, W, 3] of the row's size.
+        pretrained: take published weights where the library has some.
+
+    Raises:
+        SamesightError: the library cannot build it, or its weights cannot be had.
+    """
+    torch.manual_seed(0)
+    with torch.no_grad():
+        network, published = _create(row, pretrained)
+    mean, std = _normalisation(network)
+    spec = _spec(row, mean, std, len(_labels(row, network)))
+    if not published:
+        settle(network, normalised(images, mean, std))
+        detectors.sharpen(network)
+    return Built(network.eval(), spec, published)
+
+
+def normalised(images: list[UInt8], mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """Images as the networks take them: float32 [B, 3, H, W], contiguous."""
+    values = (np.stack(images).astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(std, np.float32)
+    return torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))
+
+
+def _create(row: Architecture, pretrained: bool) -> tuple[Any, bool]:
+    if row.library == "ours":
+        return OURS[row.name](), False
+    try:
+        if row.library == "torchvision":
+            return _torchvision(row, pretrained)
+        return _timm(row, pretrained)
+    except Exception as error:
+        raise SamesightError(f"{row.title}: its library cannot build it ({first_line(error)})") from None
+
+
+def _timm(row: Architecture, pretrained: bool) -> tuple[Any, bool]:
+    import timm
+
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
+    options: dict[str, Any] = {} if pretrained else {"num_classes": CLASSES}
+    published = pretrained and bool(timm.list_models(row.name, pretrained=True))
+    try:
+        return timm.create_model(row.name, pretrained=published, img_size=row.size, **options), published
+    except TypeError:  # only transformers are built for one size
+        return timm.create_model(row.name, pretrained=published, **options), published
+
+
+def _torchvision(row: Architecture, pretrained: bool) -> tuple[Any, bool]:
+    import torchvision
+
+    # GoogLeNet's heads for training only.
+    options = {"aux_logits": False, "init_weights": False} if row.name == "googlenet" and not pretrained else {}
+    count = {} if pretrained else {"num_classes": CLASSES}
+    return torchvision.models.get_model(
+        row.name, weights="DEFAULT" if pretrained else None, **count, **options
+    ), pretrained
+
+
+def _normalisation(network: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    published = getattr(network, "pretrained_cfg", None) or {}
+    return tuple(published.get("mean", MEAN)), tuple(published.get("std", STD))
+
+
+def _labels(row: Architecture, network: nn.Module) -> list[str]:
+    if row.name in detectors.SPECS:
+        return [f"class {number}" for number in range(detectors.CLASSES)]
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    last = layers[-1]
+    return [f"class {number}" for number in range(int(last.weight.shape[0]))]
+
+
+def _spec(row: Architecture, mean: tuple[float, ...], std: tuple[float, ...], count: int) -> ModelSpec:
+    given: dict[str, Any] = {
+        "schema_version": 1,
+        "name": row.name.replace("_", "-"),
+        "task": row.task,
+        "input": {"width": row.size, "height": row.size, "mean": mean, "std": std},
+        "labels": [f"class {number}" for number in range(count)],
+    }
+    given |= detectors.SPECS.get(row.name, {})
+    if "outputs" not in given:
+        given["outputs"] = {"tensors": ["logits"], "roles": {"logits": {"tensor": "logits"}}, "activation": "softmax"}
+    return parse_spec(json.dumps(given), row.title)

@@ -1,0 +1,113 @@
+"""`samesight spec` as people type it: a proposal that `convert` takes, and one sentence for what cannot be."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from samesight.contract.random_images import Generator, random_image
+from samesight.contract.spec import read_spec
+
+NETS = """
+import torch
+from torch import nn
+
+def classifier():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+
+def fixed():
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 48, 2))
+
+def texts():
+    class Net(nn.Module):
+        def forward(self, x):
+            return "cat"
+    return Net()
+
+def broken():
+    raise ValueError("no weights")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "nets_of_spec.py").write_text(NETS)
+    (tmp_path / "labels.txt").write_text("cat\ndog\nfox\nowl\n")
+    (tmp_path / "photos").mkdir()
+    generator = Generator(4)
+    for number in range(4):
+        Image.fromarray(random_image(generator, 80, 60)).save(tmp_path / f"photos/{number}.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_function_gets_a_spec_with_which_it_converts(folder, samesight_here):
+    done = samesight_here(
+        "spec", "nets_of_spec:classifier", "--labels", "labels.txt", "--mean", "imagenet", "--out", "model.json"
+    )
+    assert done.returncode == 0, done.stderr
+    spec = read_spec(folder / "model.json")
+    assert (spec.name, spec.labels, spec.input.width) == ("classifier", ("cat", "dog", "fox", "owl"), 224)
+    assert spec.input.std == (0.229, 0.224, 0.225)
+    assert "guess   input.width, height: the first size that it ran on" in done.stderr
+    assert "unknown input.framing, filter" in done.stderr and "labels:" not in done.stderr
+    converted = samesight_here(
+        "convert", "nets_of_spec:classifier", "--spec", "model.json", "--calibration", "photos", "--out", "mine",
+        "--to", "onnx", "--precision", "fp32", "--no-cache", "--json",
+    )  # fmt: skip
+    assert converted.returncode == 0 and json.loads(converted.stdout)["passed"] is True
+
+
+def test_a_program_knows_its_size(folder, samesight_here):
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 24 * 40, 3))
+    torch.export.save(torch.export.export(network.eval(), (torch.zeros(1, 3, 24, 40),)), "net.pt2")
+    done = samesight_here("spec", "net.pt2", "--json")
+    proposal = json.loads(done.stdout)
+    assert done.returncode == 0 and proposal["spec"]["input"]["width"] == 40
+    assert {remark["field"] for remark in proposal["remarks"] if remark["sure"] == "unknown"} == {
+        "labels",
+        "input.mean, std",
+        "input.framing, filter",
+    }
+
+
+def test_a_library_has_its_spec(samesight_here):
+    done = samesight_here("spec", "timm:test_resnet")
+    spec = json.loads(done.stdout)
+    assert spec["input"]["width"] == 160 and spec["labels"][0] == "tench"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("nets_of_spec:fixed",), 1, "runs on no image of 224 x 224, 320 x 320"),
+        (("nets_of_spec:texts",), 1, "returns str as output 0, where tensors"),
+        (("nets_of_spec:broken",), 1, "ValueError: no weights"),
+        (("nets_of_spec:nothing",), 1, "has no attribute 'nothing'"),
+        (("nowhere",), 1, "no such source; give a .pt2 file, a folder in Hugging Face's form, timm:NAME"),
+        (("m.onnx",), 1, "no spec is proposed for an ONNX file"),
+        (("timm:resnet8", "--size", "x"), 2, "is no size"),
+        (("timm:test_resnet", "--mean", "imagenet"), 2, "has its own normalisation"),
+        (("nets_of_spec:classifier", "--mean", "1,2"), 2, "has 2 numbers, but the network takes 3 channels"),
+        (("nets_of_spec:classifier", "--labels", "nets_of_spec.py"), 1, "label"),
+    ],
+)
+def test_what_cannot_be_proposed_is_one_sentence(folder, samesight_here, arguments, code, words):
+    done = samesight_here("spec", *arguments)
+    assert done.returncode == code and words in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_sizes_and_weights_reach_the_network(folder, samesight_here):
+    done = samesight_here("spec", "nets_of_spec:fixed", "--size", "48x64")
+    assert done.returncode == 0 and json.loads(done.stdout)["input"]["height"] == 64
+    torch.save({"0.weight": torch.zeros(2)}, "w.pth")
+    wrong = samesight_here("spec", "nets_of_spec:fixed", "--size", "48x64", "--weights", "w.pth")
+    assert wrong.returncode == 1 and "w.pth: does not fit nets_of_spec:fixed" in wrong.stderr
+
+
+def test_convert_without_a_spec_names_the_command(folder, samesight_here):
+    done = samesight_here("convert", "nets_of_spec:classifier", "--calibration", "photos", "--out", "mine")
+    assert done.returncode == 2 and "`samesight spec nets_of_spec:classifier` proposes a spec" in done.stderr

@@ -1,0 +1,72 @@
+"""ExecuTorch with Vulkan: made whole for the GPU, never called passed here, and in no app."""
+
+import pytest
+
+from samesight.contract.archive import choose
+from samesight.contract.bundle import Bundle, open_bundle, replacing_bundle, seal
+from samesight.contract.errors import SamesightError
+from samesight.contract.golden import write_cases
+from samesight.contract.manifest import Artifact
+from samesight.conversion.formats import FORMATS
+from samesight.conversion.formats.executorch.vulkan import convert
+from samesight.conversion.formats.interface import Lowering
+from samesight.conversion.parity.results import run_artifacts
+from samesight.conversion.parity.verify import judge_bundle
+from samesight.conversion.runners import runner_of
+from samesight.conversion.runners.executorch import load
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, digits_prepared):
+    folder = tmp_path_factory.mktemp("vulkan")
+
+    def make(precision):
+        path = folder / f"digits.{precision}.vulkan.pte"
+        return convert(Lowering(digits_prepared.spec, precision, digits_prepared, None, path))
+
+    return {precision: make(precision) for precision in FORMATS["executorch-vulkan"].precisions}
+
+
+def test_the_gpu_takes_the_whole_network(made):
+    for lowered in made.values():
+        assert (lowered.unit, lowered.delegated, lowered.runtime) == ("gpu", 1.0, "ExecuTorch with Vulkan")
+        assert b"VulkanBackend" in lowered.path.read_bytes()
+    sizes = {precision: lowered.path.stat().st_size for precision, lowered in made.items()}
+    assert sizes["fp16"] < 0.65 * sizes["fp32"]
+
+
+def test_it_is_not_executed_here_and_does_not_pass(made, tmp_path, digits_prepared):
+    lowered, spec = made["fp16"], digits_prepared.spec
+    with pytest.raises(SamesightError, match="ExecuTorch cannot load it"):
+        load(lowered.path, lowered)
+    with replacing_bundle(tmp_path / "b") as new:
+        (new / "artifacts").mkdir()
+        (new / "artifacts" / lowered.path.name).write_bytes(lowered.path.read_bytes())
+        (new / "model.json").write_text(spec.to_json())
+        write_cases(new, [])
+        artifact = Artifact(
+            name=lowered.path.name,
+            file=f"artifacts/{lowered.path.name}",
+            format="executorch-vulkan",
+            precision="fp16",
+            unit=lowered.unit,
+            platforms=FORMATS["executorch-vulkan"].platforms,
+            runtime=lowered.runtime,
+            runtime_version=lowered.runtime_version,
+            input_layout=lowered.input_layout,
+            input=lowered.input,
+            outputs=lowered.outputs,
+            tools=lowered.tools,
+            delegated=lowered.delegated,
+            bytes=0,
+        )
+        seal(new, spec, (artifact,), None, "test")
+    bundle: Bundle = open_bundle(tmp_path / "b")
+    (verdict,) = judge_bundle(bundle, run_artifacts(bundle)).artifacts
+    assert verdict.passed is None and verdict.runner is None and verdict.unit == "gpu"
+    assert verdict.reason == runner_of("executorch-vulkan").missing()
+    assert verdict.reason.startswith("not executed here: ExecuTorch's runtime on this computer has no Vulkan")
+    with pytest.raises(SamesightError, match="has no artifact for android"):
+        choose(bundle, "android")
