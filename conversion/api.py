@@ -63,8 +63,8 @@ def convert(
     """Convert a model and return its bundle: `bundle.artifact("digits.int8.tflite")(image)` answers an image.
 
     Args:
-        source: a run folder, a `.pt2` file, `timm:NAME`, `torchvision:NAME`, a folder in Hugging Face's form,
-            `module:function`, a `torch.nn.Module` or an exported program.
+        source: a run folder, a `.pt2` or `.onnx` file, `timm:NAME`, `torchvision:NAME`, a folder in Hugging Face's
+            form, `module:function`, a `torch.nn.Module` or an exported program.
         out: the bundle's folder; a bundle there is replaced when the new one is whole, anything else is left alone.
         to: formats by name or suffix; all by default.
         precision: all that each format can hold by default.

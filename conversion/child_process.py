@@ -3,6 +3,7 @@
 import os
 import signal
 import site
+from contextlib import suppress
 from pathlib import Path
 
 import samesight
@@ -21,6 +22,15 @@ def child_environment() -> dict[str, str]:
     if root not in (*site.getsitepackages(), site.getusersitepackages()):
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     return environment
+
+
+def environment_of_others(folder: Path) -> dict[str, str]:
+    """The same for a Python with packages of its own: of this one's it sees ours alone, through a link in `folder`."""
+    packages = folder / "packages"
+    packages.mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        (packages / "samesight").symlink_to(Path(samesight.__file__).parent)
+    return {**child_environment(), "PYTHONPATH": str(packages)}
 
 
 def package_root() -> str:

@@ -16,6 +16,8 @@ MAIN = "main"
 PYTHON = "SAMESIGHT_PYTHON"
 # `samesight setup` writes it last.
 STAMP = "installed"
+# Lists of names and versions, of environments that have packages of their own.
+PINS = Path(__file__).parent / "setup" / "pins"
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,12 @@ class Environment:
     interpreter: Callable[[], str]
     missing: Callable[[], str | None]
     executes: bool = False
+
+
+def pins_of(environment: str) -> tuple[str, ...]:
+    """Name==version of every package that an environment has for itself; empty for one that uses this Python's."""
+    path = PINS / f"{environment}.txt"
+    return tuple(path.read_text().split()) if path.is_file() else ()
 
 
 def launcher(tool: str, file: str) -> Path:
@@ -54,5 +62,7 @@ ENVIRONMENTS: dict[str, Environment] = {
         _of_tool("arm64-a710", "arm64", "python-cortex-a710"),
         _of_tool("gpu", "gpu", "python"),
         _of_tool("snapdragon", "snapdragon", "python", executes=True),
+        _of_tool("onnx-tf", "classic", "python-onnx-tf"),
+        _of_tool("onnx2tf", "classic", "python-onnx2tf"),
     )
 }

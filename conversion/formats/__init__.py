@@ -1,21 +1,22 @@
-"""The formats that a model can be converted to: one table.
+"""The formats that a model can be converted to: one table, and another of other ways to them.
 
 Each row names a module that is imported only when it is needed; `interface.py` has its protocol. `runners` runs the
 files on this machine. This module imports no converter, so that a wrong request is answered at once.
 """
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, cast
 
 from samesight.contract.errors import UsageError
 from samesight.contract.manifest import Platform
-from samesight.conversion.environments import MAIN
+from samesight.conversion.environments import ENVIRONMENTS, MAIN
 from samesight.conversion.precisions import PrecisionName
 
 if TYPE_CHECKING:
-    from samesight.conversion.formats.interface import FormatModule
+    from samesight.conversion.formats.interface import FormatModule, RouteModule
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Format:
         platforms: whose apps load it.
         environment: the row of `ENVIRONMENTS` whose interpreter converts.
         extra: the distribution's extra that installs the packages.
+        via: for another way to a format of the table: the name of that format. The row's own name is what `--via`
+            takes, and its environment has the packages. Such rows stand in `ROUTES`.
         first: a module that is imported before all others, so that its addresses in memory are always the same: the
             names in the written file depend on them.
     """
@@ -55,13 +58,23 @@ class Format:
     environment: str = MAIN
     extra: str | None = None
     first: str | None = None
+    via: str | None = None
+
+    @property
+    def written(self) -> str:
+        """The format of its files, as manifests have it."""
+        return self.via or self.name
 
     def load_module(self) -> "FormatModule":
         """Import the module of this row (slow converters are imported later, inside its functions)."""
         return cast("FormatModule", importlib.import_module(self.module))
 
+    def load_route(self) -> "RouteModule":
+        """The same for a row of `ROUTES`."""
+        return cast("RouteModule", importlib.import_module(self.module))
+
     def missing(self) -> str | None:
-        """A sentence about the first distribution that is needed and not installed; None if all are."""
+        """A sentence about the first distribution or environment that is needed and not installed; None if all are."""
         for package in self.packages:
             try:
                 metadata.version(package)
@@ -70,7 +83,7 @@ class Format:
                 return (
                     f"{self.title} ({self.suffix}) needs {package}, which is not installed; pip install '{requirement}'"
                 )
-        return None
+        return ENVIRONMENTS[self.environment].missing()
 
 
 HERE = "samesight.conversion.formats"
@@ -161,6 +174,51 @@ FORMATS: dict[str, Format] = {
         ),
     )
 }
+
+ROUTES: dict[str, Format] = {
+    row.name: row
+    for row in (
+        Format(
+            "onnx-tf",
+            "TFLite by onnx-tf and TensorFlow",
+            f"{HERE}.tensorflow.onnx_tf",
+            ".onnx-tf.tflite",
+            TFLITE,
+            TFLITE,
+            (),
+            group=1,
+            order=1,
+            platforms=("android",),
+            environment="onnx-tf",
+            via="litert",
+        ),
+        Format(
+            "onnx2tf",
+            "TFLite by onnx2tf and TensorFlow",
+            f"{HERE}.tensorflow.onnx2tf",
+            ".onnx2tf.tflite",
+            TFLITE,
+            TFLITE,
+            (),
+            group=1,
+            order=1,
+            platforms=("android",),
+            environment="onnx2tf",
+            via="litert",
+        ),
+    )
+}
+"""Other ways to formats of the table, through ONNX and with quantization of their own; `--via` asks for them."""
+
+
+def find_row(name: str) -> Format:
+    """The row of either table that has this name."""
+    return ROUTES[name] if name in ROUTES else FORMATS[name]
+
+
+def route_of(tools: Mapping[str, str]) -> str | None:
+    """The route that made an artifact, by the converters that its manifest names; None where its format's own did."""
+    return next((name for name in ROUTES if name in tools), None)
 
 
 def find_format(text: str) -> Format:

@@ -2,7 +2,8 @@
 
     convert(job: Lowering) -> Lowered     write one file and describe it (imports the converter: slow)
 
-`runners` runs such files. This module imports no converter and no torch.
+The modules of `ROUTES` take an `OnnxLowering`. `runners` runs such files. This module imports no converter and no
+torch.
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from samesight.contract.manifest import TensorInfo, Unit
 from samesight.contract.spec import ModelSpec
 from samesight.contract.tensor_layout import TensorLayout
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
+from samesight.conversion.qparams import UInt8
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -55,6 +57,22 @@ class Lowering:
 
 
 @dataclass(frozen=True)
+class OnnxLowering:
+    """One file to be made at `precision` from an ONNX file, written to `output`.
+
+    `network` takes `image`, float32 [1, C, H, W] in 0..255, and returns one tensor per role in the order of
+    `spec.roles` (`interchange.py`). `images` are calibration inputs, uint8 [n, H, W, C]; calibrated precisions need
+    them.
+    """
+
+    spec: ModelSpec
+    precision: PrecisionName
+    network: Path
+    images: UInt8 | None
+    output: Path
+
+
+@dataclass(frozen=True)
 class Lowered:
     """A written file, described as in the manifest but for its size and hash.
 
@@ -78,5 +96,13 @@ class FormatModule(Protocol):
     """The protocol of a module of the table."""
 
     def convert(self, job: Lowering) -> Lowered:
+        """Write `job.output` and describe it."""
+        ...
+
+
+class RouteModule(Protocol):
+    """The protocol of a module of `ROUTES`."""
+
+    def convert(self, job: OnnxLowering) -> Lowered:
         """Write `job.output` and describe it."""
         ...

@@ -17,6 +17,7 @@ from samesight.contract.manifest import TensorInfo
 from samesight.contract.tensor_layout import TensorLayout
 from samesight.conversion.qparams import write_qparams
 from samesight.conversion.runners import RUNNERS
+from samesight.conversion.runners.foreign_files import ForeignFile, open_file
 from samesight.conversion.runners.frames import Array, read_frame, write_frame
 from samesight.conversion.runners.interface import LoadedModel
 from samesight.conversion.runners.sandbox import give_up_rights
@@ -34,13 +35,14 @@ class FileTensors:
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer requests until there are no more; an error of a runtime is a reply."""
     models: dict[int, LoadedModel] = {}
+    foreign: dict[int, ForeignFile] = {}
     while True:
         try:
             request, arrays = read_frame(requests)
         except EOFError:
             return
         try:
-            message, outputs = _answer(models, request, arrays)
+            message, outputs = _answer(models, foreign, request, arrays)
         except SamesightError as error:
             message, outputs = {"error": str(error), "known": True}, {}
         except Exception as error:  # a runtime may raise anything
@@ -49,7 +51,10 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
 
 
 def _answer(
-    models: dict[int, LoadedModel], request: dict[str, Any], arrays: dict[str, Array]
+    models: dict[int, LoadedModel],
+    foreign: dict[int, ForeignFile],
+    request: dict[str, Any],
+    arrays: dict[str, Array],
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     number = int(request["number"])
     match request["do"]:
@@ -62,6 +67,12 @@ def _answer(
             models[number] = RUNNERS[request["runner"]].load(Path(request["path"]), tensors)
             note = str(getattr(models[number], "note", ""))
             return {"qparams": write_qparams(models[number].qparams), "note": note}, {}
+        case "open":
+            foreign[number] = open_file(Path(request["path"]))
+            return {key: getattr(foreign[number], key) for key in ("shape", "names", "quantized")}, {}
+        case "feed":
+            outputs = foreign[number].feed(arrays["values"])
+            return {}, {str(index): output for index, output in enumerate(outputs)}
         case "run":
             return {}, {str(role): array for role, array in models[number](arrays["tensor"]).items()}
         case _:

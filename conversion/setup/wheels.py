@@ -11,6 +11,7 @@ from samesight.contract.errors import SamesightError
 
 # The systems that a wheel may be made for, newest first, as PEP 600 names them.
 GLIBC = ("2_28", "2_27", "2_17")
+NOT_FETCHED = "packages cannot be fetched"
 
 
 def pinned(names: Sequence[str]) -> list[str]:
@@ -45,21 +46,40 @@ def unpack_wheels(
         command += ["--python-version", python, "--only-binary", ":all:"]
     done = subprocess.run([*command, *requirements], capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        told = next((line for line in lines if line.lower().startswith("error")), lines[-1] if lines else "no message")
-        raise SamesightError(f"packages cannot be fetched ({told}); look at the network and try again")
+        raise SamesightError(f"{NOT_FETCHED} ({complaint(done.stderr)}); look at the network and try again")
 
 
-def _installer(machine: str | None) -> list[str]:
-    """The start of uv's or pip's command line."""
+def installer_into(python: Path) -> list[str]:
+    """The start of a command line that installs into the environment of this interpreter, which needs no pip."""
+    if uv := _uv():
+        return [uv, "pip", "install", "--quiet", "--python", str(python)]
+    _require_pip()
+    return [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--disable-pip-version-check"]
+
+
+def complaint(stderr: str) -> str:
+    """The line of an installer's standard error that says what is wrong."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return next((line for line in lines if line.lower().startswith("error")), lines[-1] if lines else "no message")
+
+
+def _uv() -> str | None:
     beside = Path(sys.executable).with_name("uv")
-    uv = str(beside) if beside.is_file() else shutil.which("uv")
-    if uv:
-        system = ["--python-platform", f"{machine}-manylinux_2_28"] if machine else ["--python", sys.executable]
-        return [uv, "pip", "install", "--quiet", *system]
+    return str(beside) if beside.is_file() else shutil.which("uv")
+
+
+def _require_pip() -> None:
     try:
         metadata.version("pip")
     except metadata.PackageNotFoundError:
         raise SamesightError("no uv and no pip here to fetch packages with; install uv") from None
+
+
+def _installer(machine: str | None) -> list[str]:
+    """The start of uv's or pip's command line."""
+    if uv := _uv():
+        system = ["--python-platform", f"{machine}-manylinux_2_28"] if machine else ["--python", sys.executable]
+        return [uv, "pip", "install", "--quiet", *system]
+    _require_pip()
     platforms = [f"--platform=manylinux_{version}_{machine}" for version in GLIBC] if machine else []
     return [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *platforms]

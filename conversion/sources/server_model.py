@@ -98,8 +98,16 @@ def load_server(network: Path, spec: ModelSpec) -> ServerModel:
     Raises:
         SamesightError: the file is damaged, or network and spec contradict each other.
     """
-    size = spec.input
-    server = ServerModel(spec, load_program(network).module())
+    return tried(ServerModel(spec, load_program(network).module()))
+
+
+def tried(server: ServerModel) -> ServerModel:
+    """The server model, after it has answered a grey image.
+
+    Raises:
+        SamesightError: network and spec contradict each other.
+    """
+    spec, size = server.spec, server.spec.input
     grey = np.full((size.height, size.width, size.channel_count), 128, np.uint8)
     try:
         outputs = server.outputs(grey)

@@ -1,4 +1,4 @@
-"""The sources of a conversion: a run, an exported program, a name in a library, or a person's own function.
+"""The sources of a conversion: a run, an exported program, an ONNX file, a name in a library, or a person's function.
 
 Free of torch, unless a library is asked for its names. A source is hashed without loading it, so that a conversion with
 nothing changed ends at once.
@@ -24,6 +24,7 @@ from samesight.conversion.sources.library import Wishes, is_named, propose_spec,
 from samesight.conversion.sources.unsuitable import explain
 
 NETWORK = "network.pt2"
+ONNX = ".onnx"
 RUN_FILES = ("model.json", NETWORK, "run.json", "calibration")
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -57,6 +58,7 @@ class ModelSource:
         weights: a file of weights for what is built.
         random_weights: a named network has random weights.
         notes: what a person should know about it.
+        onnx: an `.onnx` file, which a worker reads as a network first; ONNX Runtime is its server model.
     """
 
     title: str
@@ -70,6 +72,7 @@ class ModelSource:
     weights: Path | None = None
     random_weights: bool = False
     notes: tuple[str, ...] = ()
+    onnx: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -188,8 +191,11 @@ def _complete(request: Request, own_spec: bool = False) -> None:
     """What is no run needs a spec, unless its library has one, and calibration images."""
     given = {"--spec FILE": own_spec or request.spec, "--calibration FOLDER": request.calibration}
     if missing := [name for name, value in given.items() if not value]:
-        hint = "" if own_spec or request.spec else f"; `samesight spec {request.text}` proposes a spec"
-        raise UsageError(f"{request.text} is not a run, so it needs {' and '.join(missing)} as well{hint}")
+        hint = f"`samesight spec {request.text}` proposes a spec"
+        if request.path.suffix == ONNX:
+            hint = "docs/contract.md describes the spec"
+        end = "" if own_spec or request.spec else f"; {hint}"
+        raise UsageError(f"{request.text} is not a run, so it needs {' and '.join(missing)} as well{end}")
 
 
 def _spec(request: Request) -> ModelSpec:
@@ -209,6 +215,15 @@ def _open_program(request: Request) -> ModelSource:
     _refuse(request, "a program with its weights", "--weights", "--random-weights")
     _complete(request)
     return ModelSource(request.text, _spec(request), request.path, None, Path.cwd(), _calibration(request))
+
+
+def _open_onnx(request: Request) -> ModelSource:
+    if not request.path.is_file():
+        raise SamesightError(f"{request.text}: no such file; `torch.onnx.export` writes one")
+    _refuse(request, "an ONNX file with its weights", "--weights", "--random-weights")
+    _complete(request)
+    path = request.path.absolute()
+    return ModelSource(request.text, _spec(request), None, None, Path.cwd(), _calibration(request), onnx=path)
 
 
 def _open_function(request: Request) -> ModelSource:
@@ -300,17 +315,20 @@ class Kind:
         title: as sentences name it.
         matches: whether a request is of this kind.
         open: the source (errors as in `open_source`).
+        proposed: whether `samesight spec` proposes its spec.
     """
 
     title: str
     matches: Callable[[Request], bool]
     open: Callable[[Request], ModelSource]
+    proposed: bool = True
 
 
 # In this order: the first that matches opens the source.
 KINDS: tuple[Kind, ...] = (
-    Kind("a run folder", lambda request: _looks_like_run(request.path), _open_run),
+    Kind("a run folder", lambda request: _looks_like_run(request.path), _open_run, proposed=False),
     Kind("a .pt2 file", lambda request: request.path.suffix == ".pt2", _open_program),
+    Kind("a .onnx file", lambda request: request.path.suffix == ONNX, _open_onnx, proposed=False),
     Kind(
         "a folder in Hugging Face's form",
         lambda request: hugging_face.is_model_folder(request.path),

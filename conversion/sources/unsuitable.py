@@ -18,7 +18,6 @@ CONVERTED = f"the result of a conversion; give the PyTorch network that it was m
 OTHER_FRAMEWORK = "and samesight starts from PyTorch; train with `samesight train`, or rebuild the network in PyTorch"
 # By suffix: what such a file or folder is, and what to do.
 KINDS: dict[str, tuple[str, str]] = {
-    ".onnx": ("an ONNX model", CONVERTED),
     ".tflite": ("a LiteRT (TensorFlow Lite) model", CONVERTED),
     ".mlpackage": ("a Core ML package", CONVERTED),
     ".mlmodel": ("a Core ML model", CONVERTED),

@@ -13,11 +13,11 @@ from samesight.contract.manifest import Artifact, DataSource
 from samesight.conversion.npu.chips import Chip, require_compilers
 from samesight.conversion.sources.source import ModelSource, open_source
 from samesight.conversion.workflow.cache import Cache
-from samesight.conversion.workflow.jobs import make_job, make_keys
+from samesight.conversion.workflow.jobs import built_from, make_job, make_keys
 from samesight.conversion.workflow.plan import Target, choose, for_chips, group, left_out
 from samesight.conversion.workflow.processes import run_workers
 from samesight.conversion.workflow.server_answers import read_server_answers
-from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, Event, GoldenJob, Job
+from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE, Event, GoldenJob, Job
 
 WORK = "work"
 
@@ -59,6 +59,7 @@ def convert_source(
     chips: Sequence[Chip] = (),
     weights: Path | None = None,
     random_weights: bool = False,
+    via: Sequence[str] = (),
 ) -> Outcome:
     """Convert to a bundle at `out`; an artifact that cannot be made is left out and named in the outcome.
 
@@ -74,6 +75,7 @@ def convert_source(
         chips: compile `.tflite` artifacts ahead of time for the NPUs of these too.
         weights: a file of weights for a function or a named network.
         random_weights: convert a named network with weights that mean nothing.
+        via: names of `formats.ROUTES`, or `own`: other ways to the formats that they make.
 
     Raises:
         UsageError: the request contradicts itself.
@@ -85,10 +87,10 @@ def convert_source(
         if isinstance(source, ModelSource)
         else open_source(str(source), spec, calibration, weights, random_weights)
     )
-    targets = choose(opened.spec.name, formats, precisions)
+    targets = choose(opened.spec.name, formats, precisions, via)
     if chips:
         targets += for_chips(targets, opened.spec.name, chips)
-    notes = [*opened.notes, *left_out(formats)]
+    notes = [*opened.notes, *([] if via else left_out(formats))]
     folder = Path(out)
     unchanged = False
     try:
@@ -167,8 +169,12 @@ class _Conversion:
         compiled = {target.name for target in self.targets if target.chip}
         lowered = [name for name in missing if name not in compiled]
         peak_bytes = run_workers(self._jobs(lowered, network), work, self._on_worker_event)
-        compiling = self._compile_jobs([name for name in missing if name in compiled], network)
-        peak_bytes = max(peak_bytes, run_workers(compiling, work, self._on_worker_event))
+        # What is made from files that are there now.
+        later = [
+            *self._route_jobs(lowered),
+            *self._compile_jobs([name for name in missing if name in compiled], network),
+        ]
+        peak_bytes = max(peak_bytes, run_workers(later, work, self._on_worker_event))
         shutil.rmtree(work)
         artifacts = self._checked_artifacts()
         (self.new / "model.json").write_text(self.source.spec.to_json(), encoding="utf-8")
@@ -176,15 +182,11 @@ class _Conversion:
         return peak_bytes
 
     def _export(self, work: Path) -> Path:
-        """What is built first, exported by a worker, which alone ever runs a person's code."""
+        """What is built or read first, exported by a worker, which alone ever runs a person's code."""
         network = work / "network.pt2"
-        job = make_job(self.source, network, (), self._scratch).model_copy(
-            update={
-                "function": self.source.function,
-                "weights": str(self.source.weights.resolve()) if self.source.weights else None,
-                "random_weights": self.source.random_weights,
-            }
-        )
+        job = make_job(self.source, network, (), self._scratch)
+        onnx = str(self.source.onnx) if self.source.onnx else None
+        job = job.model_copy(update={**built_from(self.source), "onnx": onnx})
         run_workers([job], work, self._on_worker_event)
         return network
 
@@ -202,8 +204,11 @@ class _Conversion:
 
     def _jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
         """The groups of `plan`, and the golden cases: first in the first of two groups, or in their own process."""
-        groups = group([target for target in self.targets if target.name in missing])
+        groups = group([t for t in self.targets if t.name in missing and not t.format.via])
         jobs = [make_job(self.source, network, targets, self._scratch) for targets in groups]
+        if any(t.format.via for t in self.targets if t.name in missing):
+            first = jobs.pop(0) if jobs else make_job(self.source, network, (), self._scratch)
+            jobs.insert(0, first.model_copy(update={"interchange": str(self._interchange)}))
         if CHECKS in missing:
             # Where a worker prepares the network anyway.
             if not jobs:
@@ -223,8 +228,19 @@ class _Conversion:
             source=data.source if data else None,
             seed=data.seed if data else 0,
             skip_damaged=bool(data and data.skip_damaged),
+            onnx=str(self.source.onnx) if self.source.onnx else None,
         )
         return [jobs[0].model_copy(update={"golden": golden}), *jobs[1:]]
+
+    @property
+    def _interchange(self) -> Path:
+        """The ONNX file that routes start from; there once the jobs of this environment have ended."""
+        return self.new / WORK / "interchange.onnx"
+
+    def _route_jobs(self, missing: Sequence[str]) -> list[Job]:
+        """A job for each environment that another route needs, none where their ONNX file could not be made."""
+        groups = group([t for t in self.targets if t.name in missing and t.name not in self.results and t.format.via])
+        return [make_job(self.source, self._interchange, targets, self._scratch) for targets in groups]
 
     def _compile_jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
         """What is compiled from artifacts, once these are in the bundle; without its source, one has failed."""
@@ -250,17 +266,27 @@ class _Conversion:
         if event.kind == "failed":
             if event.fatal or event.name in (GOLDEN, EXPORT):
                 raise SamesightError(event.text)
+            if event.name == INTERCHANGE:
+                self._fail_routes(event)
+                return
             if event.name == CHECKS:
                 self.notes.append(f"the network itself was not checked: {event.text}")
             else:
                 self.results[event.name] = _Result(failure=event.text)
-        elif event.kind == "end" and event.name != EXPORT:
+        elif event.kind == "end" and event.name not in (EXPORT, INTERCHANGE):
             self.results[event.name] = _Result(event.artifact, event.ranges, event.seconds)
             if event.text and event.text not in self.notes:
                 self.notes.append(event.text)
             self._store(event)
             self._move(event.name)
         self.on_event(event)
+
+    def _fail_routes(self, event: Event) -> None:
+        """Without their ONNX file, none of the routes' artifacts can be made."""
+        for target in self.targets:
+            if target.format.via and target.name not in self.results:
+                self.results[target.name] = _Result(failure=event.text)
+                self.on_event(event.model_copy(update={"name": target.name}))
 
     def _store(self, event: Event) -> None:
         """Put an item into the cache; after the first failure to write there, nothing more is put."""

@@ -8,7 +8,8 @@ from typing import Literal
 
 from samesight.contract.errors import SamesightError
 from samesight.conversion.device import adb
-from samesight.conversion.formats import FORMATS
+from samesight.conversion.environments import pins_of
+from samesight.conversion.formats import FORMATS, ROUTES, Format
 from samesight.conversion.npu.chips import CHIPS, MAKERS
 from samesight.conversion.runners import RUNNERS
 from samesight.conversion.setup.install import find
@@ -16,6 +17,7 @@ from samesight.conversion.setup.interface import Setup
 from samesight.conversion.setup.table import SETUPS
 
 Kind = Literal["format", "runner", "compiler", "tool", "phone"]
+TENSORFLOW = ("tensorflow", "tensorflow-cpu")
 CODE = (".py", ".so", ".pyd", ".dylib")
 
 
@@ -45,7 +47,7 @@ class Check:
 def examine(progress: Callable[[int, int], None] = lambda done, total: None) -> list[Check]:
     """Look at every row of the tables; tools are run, packages are looked for on the disk."""
     checks = [*_formats()]
-    total = len(FORMATS) + len(RUNNERS) + len(SETUPS)
+    total = len(FORMATS) + len(ROUTES) + len(RUNNERS) + len(SETUPS)
     tools = {}
     for number, setup in enumerate(SETUPS.values()):
         progress(number, total)
@@ -56,12 +58,11 @@ def examine(progress: Callable[[int, int], None] = lambda done, total: None) -> 
 
 
 def _formats() -> Iterable[Check]:
-    for row in FORMATS.values():
+    for row in (*FORMATS.values(), *ROUTES.values()):
         missing = row.missing() or _empty(row.packages)
         precisions = ", ".join(row.precisions)
-        yield Check(
-            "format", row.name, row.title, f"{row.suffix} ({precisions})", None, not missing, missing or _versions(row)
-        )
+        found = missing or (_pinned(row) if row.via else _versions(row))
+        yield Check("format", row.name, row.title, f"{row.suffix} ({precisions})", None, not missing, found)
 
 
 def _runners(tools: dict[str, Check]) -> Iterable[Check]:
@@ -107,6 +108,12 @@ def phone_check() -> Check:
 def _versions(row: object) -> str:
     packages: tuple[str, ...] = getattr(row, "packages", ())
     return ", ".join(f"{package} {metadata.version(package)}" for package in packages)
+
+
+def _pinned(row: Format) -> str:
+    """What a route's environment has of the route and of TensorFlow."""
+    pins = (pin.partition("==") for pin in pins_of(row.environment))
+    return ", ".join(f"{name} {version}" for name, _, version in pins if name in (row.name, *TENSORFLOW))
 
 
 def _empty(packages: Iterable[str]) -> str | None:

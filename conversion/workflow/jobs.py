@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from samesight.contract.files import file_sha256
 from samesight.contract.manifest import Artifact
-from samesight.conversion.environments import MAIN
+from samesight.conversion.environments import MAIN, pins_of
 from samesight.conversion.npu.chips import MAKERS
 from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.sources.source import ModelSource, data_fingerprint, images_sha256, program_sha256
@@ -53,6 +53,15 @@ def make_job(
     )
 
 
+def built_from(source: ModelSource) -> dict[str, object]:
+    """The fields of a job that builds and exports a source's network first."""
+    return {
+        "function": source.function,
+        "weights": str(source.weights.resolve()) if source.weights else None,
+        "random_weights": source.random_weights,
+    }
+
+
 def _compile_job(target: Target, made: Mapping[str, tuple[Artifact, Path]]) -> CompileJob | None:
     if target.chip is None or target.source is None:
         return None
@@ -78,6 +87,9 @@ def make_keys(source: ModelSource, network: Path, targets: Sequence[Target]) -> 
         ),
         CHECKS: make_key({**shared, "checks": image_hash}),
     }
+    if source.onnx:
+        # It answers as the server model itself, besides its weights in other files, which the network has.
+        keys[GOLDEN] = make_key([keys[GOLDEN], file_sha256(source.onnx)])
     for target in targets:
         if target.chip and target.source:
             tools = MAKERS[target.chip.maker].versions()
@@ -85,5 +97,7 @@ def make_keys(source: ModelSource, network: Path, targets: Sequence[Target]) -> 
             continue
         target_parts = {"format": target.format.name, "precision": target.precision}
         parts = {**shared, **target_parts, "own tools": tool_versions(target.format.packages)}
+        if pins := pins_of(target.format.environment):
+            parts["pins"] = pins
         keys[target.name] = make_key({**parts, **calibrated} if PRECISIONS[target.precision].calibrated else parts)
     return keys

@@ -1,10 +1,11 @@
 """Which artifacts one `convert` makes, and which of them share a process."""
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from samesight.contract.errors import UsageError
-from samesight.conversion.formats import FORMATS, Format, find_format
+from samesight.conversion.formats import FORMATS, ROUTES, Format, find_format
 from samesight.conversion.npu.chips import MAKERS, Chip
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.runners import runner_of
@@ -34,8 +35,14 @@ class Target:
         return MAKERS[self.chip.maker].environment if self.chip else self.format.environment
 
 
-def choose(model: str, formats: Sequence[str] = (), precisions: Sequence[str] = ()) -> tuple[Target, ...]:
-    """The artifacts of model `model` in `formats` at `precisions`.
+OWN = "own"
+"""What `--via` calls the converter of the table `FORMATS`."""
+
+
+def choose(
+    model: str, formats: Sequence[str] = (), precisions: Sequence[str] = (), via: Sequence[str] = ()
+) -> tuple[Target, ...]:
+    """The artifacts of model `model` in `formats` at `precisions`, made `via` other routes where that is given.
 
     Formats are names or suffixes (`tflite`, `.pte`). Without any, every format is made at its standard precisions, or
     at `precisions` where these are given; `all` in either list means all that there are. A format that holds none of
@@ -51,25 +58,51 @@ def choose(model: str, formats: Sequence[str] = (), precisions: Sequence[str] = 
             raise UsageError(f"unknown precision {text!r}; choose among {', '.join(PRECISIONS)}")
     if "all" in formats:
         format_names = []
-    rows = list(dict.fromkeys(find_format(text) for text in format_names)) or list(FORMATS.values())
+    rows = list(dict.fromkeys(find_format(text) for text in format_names))
+    if via:
+        rows = _rows_via(via, rows)
+        format_names = [row.name for row in rows]
+    rows = rows or list(FORMATS.values())
     targets = []
     for row in rows:
-        if not formats and "all" not in precisions and runner_of(row.name).absent:
+        if not formats and "all" not in precisions and runner_of(row.written).absent:
             continue  # what nothing here can judge is made by name alone
         available = row.precisions if formats or precisions else row.standard
         chosen = [
             precision for precision in available if not requested or "all" in precisions or precision in requested
         ]
-        missing = row.missing() if row.extra else None
+        missing = row.missing() if row.extra or row.via else None
         if format_names and not chosen:
             raise UsageError(
                 f"{row.title} ({row.suffix}) holds no {' or '.join(requested)}, only {', '.join(available)}"
             )
         if format_names and missing:
-            raise UsageError(missing)
+            raise UsageError(f"--via {row.name}: {missing}" if row.via else missing)
         if not missing:
             targets += [_target(model, row, precision) for precision in chosen]
     return tuple(targets)
+
+
+def _rows_via(via: Sequence[str], formats: Sequence[Format]) -> list[Format]:
+    """The rows of these routes, in the order of the table.
+
+    Raises:
+        UsageError: no such route, or it does not make one of the formats.
+    """
+    for name in via:
+        if name not in (OWN, *ROUTES):
+            near = difflib.get_close_matches(name, ROUTES, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; choose among {', '.join((OWN, *ROUTES))}"
+            raise UsageError(f"--via: no route {name!r}{hint}")
+    routes = [row for row in ROUTES.values() if row.name in via]
+    makeable = [FORMATS[name] for name in dict.fromkeys(str(row.via) for row in ROUTES.values())]
+    for row in formats:
+        if row not in makeable:
+            raise UsageError(
+                f"--via {','.join(via)} makes {', '.join(each.suffix for each in makeable)} alone, not {row.suffix}; "
+                "leave --via out, or convert that format by itself"
+            )
+    return [*(makeable if OWN in via else ()), *routes]
 
 
 def for_chips(targets: Sequence[Target], model: str, chips: Sequence[Chip]) -> tuple[Target, ...]:
@@ -81,7 +114,8 @@ def for_chips(targets: Sequence[Target], model: str, chips: Sequence[Chip]) -> t
     sources = [target for target in targets if target.format.name == "litert" and target.precision in ON_NPU]
     if not sources:
         raise UsageError(
-            "--unit npu compiles .tflite files of fp32 and int8, and neither is made; ask for one (--to, --precision)"
+            "--unit npu compiles .tflite files of fp32 and int8 from the own converter, and neither is made; "
+            "ask for one (--to, --precision, --via own)"
         )
     return tuple(
         replace(

@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from samesight.contract.files import write_atomically
-from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason
-from samesight.conversion.environments import ENVIRONMENTS, PYTHON
+from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason, environment_of_others
+from samesight.conversion.environments import ENVIRONMENTS, PYTHON, pins_of
 from samesight.conversion.workflow.interrupts import deferred
 from samesight.conversion.workflow.worker import Event, Job
 
@@ -60,12 +60,17 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,  # not a file: on a full disk, a worker that cannot print dies of it
-                env={**child_environment(), PYTHON: sys.executable},
+                env=self._environment(),
             )
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)
             selector.register(stream, selectors.EVENT_READ, self)
+
+    def _environment(self) -> dict[str, str]:
+        if pins_of(self.job.environment):
+            return environment_of_others(self.folder)
+        return {**child_environment(), PYTHON: sys.executable}
 
     def read_stderr(self) -> bool:
         """Read what converters have printed and keep its last bytes; False at the end of the stream."""
@@ -175,13 +180,15 @@ def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, on_even
 
 def _reduced(job: Job, items: Sequence[str]) -> Job:
     """The job with the items that are still to be made."""
-    from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN
+    from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE
 
     return job.model_copy(
         update={
             "function": job.function if EXPORT in items else None,
+            "onnx": job.onnx if EXPORT in items else None,
             "golden": job.golden if GOLDEN in items else None,
             "checks": job.checks if CHECKS in items else None,
+            "interchange": job.interchange if INTERCHANGE in items else None,
             "targets": tuple(target for target in job.targets if target.name in items),
         }
     )

@@ -17,7 +17,7 @@ from samesight.conversion.child_process import child_environment, death_reason
 from samesight.conversion.sources import hugging_face
 from samesight.conversion.sources.library import Wishes, is_named, propose_spec, spec_name
 from samesight.conversion.sources.proposal import Proposal, Remark, propose
-from samesight.conversion.sources.source import KINDS, Request
+from samesight.conversion.sources.source import KINDS, ONNX, Request
 from samesight.conversion.workflow.look import LOOK, OUTPUTS, REFUSAL, Look, LookRequest
 
 FramingName = Literal["stretch", "crop", "letterbox"]
@@ -54,10 +54,15 @@ def propose_for(source: str, known: Known, weights: Path | None = None) -> Propo
         return Proposal(spec, (Remark("all fields", "certain", "as the library's own preprocessing has it"),))
     if (path / "model.json").is_file():
         raise UsageError(f"{source}: has its spec already: {path / 'model.json'}")
+    if path.suffix == ONNX:
+        raise SamesightError(
+            f"{source}: no spec is proposed for an ONNX file; write it as docs/contract.md describes, or give the "
+            "network that it was exported from"
+        )
     is_program = path.suffix == ".pt2"
     if not is_program and not KINDS[-1].matches(Request(source, None, None, None, False)):
-        titles = ", ".join(kind.title for kind in KINDS[1:-1])
-        raise SamesightError(f"{source}: no such source; give {titles} or {KINDS[-1].title}")
+        *titles, last = (kind.title for kind in KINDS if kind.proposed)
+        raise SamesightError(f"{source}: no such source; give {', '.join(titles)} or {last}")
     if is_program and (weights or known.size):
         raise UsageError(f"{source} has its weights and its size; leave out --weights and --size")
     seen, arrays = _look(source, is_program, known, weights)

@@ -28,9 +28,9 @@ from samesight.contract.files import sha256
 from samesight.contract.manifest import Artifact
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.environments import MAIN
-from samesight.conversion.formats import FORMATS
+from samesight.conversion.formats import find_row
 from samesight.conversion.formats.check import check_file
-from samesight.conversion.formats.interface import Lowering
+from samesight.conversion.formats.interface import Lowered, Lowering, OnnxLowering
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.qparams import UInt8
 from samesight.conversion.sources.calibration import calibration_tensors
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 GOLDEN = "golden cases"
 CHECKS = "network checks"
 EXPORT = "exported network"
+INTERCHANGE = "ONNX for other routes"
 FULL_BYTES = 1 << 20
 SAMPLES = 8
 
@@ -68,20 +69,25 @@ class TargetJob(Strict):
 
 
 class GoldenJob(Strict):
-    """Golden cases (and server.json where there is test data) to be written into the folder `output`."""
+    """Golden cases (and server.json where there is test data) to be written into the folder `output`.
+
+    `onnx` is the file that answers as the server model, where it is not the job's network.
+    """
 
     output: str
     source: str | None
     seed: int
     skip_damaged: bool = False
+    onnx: str | None = None
 
 
 class Job(Document):
     """What one worker does.
 
     `function`, where given, is built, with `weights` or `random_weights`, and exported to `network` first; nothing
-    else is ever done with a person's code.
+    else is ever done with a person's code. The file `onnx`, where given, is read and exported likewise.
     `environment` is the row of `ENVIRONMENTS` that it runs in. `checks` is the folder for `network.json`.
+    `interchange` is where the ONNX file is written that other routes start from; their jobs have it as `network`.
     """
 
     schema_version: Literal[1] = 1
@@ -96,15 +102,18 @@ class Job(Document):
     ranges: str | None = None
     golden: GoldenJob | None = None
     checks: str | None = None
+    interchange: str | None = None
     targets: tuple[TargetJob, ...] = ()
+    onnx: str | None = None
 
     @property
     def items(self) -> tuple[str, ...]:
         """The names of all that is to be made, in order."""
         return (
-            *((EXPORT,) if self.function else ()),
+            *((EXPORT,) if self.function or self.onnx else ()),
             *((GOLDEN,) if self.golden else ()),
             *((CHECKS,) if self.checks else ()),
+            *((INTERCHANGE,) if self.interchange else ()),
             *(target.name for target in self.targets),
         )
 
@@ -115,7 +124,8 @@ class Event(Strict):
     Attributes:
         kind: `waiting` and `cached` come from the command itself, the others from a worker. `step` is a step of the
             item begun last.
-        name: the item: an artifact, the golden cases, the network checks or the exported network.
+        name: the item: an artifact, the golden cases, the network checks, the exported network or the ONNX file for
+            other routes.
         text: failed: the reason; end: a note for the user, if any; step: what is done now.
         seconds: end: what the item took.
         artifact: end: the artifact's entry in the manifest.
@@ -161,14 +171,14 @@ class Programs:
         prepared = self.prepared
         self.emit(Event(kind="step", text="calibrating"))
         ranges = read_ranges(Path(self.job.ranges)) if self.job.ranges else None
-        return quantize(prepared, None if ranges else self._inputs(), ranges)
+        return quantize(prepared, None if ranges else self.inputs(), ranges)
 
     @cached_property
     def samples(self) -> UInt8 | None:
         """Some calibration inputs, to prove the prepared program and to run files on that were just made."""
-        return self._inputs(SAMPLES) if self.job.calibration else None
+        return self.inputs(SAMPLES) if self.job.calibration else None
 
-    def _inputs(self, count: int | None = None) -> UInt8:
+    def inputs(self, count: int | None = None) -> UInt8:
         """The input tensors of the first `count` calibration images, or of all: uint8 [n, H, W, C]."""
         spec = self.job.spec.input
         return calibration_tensors([Path(path) for path in self.job.calibration[:count]], spec)
@@ -177,7 +187,7 @@ class Programs:
 def run(job: Job, emit: Emit) -> None:
     """Make every item of the job; a failure is emitted as an event, not raised, and the next item is begun."""
     programs = Programs(job, emit)
-    if job.function:
+    if job.function or job.onnx:
         _make_item(EXPORT, Path(job.network), emit, lambda: _export(job))
     if job.golden:
         golden = job.golden
@@ -185,6 +195,9 @@ def run(job: Job, emit: Emit) -> None:
     if job.checks:
         output = Path(job.checks)
         _make_item(CHECKS, output, emit, lambda: _check_network(programs, output))
+    if job.interchange:
+        interchange = Path(job.interchange)
+        _make_item(INTERCHANGE, interchange, emit, lambda: _interchange(programs, interchange))
     for target in job.targets:
         make = partial(_compile, target, target.compile) if target.compile else partial(_lower, programs, target)
         _make_item(target.name, Path(target.output), emit, make)
@@ -218,6 +231,12 @@ def _failure(name: str, output: Path, error: Exception) -> Event:
 def _export(job: Job) -> Event:
     import torch
 
+    if job.onnx:
+        from samesight.conversion.sources.onnx.reader import read_network
+
+        network = Path(job.network)
+        torch.export.save(read_network(Path(job.onnx), job.spec, network.parent), network)
+        return Event(kind="end")
     from samesight.conversion.sources.build import export_built
 
     assert job.function is not None
@@ -228,11 +247,12 @@ def _export(job: Job) -> Event:
 
 
 def _goldens(job: Job, golden: GoldenJob) -> Event:
+    from samesight.conversion.sources.onnx.server import load_onnx_server
     from samesight.conversion.sources.server_model import load_server
     from samesight.conversion.workflow.golden_cases import write_goldens
 
     data = TestData(golden.source, golden.seed, golden.skip_damaged) if golden.source is not None else None
-    server = load_server(Path(job.network), job.spec)
+    server = load_onnx_server(Path(golden.onnx), job.spec) if golden.onnx else load_server(Path(job.network), job.spec)
     note = write_goldens(Path(golden.output), server, data, [Path(path) for path in job.calibration])
     return Event(kind="end", text=note)
 
@@ -245,22 +265,39 @@ def _check_network(programs: Programs, output: Path) -> Event:
     return Event(kind="end")
 
 
+def _interchange(programs: Programs, path: Path) -> Event:
+    from samesight.conversion.formats.interchange import write_interchange
+
+    write_interchange(programs.prepared, path)
+    return Event(kind="end", text="; ".join(programs.prepared.notes))
+
+
 def _lower(programs: Programs, target: TargetJob) -> Event:
+    row = find_row(target.format)
+    if row.via:
+        images = programs.inputs() if PRECISIONS[target.precision].calibrated else None
+        network, output = Path(programs.job.network), Path(target.output)
+        lowered = row.load_route().convert(OnnxLowering(programs.job.spec, target.precision, network, images, output))
+        return _made(target, lowered)
     quantized = programs.quantized if PRECISIONS[target.precision].calibrated else None
     job = Lowering(programs.job.spec, target.precision, programs.prepared, quantized, Path(target.output))
-    lowered = FORMATS[target.format].load_module().convert(job)
-    check_file(FORMATS[target.format], lowered, job, programs.samples)
+    lowered = row.load_module().convert(job)
+    check_file(row, lowered, job, programs.samples)
+    ranges = sha256(quantized.ranges.to_json().encode()) if quantized else None
+    return _made(target, lowered).model_copy(update={"text": "; ".join(programs.prepared.notes), "ranges": ranges})
+
+
+def _made(target: TargetJob, lowered: Lowered) -> Event:
+    row = find_row(target.format)
     return Event(
         kind="end",
-        text="; ".join(programs.prepared.notes),
-        ranges=sha256(quantized.ranges.to_json().encode()) if quantized else None,
         artifact=Artifact(
             name=target.name,
             file=target.file,
-            format=target.format,
+            format=row.written,
             precision=target.precision,
             unit=lowered.unit,
-            platforms=FORMATS[target.format].platforms,
+            platforms=row.platforms,
             runtime=lowered.runtime,
             runtime_version=lowered.runtime_version,
             os_minimum=lowered.os_minimum,
@@ -310,7 +347,7 @@ def main(path: str, parent: int) -> None:
     os.dup2(2, 1)
     job = read_document(Job, Path(path))
     for target in job.targets:
-        if library := FORMATS[target.format].first:
+        if library := find_row(target.format).first:
             with suppress(ImportError):
                 importlib.import_module(library)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
@@ -319,7 +356,7 @@ def main(path: str, parent: int) -> None:
         events.write(event.model_dump_json(exclude_defaults=True) + "\n")
         events.flush()
 
-    if any(not target.compile for target in job.targets) or not job.targets:
+    if job.environment == MAIN and not (job.targets and all(target.compile for target in job.targets)):
         import torch
 
         torch.set_num_threads(1)

@@ -55,6 +55,13 @@ def test_it_has_samesight_and_nothing_else(wheel):
         assert modules == {name for name in inside if name.startswith(f"{folder}/") and name.endswith(".py")}
 
 
+def test_it_has_the_lists_of_versions_of_other_environments(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        assert {f"samesight/conversion/setup/pins/{name}.txt" for name in ("onnx-tf", "onnx2tf")} <= set(
+            archive.namelist()
+        )
+
+
 def test_it_has_both_apps_without_what_builds_left(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for name in APPS:

@@ -23,8 +23,10 @@ Examples:
   samesight convert runs/digits --out digits --to tflite,pte --precision fp32,int8
   samesight convert runs/digits --out digits --to all
   samesight convert runs/digits --out digits --unit npu --soc SM8650,SM8750
+  samesight convert runs/digits --out classic --to tflite --via onnx-tf,onnx2tf
   samesight convert my_models:classifier --out mine --spec model.json --calibration photos
   samesight convert network.pt2 --out mine --spec model.json --calibration photos
+  samesight convert network.onnx --out mine --spec model.json --calibration photos
   samesight convert timm:mobilenetv4_conv_small --out mine --calibration photos
   samesight convert torchvision:resnet18 --weights best.pth --spec model.json --out mine --calibration photos
 
@@ -45,11 +47,18 @@ def _split_names(context: click.Context, parameter: click.Parameter, values: tup
 
 
 @click.command(epilog=EPILOG)
-@click.argument("source", metavar="RUN|FILE.pt2|timm:NAME|torchvision:NAME|FOLDER|MODULE:FUNCTION")
+@click.argument("source", metavar="RUN|FILE.pt2|FILE.onnx|timm:NAME|torchvision:NAME|FOLDER|MODULE:FUNCTION")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle to make or replace.")
 @click.option("--to", "formats", multiple=True, callback=_split_names, metavar="FORMATS", help="Only these formats.")
 @click.option(
     "--precision", "precisions", multiple=True, callback=_split_names, metavar="PRECISIONS", help="Only these."
+)
+@click.option(
+    "--via",
+    multiple=True,
+    callback=_split_names,
+    metavar="ROUTES",
+    help="Make TFLite by onnx-tf or onnx2tf and TensorFlow (`samesight setup classic`); own is this one's converter.",
 )
 @click.option(
     "--unit",
@@ -72,6 +81,7 @@ def convert(
     out: Path,
     formats: tuple[str, ...],
     precisions: tuple[str, ...],
+    via: tuple[str, ...],
     unit: str,
     socs: tuple[str, ...],
     spec: Path | None,
@@ -89,7 +99,7 @@ def convert(
     from samesight.conversion.workflow.plan import choose, for_chips
 
     # A wrong request is answered before anything slower is imported.
-    targets = choose("model", formats, precisions)
+    targets = choose("model", formats, precisions, via)
     chips = _chips(unit, socs)
     if chips:
         for_chips(targets, "model", chips)
@@ -99,9 +109,20 @@ def convert(
 
     started = time.perf_counter()
     store = Cache(default_root()) if cache else None
-    with _live(as_json) as on_event:
+    with live(as_json) as on_event:
         outcome = convert_source(
-            source, out, formats, precisions, spec, calibration, store, on_event, chips, weights, random_weights
+            source,
+            out,
+            formats,
+            precisions,
+            spec,
+            calibration,
+            store,
+            on_event,
+            chips,
+            weights,
+            random_weights,
+            via=via,
         )
     seconds = time.perf_counter() - started
     verdicts = _verdicts(outcome.bundle, store, as_json) if verify else None
@@ -148,7 +169,7 @@ def _chips(unit: str, socs: tuple[str, ...]) -> "tuple[Chip, ...]":
 
 
 @contextmanager
-def _live(quiet: bool) -> "Iterator[OnEvent]":
+def live(quiet: bool) -> "Iterator[OnEvent]":
     """A table that follows the events in a terminal; a line per result elsewhere; nothing when quiet."""
     if quiet:
         yield lambda event: None

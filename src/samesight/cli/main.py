@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "predict": ("samesight.cli.predict", "Answer images with a bundle's artifact or a run."),
     "inspect": ("samesight.cli.inspect", "Show what a run or a bundle holds."),
     "bench": ("samesight.cli.bench", "Time the artifacts of a bundle on this CPU, as ratios."),
+    "routes": ("samesight.cli.routes", "Compare other ways to TFLite: onnx-tf, onnx2tf and TensorFlow."),
     "coreml": ("samesight.cli.coreml", "Run a Core ML package without a Mac, and compare it with a run."),
     "report": ("samesight.cli.report", "Write one self-contained HTML page about a bundle."),
     "pack": ("samesight.cli.pack", "Make one file of a bundle for a phone to open, or unpack it."),

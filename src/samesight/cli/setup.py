@@ -17,6 +17,7 @@ NAME is one of:
   arm64    a phone's CPU in software, for verify --runner arm64 (0.3 GB)
   gpu      Vulkan in software, for verify --runner gpu (0.2 GB)
   snapdragon  Qualcomm's NPU compiler and simulator, for convert --unit npu (0.2 GB)
+  classic  TensorFlow with onnx-tf and onnx2tf, for convert --via (4 GB)
 
 Where it comes from, under which licences and how large it is stands first; --dry-run says that alone. Nothing outside
 of the folder is touched. What is there already is used as it is, and what was interrupted goes on. Debian's packages

@@ -15,6 +15,7 @@ from samesight.contract.manifest import Artifact
 from samesight.contract.spec import ModelSpec
 from samesight.contract.verdicts import Severity, Verdict, Verdicts
 from samesight.conversion.npu.words import plan_warnings
+from samesight.conversion.parity.routes import Routes
 from samesight.conversion.runners.bench import Latencies
 from samesight.conversion.workflow import interrupts
 from samesight.conversion.workflow.doctor import Check
@@ -173,6 +174,34 @@ def target_table(verdicts: Verdicts, spec: ModelSpec) -> None:
     for verdict in verdicts.targets:
         if not verdict.passed:
             console.print(cell(f"{verdict.name} on {verdict.title}: {verdict.reason}"), highlight=False, soft_wrap=True)
+
+
+def routes_table(routes: Routes) -> None:
+    """Print one row per artifact: who made it, parity, bytes, operators and the ratio of its time."""
+    table = Table(title=f"{cell(routes.model)}: the routes to TFLite", title_justify="left")
+    for column in ("artifact", "by"):
+        table.add_column(column, overflow="fold")
+    for column in ("SNR dB", "agree", "KB", "operators", "transposes", "time ratio"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for row in routes.artifacts:
+        table.add_row(
+            cell(row.name),
+            cell(row.route),
+            "exact" if row.passed and row.snr_db is None else _figure(row.snr_db, "{:.1f}"),
+            _figure(row.agreement, "{:.1%}"),
+            f"{row.bytes / 1000:.0f}",
+            str(sum(row.operators.values())),
+            str(row.transposes),
+            _figure(row.ratio, "{:.2f}"),
+            "[yellow]not run[/]" if row.passed is None else "[green]pass[/]" if row.passed else "[red]fail[/]",
+        )
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console.print(table)
+    for row in routes.artifacts:
+        if not row.passed:
+            console.print(cell(f"{row.name}: {row.reason}"), highlight=False, soft_wrap=True)
+    console.print(cell(f"time ratio: to {routes.reference} on {routes.cpu}; not a phone's"), highlight=False)
 
 
 def doctor_table(title: str, checks: Sequence[Check]) -> None:

@@ -22,6 +22,8 @@ Examples:
   samesight verify demo/scenes --apps
   samesight verify demo/scenes --device-results device-parity.json
   samesight verify demo/scenes --runner arm64 --runner gpu
+  samesight verify theirs.tflite --against runs/digits
+  samesight verify theirs.onnx --against network.pt2 --spec model.json --calibration photos
   samesight verify digits-android.zip --key keys/samesight-key.pub.pem
 
 Exit code 0: every artifact that can run here passed. 1: a gate was missed, or there is no such bundle or data. 2: wrong
@@ -61,6 +63,16 @@ docs/parity.md explains the figures and the gates, docs/known-faults.md the faul
     metavar="PUBLIC",
     help="Only check that a packed file or a bundle is as it was signed with this key; nothing is run.",
 )
+@click.option(
+    "--against",
+    metavar="SOURCE",
+    help="BUNDLE is a .tflite, .onnx, .pte or .mlpackage that somebody else made: judge it against a run or network.",
+)
+@click.option(
+    "--spec", type=click.Path(path_type=Path), help="With --against: the model.json of a SOURCE that is no run."
+)
+@click.option("--calibration", type=click.Path(path_type=Path), help="With --against: a folder of images, likewise.")
+@click.option("--precision", metavar="PRECISION", help="With --against: whose gates count [int8 or fp32, by the file].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def verify(
     bundle: Path,
@@ -71,6 +83,10 @@ def verify(
     device_results: Path | None,
     runners: tuple[str, ...],
     key: Path | None,
+    against: str | None,
+    spec: Path | None,
+    calibration: Path | None,
+    precision: str | None,
     as_json: bool,
 ) -> None:
     """Measure every artifact of BUNDLE against the server model and say whether it may ship.
@@ -104,6 +120,15 @@ def verify(
             raise UsageError("--key checks a signature and runs nothing; leave out the other options")
         _verify_signature(bundle, key, as_json)
         return
+    if against is not None:
+        if data or names or server or apps or device_results or runners:
+            raise UsageError(
+                "--against judges one file; of the other options it takes --spec, --calibration, --precision"
+            )
+        _verify_file(bundle, against, spec, calibration, precision, as_json)
+        return
+    if spec or calibration or precision:
+        raise UsageError("--spec, --calibration and --precision belong to --against; leave them out")
     opened = open_bundle(bundle)
     if server:
         from samesight.conversion.parity.server_check import compare_server, print_comparison
@@ -144,6 +169,20 @@ def verify(
         app_table(verdicts, opened.spec)
         target_table(verdicts, opened.spec)
     raise SystemExit(0 if verdicts.passed else 1)
+
+
+def _verify_file(
+    path: Path, against: str, spec: Path | None, calibration: Path | None, precision: str | None, as_json: bool
+) -> None:
+    from samesight.cli.tables import progress_bar
+    from samesight.conversion.parity.foreign import judge_file, print_file_verdict
+    from samesight.conversion.sources.source import open_source
+
+    source = open_source(against, spec, calibration)
+    with progress_bar("verifying", quiet=as_json) as progress:
+        judged = judge_file(path, source, precision, progress)
+    click.echo(judged.to_json() if as_json else print_file_verdict(judged), nl=not as_json)
+    raise SystemExit(0 if judged.verdict.passed else 1)
 
 
 def _verify_signature(path: Path, key: Path, as_json: bool) -> None:

@@ -104,12 +104,18 @@ def test_options_that_do_not_belong_are_refused(tmp_path, run, spec_file):
         open_source("m:f")
     with pytest.raises(UsageError, match="needs --calibration FOLDER as well"):
         open_source("m:f", spec_file)
+    file = tmp_path / "m.onnx"
+    file.touch()
+    with pytest.raises(UsageError, match=r"--calibration FOLDER as well; docs/contract\.md describes the spec"):
+        open_source(str(file))
+    with pytest.raises(UsageError, match=r"m\.onnx is an ONNX file with its weights; leave out --weights"):
+        open_source(str(file), spec_file, tmp_path, random_weights=True)
 
 
-@pytest.mark.parametrize("text", ["nowhere", "model.onnx", "m:f:g", "1m:f", "m:", "a b:c"])
+@pytest.mark.parametrize("text", ["nowhere", "m:f:g", "1m:f", "m:", "a b:c"])
 def test_what_names_nothing_is_refused(text):
     with pytest.raises(
-        SamesightError, match=r"no such source; give a run folder, a \.pt2 file, .* or module:function$"
+        SamesightError, match=r"no such source; give a run folder, a \.pt2 file, a \.onnx file, .* or module:function$"
     ):
         open_source(text)
 
@@ -117,6 +123,8 @@ def test_what_names_nothing_is_refused(text):
 def test_missing_files_and_empty_folders_are_named(tmp_path, spec_file):
     with pytest.raises(SamesightError, match=r"mine\.pt2: no such file"):
         open_source(str(tmp_path / "mine.pt2"), spec_file, tmp_path)
+    with pytest.raises(SamesightError, match=r"mine\.onnx: no such file; `torch\.onnx\.export` writes one"):
+        open_source(str(tmp_path / "mine.onnx"), spec_file, tmp_path)
     (tmp_path / "none").mkdir()
     with pytest.raises(SamesightError, match="none: holds no image"):
         open_source("m:f", spec_file, tmp_path / "none")

@@ -26,7 +26,6 @@ def refused(path):
 
 
 CONVERTED = {
-    "m.onnx": "is an ONNX model",
     "m.tflite": "is a LiteRT",
     "m.pte": "is an ExecuTorch program",
     "M.MLMODEL": "is a Core ML model",

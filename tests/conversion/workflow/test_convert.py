@@ -15,14 +15,16 @@ from samesight.contract.bundle import open_bundle
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.golden import write_cases
 from samesight.contract.manifest import Artifact, TensorInfo
+from samesight.conversion import environments
 from samesight.conversion.api import PartialError
+from samesight.conversion.formats import find_row
 from samesight.conversion.npu.chips import find_chips
 from samesight.conversion.workflow import bench, jobs
 from samesight.conversion.workflow import convert as convert_module
 from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.convert import convert_source
 from samesight.conversion.workflow.server_answers import server_answers
-from samesight.conversion.workflow.worker import CHECKS, GOLDEN, Event
+from samesight.conversion.workflow.worker import CHECKS, GOLDEN, INTERCHANGE, Event
 
 INT8 = {"digits.int8.onnx", "digits.int8.pte", "digits.int8.tflite"}
 ALL = {
@@ -61,6 +63,8 @@ class Pretender:
                 self.item(GOLDEN, on_event, lambda job=job: self.golden(job))
             if job.checks:
                 self.item(CHECKS, on_event, lambda job=job: self.checks(job))
+            if job.interchange:
+                self.item(INTERCHANGE, on_event, lambda: Event(kind="end"))
             for target in job.targets:
                 self.item(target.name, on_event, lambda target=target: self.target(target))
         return 1 << 30
@@ -96,7 +100,7 @@ class Pretender:
         artifact = Artifact(
             name=target.name,
             file=target.file,
-            format=target.format,
+            format=find_row(target.format).written,
             precision=target.precision,
             runtime="none",
             runtime_version="1",
@@ -261,6 +265,35 @@ def test_a_failure_leaves_the_others_and_is_tried_again(tmp_path, run, cache, wo
     assert open_bundle(tmp_path / "out").find("digits.int8.pte")
 
 
+def install_routes(tmp_path, monkeypatch):
+    monkeypatch.setattr(environments, "tools_root", lambda: tmp_path / "tools")
+    (tmp_path / "tools/classic").mkdir(parents=True)
+    for name in ("python-onnx-tf", "python-onnx2tf"):
+        (tmp_path / "tools/classic" / name).touch(0o755)
+    (tmp_path / "tools/classic/installed").touch()
+
+
+def test_other_routes_wait_for_their_onnx_file_and_fail_without_it(tmp_path, run, cache, workers, monkeypatch):
+    install_routes(tmp_path, monkeypatch)
+    arguments = (run, tmp_path / "out", ["tflite"], ["int8"])
+    workers.failing = {INTERCHANGE: "no such operator"}
+    outcome = convert_source(*arguments, cache=cache, via=["own", "onnx-tf", "onnx2tf"])
+    assert workers.made == [GOLDEN, CHECKS, INTERCHANGE, "digits.int8.tflite"]
+    assert outcome.failures == dict.fromkeys(
+        ["digits.int8.onnx-tf.tflite", "digits.int8.onnx2tf.tflite"], "no such operator"
+    )
+    workers.failing = {}
+    outcome = again(workers, *arguments, cache=cache, via=["onnx-tf", "onnx2tf"])
+    assert workers.made == [INTERCHANGE, "digits.int8.onnx-tf.tflite", "digits.int8.onnx2tf.tflite"]
+    assert [artifact.format for artifact in outcome.bundle.manifest.artifacts] == ["litert", "litert"]
+    assert again(workers, *arguments, cache=cache, via=["onnx-tf"]).cached == [
+        GOLDEN,
+        CHECKS,
+        "digits.int8.onnx-tf.tflite",
+    ]
+    assert workers.made == []
+
+
 def test_compiled_files_follow_their_sources(tmp_path, run, cache, workers, monkeypatch):
     """A chip more is one file more; a source that fails takes its files along, and no other."""
     monkeypatch.setattr(convert_module, "require_compilers", lambda chips: None)
@@ -284,6 +317,19 @@ def test_compiled_files_follow_their_sources(tmp_path, run, cache, workers, monk
         "digits.int8.SM8650.tflite": "digits.int8.tflite, from which it is compiled, could not be made",
     }
     assert "digits.fp16.SM8650.tflite" in items and "digits.int8.SM8650.tflite" not in items
+
+
+def test_routes_and_chips_in_one_conversion(tmp_path, run, cache, workers, monkeypatch):
+    """Only the own converter's files are compiled; a route that fails takes none of them along."""
+    install_routes(tmp_path, monkeypatch)
+    monkeypatch.setattr(convert_module, "require_compilers", lambda chips: None)
+    workers.failing = {INTERCHANGE: "no such operator"}
+    outcome = convert_source(
+        run, tmp_path / "b", ["tflite"], ["int8"], cache=cache, chips=find_chips(["SM8650"]), via=["own", "onnx-tf"]
+    )
+    assert outcome.failures == {"digits.int8.onnx-tf.tflite": "no such operator"}
+    names = [artifact.name for artifact in outcome.bundle.manifest.artifacts]
+    assert names == ["digits.int8.tflite", "digits.int8.SM8650.tflite"]
 
 
 def test_from_python_a_failure_is_raised_with_the_bundle_of_the_others(tmp_path, run, workers):

@@ -1,0 +1,438 @@
+"""ONNX's operators as functions of torch: one table (https://onnx.ai/onnx/operators).
+
+All shapes are known and constants are folded, so what ONNX passes as tensors of lengths and axes is read as numbers.
+An operator that is not here is refused by name; the whole network is compared with ONNX Runtime afterwards.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+POOLED = 2
+
+
+class UnreadableError(Exception):
+    """An operator, or a form of it, that has no row here."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operator: its attributes, and its inputs as tensors and, where they are constants, as numbers.
+
+    `opset` is the version of the operators that the file uses.
+    """
+
+    kind: str
+    attributes: dict[str, Any]
+    inputs: tuple[Tensor | None, ...]
+    numbers: tuple[Any, ...]
+    outputs: int
+    opset: int
+
+    @property
+    def x(self) -> Tensor:
+        """The first input."""
+        return self.tensor(0)
+
+    def tensor(self, index: int) -> Tensor:
+        """An input that must be there."""
+        value = self.inputs[index] if index < len(self.inputs) else None
+        if value is None:
+            raise UnreadableError(f"{self.kind} without its input {index}")
+        return value
+
+    def optional(self, index: int) -> Tensor | None:
+        """An input that may be left out."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An attribute."""
+        return self.attributes.get(name, default)
+
+    def number(self, index: int, name: str | None = None, default: Any = None) -> Any:
+        """What newer versions pass as an input and older ones as an attribute: an array, number or list."""
+        if index < len(self.inputs) and self.inputs[index] is not None:
+            if self.numbers[index] is None:
+                raise UnreadableError(f"{self.kind} with lengths or axes that depend on the image")
+            return self.numbers[index]
+        return self.get(name, default) if name else default
+
+    def integers(self, index: int, name: str | None = None, default: Sequence[int] | None = None) -> list[int]:
+        """The same as a list of whole numbers."""
+        found = self.number(index, name, default)
+        return [] if found is None else [int(value) for value in np.atleast_1d(np.asarray(found))]
+
+
+def _window(call: Call, kernel: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
+    """Strides, dilations and padding (begins, then ends) of a convolution or pool over the last axes."""
+    rank = len(kernel)
+    strides, dilations = call.get("strides") or [1] * rank, call.get("dilations") or [1] * rank
+    pads = list(call.get("pads") or [0] * 2 * rank)
+    if (auto := call.get("auto_pad", b"NOTSET")) in (b"SAME_UPPER", b"SAME_LOWER"):
+        begins, ends = [], []
+        for length, side, stride, dilation in zip(call.x.shape[2:], kernel, strides, dilations, strict=True):
+            total = max((math.ceil(length / stride) - 1) * stride + (side - 1) * dilation + 1 - length, 0)
+            less, more = total // 2, total - total // 2
+            begins.append(less if auto == b"SAME_UPPER" else more)
+            ends.append(more if auto == b"SAME_UPPER" else less)
+        pads = begins + ends
+    return list(strides), list(dilations), pads
+
+
+def _padded(x: Tensor, pads: Sequence[int], value: float = 0.0) -> tuple[Tensor, list[int]]:
+    """Equal padding is left to the operator; unequal padding is done before it."""
+    rank = len(pads) // 2
+    begins, ends = list(pads[:rank]), list(pads[rank:])
+    if begins == ends:
+        return x, begins
+    flat = [length for pair in zip(reversed(begins), reversed(ends), strict=True) for length in pair]
+    return functional.pad(x, flat, value=value), [0] * rank
+
+
+def _conv(call: Call) -> Tensor:
+    weight = call.tensor(1)
+    strides, dilations, pads = _window(call, weight.shape[2:])
+    x, padding = _padded(call.x, pads)
+    run = {1: functional.conv1d, 2: functional.conv2d}[weight.dim() - 2]
+    return run(x, weight, call.optional(2), strides, padding, dilations, call.get("group", 1))
+
+
+def _conv_transpose(call: Call) -> Tensor:
+    weight = call.tensor(1)
+    strides, dilations, pads = _window(call, weight.shape[2:])
+    rank = weight.dim() - 2
+    if call.get("output_shape") or pads[:rank] != pads[rank:] or rank != 2:
+        raise UnreadableError("ConvTranspose with unequal padding")
+    extra = call.get("output_padding") or [0] * rank
+    return functional.conv_transpose2d(
+        call.x, weight, call.optional(2), strides, pads[:rank], extra, call.get("group", 1), dilations
+    )
+
+
+def _max_pool(call: Call) -> Tensor:
+    kernel = call.get("kernel_shape")
+    strides, dilations, pads = _window(call, kernel)
+    if call.outputs > 1 or len(kernel) != POOLED:
+        raise UnreadableError("MaxPool with indices, or not over two axes")
+    x, padding = _padded(call.x, pads, -math.inf)
+    return functional.max_pool2d(x, kernel, strides, padding, dilations, bool(call.get("ceil_mode", 0)))
+
+
+def _average_pool(call: Call) -> Tensor:
+    kernel = call.get("kernel_shape")
+    strides, dilations, pads = _window(call, kernel)
+    counted = bool(call.get("count_include_pad", 0))
+    if any(dilation != 1 for dilation in dilations) or len(kernel) != POOLED:
+        raise UnreadableError("AveragePool with dilations, or not over two axes")
+    if pads[:POOLED] != pads[POOLED:] and not counted:
+        raise UnreadableError("AveragePool with unequal padding")
+    x, padding = _padded(call.x, pads)
+    return functional.avg_pool2d(x, kernel, strides, padding, bool(call.get("ceil_mode", 0)), counted)
+
+
+def _gemm(call: Call) -> Tensor:
+    a, b, c = call.x, call.tensor(1), call.optional(2)
+    a = a.transpose(0, 1) if call.get("transA", 0) else a
+    weight = b if call.get("transB", 0) else b.transpose(0, 1)
+    alpha, beta = call.get("alpha", 1.0), call.get("beta", 1.0)
+    if alpha == 1.0 and beta == 1.0 and (c is None or c.dim() == 1):
+        return functional.linear(a, weight, c)
+    product = alpha * functional.linear(a, weight)
+    return product if c is None else product + beta * c
+
+
+def _batch_norm(call: Call) -> Tensor:
+    if call.get("training_mode", 0):
+        raise UnreadableError("BatchNormalization in training mode; export the network in evaluation mode")
+    scale, bias, mean, variance = (call.tensor(index) for index in range(1, 5))
+    return functional.batch_norm(call.x, mean, variance, scale, bias, False, 0.0, call.get("epsilon", 1e-5))
+
+
+def _layer_norm(call: Call) -> Tensor:
+    axis = call.get("axis", -1) % call.x.dim()
+    shape = call.x.shape[axis:]
+    return functional.layer_norm(call.x, shape, call.tensor(1), call.optional(2), call.get("epsilon", 1e-5))
+
+
+def _group_norm(call: Call) -> Tensor:
+    scale, bias = call.tensor(1), call.tensor(2)
+    groups, channels = call.get("num_groups"), call.x.shape[1]
+    if scale.shape[0] != channels:  # version 18 has one for each group
+        scale, bias = (values.repeat_interleave(channels // groups) for values in (scale, bias))
+    return functional.group_norm(call.x, groups, scale, bias, call.get("epsilon", 1e-5))
+
+
+def _reduce(run: Callable[..., Tensor]) -> Callable[[Call], Tensor]:
+    def reduced(call: Call) -> Tensor:
+        axes = call.integers(1, "axes")
+        if not axes:
+            if call.get("noop_with_empty_axes", 0):
+                return call.x
+            axes = list(range(call.x.dim()))
+        return run(call.x, axes, bool(call.get("keepdims", 1)))
+
+    return reduced
+
+
+def _softmax(run: Callable[..., Tensor]) -> Callable[[Call], Tensor]:
+    def softmax(call: Call) -> Tensor:
+        if call.opset >= 13:
+            return run(call.x, call.get("axis", -1))
+        axis = call.get("axis", 1) % call.x.dim()
+        return run(call.x.flatten(axis), axis).reshape(call.x.shape)
+
+    return softmax
+
+
+def _reshape(call: Call) -> Tensor:
+    shape = call.integers(1, "shape")
+    if not call.get("allowzero", 0):
+        shape = [call.x.shape[axis] if length == 0 else length for axis, length in enumerate(shape)]
+    return call.x.reshape(shape)
+
+
+def _flatten(call: Call) -> Tensor:
+    axis = call.get("axis", 1)
+    if axis == 1:
+        return call.x.flatten(1)
+    return call.x.reshape(math.prod(call.x.shape[:axis]), -1)
+
+
+def _squeeze(call: Call) -> Tensor:
+    axes = call.integers(1, "axes") or [axis for axis, length in enumerate(call.x.shape) if length == 1]
+    return call.x.squeeze(axes)
+
+
+def _unsqueeze(call: Call) -> Tensor:
+    axes = call.integers(1, "axes")
+    x = call.x
+    for axis in sorted(axis % (x.dim() + len(axes)) for axis in axes):
+        x = x.unsqueeze(axis)
+    return x
+
+
+def _split(call: Call) -> Sequence[Tensor]:
+    axis = call.get("axis", 0)
+    sizes = call.integers(1, "split")
+    if not sizes:
+        part = math.ceil(call.x.shape[axis] / call.outputs)
+        return torch.split(call.x, part, axis)
+    return torch.split(call.x, sizes, axis)
+
+
+def _slice(call: Call) -> Tensor:
+    starts, ends = call.integers(1, "starts"), call.integers(2, "ends")
+    axes = call.integers(3, "axes", range(len(starts)))
+    steps = call.integers(4, None, [1] * len(starts))
+    x = call.x
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        if step < 1:
+            raise UnreadableError("Slice backwards")
+        index = [slice(None)] * x.dim()
+        index[axis] = slice(start, end, step)
+        x = x[tuple(index)]
+    return x
+
+
+def _pad(call: Call) -> Tensor:
+    pads, value = call.integers(1, "pads"), call.number(2, "value", 0.0)
+    axes = call.integers(3, None, range(len(pads) // 2))
+    mode = {b"constant": "constant", b"reflect": "reflect", b"edge": "replicate"}.get(call.get("mode", b"constant"))
+    if mode is None:
+        raise UnreadableError("Pad that wraps")
+    rank, half = call.x.dim(), len(pads) // 2
+    ends = {axis % rank: (pads[place], pads[half + place]) for place, axis in enumerate(axes)}
+    used = [axis for axis in range(rank) if any(ends.get(axis, (0, 0)))]
+    if not used:
+        return call.x
+    first = used[0] if mode == "constant" else max(0, rank - 2)
+    flat = [length for axis in reversed(range(first, rank)) for length in ends.get(axis, (0, 0))]
+    if mode != "constant":
+        if used[0] < first:
+            raise UnreadableError("Pad by reflection or edge over another axis than height and width")
+        return functional.pad(call.x, flat, mode)
+    return functional.pad(call.x, flat, "constant", float(np.asarray(value).reshape(-1)[0]))
+
+
+def _resize(call: Call) -> Tensor:
+    scales = call.number(2) if call.kind == "Resize" else call.number(1, "scales")
+    sizes = call.integers(3) if call.kind == "Resize" else []
+    rank = call.x.dim()
+    if (
+        call.get("axes")
+        or rank != 4
+        or call.get("antialias", 0)
+        or call.get("keep_aspect_ratio_policy", b"stretch") != b"stretch"
+    ):
+        raise UnreadableError("Resize with axes, antialias or a kept aspect")
+    if not sizes:
+        factors = [float(value) for value in np.asarray(scales).reshape(-1)]
+        sizes = [math.floor(length * factor) for length, factor in zip(call.x.shape, factors, strict=True)]
+    mode, transform = call.get("mode", b"nearest"), call.get("coordinate_transformation_mode", b"half_pixel")
+    nearest = (transform, call.get("nearest_mode", b"round_prefer_floor"))
+    if sizes[:2] != list(call.x.shape[:2]):
+        raise UnreadableError("Resize of channels")
+    if mode == b"nearest" and (
+        nearest == (b"asymmetric", b"floor") or call.kind == "Upsample" or _doubles(call.x, sizes)
+    ):
+        return functional.interpolate(call.x, sizes[2:], mode="nearest")
+    if mode in (b"linear", b"cubic") and transform in (b"half_pixel", b"pytorch_half_pixel", b"align_corners"):
+        if mode == b"cubic" and call.get("cubic_coeff_a", -0.75) != -0.75:
+            raise UnreadableError("Resize with another cubic than torch's")
+        kind = "bilinear" if mode == b"linear" else "bicubic"
+        return functional.interpolate(call.x, sizes[2:], mode=kind, align_corners=transform == b"align_corners")
+    raise UnreadableError(f"Resize by {mode.decode()} with {transform.decode()}")
+
+
+def _doubles(x: Tensor, sizes: Sequence[int]) -> bool:
+    """Whether every side becomes a whole multiple: then all of ONNX's ways to the nearest are the same."""
+    return all(after % before == 0 for before, after in zip(x.shape[2:], sizes[2:], strict=True))
+
+
+def _gather(call: Call) -> Tensor:
+    axis, indices = call.get("axis", 0), call.number(1)
+    if np.ndim(indices) == 0:
+        return call.x.select(axis, int(indices))
+    chosen = call.x.index_select(axis, torch.as_tensor(np.asarray(indices).reshape(-1) % call.x.shape[axis]))
+    return chosen.reshape(*call.x.shape[:axis], *np.shape(indices), *call.x.shape[axis + 1 :])
+
+
+def _clip(call: Call) -> Tensor:
+    low, high = (call.number(index, name) for index, name in ((1, "min"), (2, "max")))
+    bounds = [None if bound is None else float(np.asarray(bound).reshape(-1)[0]) for bound in (low, high)]
+    if bounds == [0.0, 6.0]:
+        return functional.relu6(call.x)
+    return torch.clamp(call.x, *bounds)
+
+
+def _depth_to_space(call: Call) -> Tensor:
+    block = call.get("blocksize")
+    if call.get("mode", b"DCR") == b"CRD":
+        return functional.pixel_shuffle(call.x, block)
+    n, c, h, w = call.x.shape
+    x = call.x.reshape(n, block, block, c // block**2, h, w).permute(0, 3, 4, 1, 5, 2)
+    return x.reshape(n, c // block**2, h * block, w * block)
+
+
+def _space_to_depth(call: Call) -> Tensor:
+    block = call.get("blocksize")
+    n, c, h, w = call.x.shape
+    x = call.x.reshape(n, c, h // block, block, w // block, block).permute(0, 3, 5, 1, 2, 4)
+    return x.reshape(n, c * block**2, h // block, w // block)
+
+
+def _gelu(call: Call) -> Tensor:
+    return functional.gelu(call.x, approximate=call.get("approximate", b"none").decode())
+
+
+def _prelu(call: Call) -> Tensor:
+    slope = call.tensor(1)
+    if slope.numel() in (1, call.x.shape[1]):
+        return functional.prelu(call.x, slope.reshape(-1))
+    return torch.where(call.x < 0, slope * call.x, call.x)
+
+
+def _cast(call: Call) -> Tensor:
+    from onnx import helper
+
+    return call.x.to(torch.from_numpy(np.zeros(1, helper.tensor_dtype_to_np_dtype(call.get("to")))).dtype)
+
+
+def _many(run: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Call], Tensor]:
+    def all_of_them(call: Call) -> Tensor:
+        x = call.x
+        for index in range(1, len(call.inputs)):
+            x = run(x, call.tensor(index))
+        return x
+
+    return all_of_them
+
+
+def _unary(run: Callable[[Tensor], Tensor]) -> Callable[[Call], Tensor]:
+    return lambda call: run(call.x)
+
+
+def _binary(run: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Call], Tensor]:
+    return lambda call: run(call.x, call.tensor(1))
+
+
+OPERATORS: dict[str, Callable[[Call], Tensor | Sequence[Tensor]]] = {
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "Gemm": _gemm,
+    "MatMul": _binary(torch.matmul),
+    "Einsum": lambda call: torch.einsum(call.get("equation").decode(), *map(call.tensor, range(len(call.inputs)))),
+    "BatchNormalization": _batch_norm,
+    "LayerNormalization": _layer_norm,
+    "GroupNormalization": _group_norm,
+    "InstanceNormalization": lambda call: functional.instance_norm(
+        call.x, weight=call.tensor(1), bias=call.tensor(2), eps=call.get("epsilon", 1e-5)
+    ),
+    "MaxPool": _max_pool,
+    "AveragePool": _average_pool,
+    "GlobalAveragePool": lambda call: functional.adaptive_avg_pool2d(call.x, 1),
+    "GlobalMaxPool": lambda call: functional.adaptive_max_pool2d(call.x, 1),
+    "ReduceMean": _reduce(torch.mean),
+    "ReduceSum": _reduce(torch.sum),
+    "ReduceMax": _reduce(torch.amax),
+    "ReduceMin": _reduce(torch.amin),
+    "ReduceL2": _reduce(lambda x, axes, keep: torch.linalg.vector_norm(x, 2, axes, keep)),
+    "Add": _binary(torch.add),
+    "Sub": _binary(torch.sub),
+    "Mul": _binary(torch.mul),
+    "Div": _binary(torch.div),
+    "Pow": _binary(torch.pow),
+    "Max": _many(torch.maximum),
+    "Min": _many(torch.minimum),
+    "Sum": _many(torch.add),
+    "Neg": _unary(torch.neg),
+    "Abs": _unary(torch.abs),
+    "Sqrt": _unary(torch.sqrt),
+    "Exp": _unary(torch.exp),
+    "Log": _unary(torch.log),
+    "Erf": _unary(torch.erf),
+    "Reciprocal": _unary(torch.reciprocal),
+    "Relu": _unary(functional.relu),
+    "Sigmoid": _unary(torch.sigmoid),
+    "Tanh": _unary(torch.tanh),
+    "Softplus": _unary(functional.softplus),
+    "HardSwish": _unary(functional.hardswish),
+    "Mish": _unary(functional.mish),
+    "Gelu": _gelu,
+    "PRelu": _prelu,
+    "LeakyRelu": lambda call: functional.leaky_relu(call.x, call.get("alpha", 0.01)),
+    "Elu": lambda call: functional.elu(call.x, call.get("alpha", 1.0)),
+    "HardSigmoid": lambda call: (
+        functional.hardsigmoid(call.x)
+        if abs(call.get("alpha", 0.2) - 1 / 6) < 1e-6 and call.get("beta", 0.5) == 0.5
+        else torch.clamp(call.get("alpha", 0.2) * call.x + call.get("beta", 0.5), 0.0, 1.0)
+    ),
+    "Clip": _clip,
+    "Softmax": _softmax(torch.softmax),
+    "LogSoftmax": _softmax(torch.log_softmax),
+    "Concat": lambda call: torch.cat(list(map(call.tensor, range(len(call.inputs)))), call.get("axis")),
+    "Split": _split,
+    "Slice": _slice,
+    "Reshape": _reshape,
+    "Flatten": _flatten,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Transpose": lambda call: call.x.permute(call.get("perm") or tuple(reversed(range(call.x.dim())))),
+    "Expand": lambda call: call.x.expand(torch.broadcast_shapes(call.x.shape, tuple(call.integers(1)))),
+    "Tile": lambda call: call.x.repeat(call.integers(1)),
+    "Pad": _pad,
+    "Resize": _resize,
+    "Upsample": _resize,
+    "Gather": _gather,
+    "DepthToSpace": _depth_to_space,
+    "SpaceToDepth": _space_to_depth,
+    "Cast": _cast,
+    "Identity": lambda call: call.x,
+    "Dropout": lambda call: call.x,
+}
