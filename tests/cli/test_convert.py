@@ -163,7 +163,8 @@ def wrong(arguments):
     [
         (
             ["--to", "tfjs"],
-            "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, aimodel",
+            "unknown format 'tfjs'; choose among pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, vulkan.pte, "
+            "aimodel",
         ),
         (
             ["--precision", "int4"],
