@@ -70,4 +70,4 @@ def test_convert_says_what_it_made_and_no_more(noisy):
     done = noisy("convert", "{run}", "--out", "{tmp}/new", "--to", "onnx,pt2", "--precision", "fp32", "--no-verify")
     assert done.returncode == 0
     told = [line.split()[0] for line in done.stderr.splitlines()]
-    assert sorted(told) == ["digits.fp32.onnx", "digits.fp32.pt2", "golden"], done.stderr
+    assert sorted(told) == ["digits.fp32.onnx", "digits.fp32.pt2", "golden", "network"], done.stderr
