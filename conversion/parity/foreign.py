@@ -22,7 +22,6 @@ from samesight.contract.golden import GoldenCase, read_cases
 from samesight.contract.image import Picture
 from samesight.contract.preprocess import Geometry
 from samesight.contract.spec import ModelSpec, Role
-from samesight.contract.tasks import TASKS
 from samesight.contract.verdicts import Verdict
 from samesight.conversion.formats import find_format
 from samesight.conversion.normalisation import affine_of, network_values
@@ -248,24 +247,17 @@ def _orders(arrays: Sequence[Float32], spec: ModelSpec) -> Iterator[Order]:
 
 
 def _roles(arrays: Sequence[Float32], order: Order, spec: ModelSpec) -> Outputs:
-    """The spec's roles, cut out of the outputs as `ServerModel` cuts them."""
-    tensors = {
-        name: arrays[index].transpose(0, 3, 1, 2) if turned else arrays[index]
-        for name, (index, turned) in zip(spec.outputs.tensors, order, strict=True)
-    }
-    roles: Outputs = {}
-    for role in spec.roles:
-        part = spec.outputs.roles[role]
-        tensor = tensors[part.tensor]
-        if TASKS[spec.task].per_position:
-            axis = part.channel_axis or (1 if tensor.ndim == MAP else 2)
-            if axis >= tensor.ndim:
-                return {}
-            last = np.moveaxis(tensor, axis, -1)
-            roles[role] = np.ascontiguousarray(last.reshape(1, -1, last.shape[-1])[..., part.start : part.stop])
-        else:
-            roles[role] = np.ascontiguousarray(tensor.reshape(len(tensor), -1)[:, part.start : part.stop])
-    return roles
+    """The spec's roles, cut out of the outputs as `ServerModel` cuts them; empty where an output cannot be cut so."""
+    import torch
+
+    from samesight.conversion.preparation.equivalence import slice_roles
+
+    tensors = [arrays[index].transpose(0, 3, 1, 2) if turned else arrays[index] for index, turned in order]
+    try:
+        parts = slice_roles([torch.from_numpy(np.ascontiguousarray(tensor)) for tensor in tensors], spec)
+    except IndexError:  # an output of too few axes
+        return {}
+    return {role: part.contiguous().numpy() for role, part in parts.items()}
 
 
 def _fits(outputs: Outputs, case: GoldenCase) -> bool:

@@ -57,8 +57,6 @@ def propose(name: str, wishes: Wishes) -> ModelSpec:
 
 def build(name: str, spec: ModelSpec, weights: Path | None, random: bool) -> "Module":
     """The network with as many classes as the spec (errors as in `library.Library`)."""
-    import timm
-
     config = _config(name)
     published = not weights and not random
     if published and not _has_weights(config):
@@ -68,8 +66,6 @@ def build(name: str, spec: ModelSpec, weights: Path | None, random: bool) -> "Mo
         )
     if published and _out_of_reach(config):
         raise no_weights(f"timm:{name}", f"{HUB} cannot be reached")
-    # It reports each of its ten attempts; our one sentence says it better.
-    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     classes = spec.class_count
     if published and classes != config["num_classes"]:
         raise SamesightError(
@@ -77,7 +73,8 @@ def build(name: str, spec: ModelSpec, weights: Path | None, random: bool) -> "Mo
             f"{classes} labels; give the weights that know them: --weights FILE"
         )
     try:
-        network = _create(timm.create_model, name, spec, published, classes)
+        size = (spec.input.height, spec.input.width)
+        network = create_network(name, size, pretrained=published, num_classes=classes, exportable=True)
     except Exception as error:  # whatever the hub's client or the network's own constructor raises
         if published:
             raise no_weights(f"timm:{name}", first_line(error)) from None
@@ -87,13 +84,17 @@ def build(name: str, spec: ModelSpec, weights: Path | None, random: bool) -> "Mo
     return network
 
 
-def _create(create: Any, name: str, spec: ModelSpec, published: bool, classes: int) -> "Module":
-    options = {"pretrained": published, "num_classes": classes, "exportable": True}
+def create_network(name: str, size: int | tuple[int, int], **options: Any) -> Any:
+    """`timm.create_model` for an input size: the side, or height and width. Raises whatever timm and its hub raise."""
+    import timm
+
+    # The hub's client reports each of its ten attempts; our one sentence says it better.
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     try:
         # Only transformers are built for one size and take `img_size`.
-        return create(name, img_size=(spec.input.height, spec.input.width), **options)
+        return timm.create_model(name, img_size=size, **options)
     except TypeError:
-        return create(name, **options)
+        return timm.create_model(name, **options)
 
 
 def _config(name: str) -> dict[str, Any]:

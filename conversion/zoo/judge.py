@@ -38,7 +38,7 @@ def judge(row: Architecture, key: str, pretrained: bool = False) -> Result:
     refusal, cells = None, tuple[Cell, ...]()
     with tempfile.TemporaryDirectory(prefix="samesight-") as name:
         folder = Path(name)
-        compared = normalised(images[:COMPARED], built.spec.input.mean, built.spec.input.std)
+        compared = normalised(images[:COMPARED], built.spec)
         plain = plain_results(built.network, compared, built.spec, folder)
         try:
             (folder / "source").mkdir()

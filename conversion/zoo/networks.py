@@ -1,18 +1,18 @@
 """The networks of the zoo, built from their rows, with a spec for each."""
 
 import json
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import ModelSpec, parse_spec
 from samesight.conversion.qparams import UInt8
+from samesight.conversion.sources.server_model import normalise
+from samesight.conversion.sources.timm_models import create_network
 from samesight.conversion.zoo import awkward, detectors
 from samesight.conversion.zoo.table import Architecture
 from samesight.conversion.zoo.weights import settle
@@ -46,17 +46,16 @@ def build(row: Architecture, images: list[UInt8], pretrained: bool) -> Built:
     with torch.no_grad():
         network, published = _create(row, pretrained)
     mean, std = _normalisation(network)
-    spec = _spec(row, mean, std, len(_labels(row, network)))
+    spec = _spec(row, mean, std, _class_count(row, network))
     if not published:
-        settle(network, normalised(images, mean, std))
+        settle(network, normalised(images, spec))
         detectors.sharpen(network)
     return Built(network.eval(), spec, published)
 
 
-def normalised(images: list[UInt8], mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """Images as the networks take them: float32 [B, 3, H, W], contiguous."""
-    values = (np.stack(images).astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(std, np.float32)
-    return torch.from_numpy(np.ascontiguousarray(values.transpose(0, 3, 1, 2)))
+def normalised(images: list[UInt8], spec: ModelSpec) -> Tensor:
+    """Images as the network takes them: float32 [B, 3, H, W], contiguous."""
+    return torch.cat([normalise(image, spec.input) for image in images])
 
 
 def _create(row: Architecture, pretrained: bool) -> tuple[Any, bool]:
@@ -73,13 +72,9 @@ def _create(row: Architecture, pretrained: bool) -> tuple[Any, bool]:
 def _timm(row: Architecture, pretrained: bool) -> tuple[Any, bool]:
     import timm
 
-    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     options: dict[str, Any] = {} if pretrained else {"num_classes": CLASSES}
     published = pretrained and bool(timm.list_models(row.name, pretrained=True))
-    try:
-        return timm.create_model(row.name, pretrained=published, img_size=row.size, **options), published
-    except TypeError:  # only transformers are built for one size
-        return timm.create_model(row.name, pretrained=published, **options), published
+    return create_network(row.name, row.size, pretrained=published, **options), published
 
 
 def _torchvision(row: Architecture, pretrained: bool) -> tuple[Any, bool]:
@@ -98,12 +93,11 @@ def _normalisation(network: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(published.get("mean", MEAN)), tuple(published.get("std", STD))
 
 
-def _labels(row: Architecture, network: nn.Module) -> list[str]:
+def _class_count(row: Architecture, network: nn.Module) -> int:
     if row.name in detectors.SPECS:
-        return [f"class {number}" for number in range(detectors.CLASSES)]
+        return detectors.CLASSES
     layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-    last = layers[-1]
-    return [f"class {number}" for number in range(int(last.weight.shape[0]))]
+    return int(layers[-1].weight.shape[0])
 
 
 def _spec(row: Architecture, mean: tuple[float, ...], std: tuple[float, ...], count: int) -> ModelSpec:

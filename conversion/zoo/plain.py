@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from samesight.contract.errors import first_line
-from samesight.contract.spec import ModelSpec, Slice
+from samesight.contract.spec import ModelSpec, Role
+from samesight.conversion.preparation.equivalence import slice_roles
 from samesight.conversion.qparams import Float32
 from samesight.conversion.quiet import mute, quiet
-from samesight.conversion.snr import decibels
+from samesight.conversion.snr import role_figures
 
 Run = Callable[[Float32], list[Float32]]
 CAP = 200.0
@@ -48,28 +49,23 @@ def plain_results(network: nn.Module, images: Tensor, spec: ModelSpec, folder: P
 
 
 def worst(expected: Sequence[list[Float32]], actual: Sequence[list[Float32]], spec: ModelSpec) -> float:
-    """Decibels of the worst role over all images; outputs are matched by their place, or by size where it differs."""
-    ratios = []
-    for part in spec.outputs.roles.values():
-        place = spec.outputs.tensors.index(part.tensor)
-        want = np.stack([_cut(outputs[place], part) for outputs in expected]).astype(np.float64)
-        matched = [_same_size(outputs, place, expected[0][place]) for outputs in actual]
-        have = np.stack([_cut(output, part) for output in matched]).astype(np.float64)
-        noise = float(np.mean((have - want) ** 2))
-        signal = float(np.mean((want - want.mean()) ** 2))
-        ratios.append(CAP if noise == 0 else min(CAP, decibels(signal, noise)))
-    return min(ratios)
+    """Decibels of the worst role over all images, as in a verdict; `CAP` for an exact copy."""
+    wanted = [_roles(outputs, outputs, spec) for outputs in expected]
+    given = [_roles(outputs, like, spec) for outputs, like in zip(actual, expected, strict=True)]
+    figures = [role_figures(role, [row[role] for row in wanted], [row[role] for row in given]) for role in spec.roles]
+    return min([CAP, *(each.snr_db for each in figures if each.snr_db is not None)])
+
+
+def _roles(outputs: list[Float32], like: list[Float32], spec: ModelSpec) -> dict[Role, Float32]:
+    """The roles, cut from outputs that are matched with those of the network by place, or by size where that fails."""
+    placed = [_same_size(outputs, place, expected) for place, expected in enumerate(like)]
+    parts = slice_roles([torch.from_numpy(np.array(output)) for output in placed], spec)
+    return {role: part.numpy() for role, part in parts.items()}
 
 
 def _same_size(outputs: list[Float32], place: int, expected: Float32) -> Float32:
     same = [outputs[place], *outputs] if place < len(outputs) else outputs
     return next(output for output in same if output.size == expected.size).reshape(expected.shape)
-
-
-def _cut(output: Float32, part: Slice) -> Float32:
-    """The channels of a role, flat."""
-    channels = np.moveaxis(output, part.channel_axis or 1, 0)
-    return channels[part.start : part.stop].ravel()
 
 
 def _outputs(network: nn.Module, image: Tensor) -> list[Float32]:

@@ -13,7 +13,7 @@ from samesight.contract.errors import SamesightError, UsageError, first_line
 from samesight.conversion.child_process import child_environment, death_reason
 from samesight.conversion.runners import RUNNERS
 from samesight.conversion.workflow.cache import code_version, make_key, tool_versions
-from samesight.conversion.zoo.result import Result, path_of, read_result, write_result
+from samesight.conversion.zoo.result import Result, read_result, write_result
 from samesight.conversion.zoo.table import Architecture
 
 JUDGE = "samesight.conversion.zoo.judge"
@@ -91,10 +91,9 @@ def judge_in_process(title: str, key: str, pretrained: bool) -> Result:
             done = subprocess.run(command, capture_output=True, env=environment, timeout=LONGEST, check=False)
         except subprocess.TimeoutExpired:
             return Result(title=title, key=key, error=f"did not end within {LONGEST / 60:.0f} minutes")
-        if done.returncode == 0 and path_of(folder, title).is_file():
-            result = read_result(folder, title, key)
-            if result is not None:
-                return result
+        result = read_result(folder, title, key) if done.returncode == 0 else None
+        if result is not None:
+            return result
         reason = death_reason(done.returncode, done.stderr[-TAIL:])
         return Result(title=title, key=key, error=f"its process {reason}")
 

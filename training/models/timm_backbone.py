@@ -4,7 +4,6 @@ Nets of plain ReLU convolutions (resnet, regnet, repvgg) become the fastest and 
 and squeeze-excite nets (MobileNetV3, EfficientNet) work, but their int8 is slower than their float on a CPU.
 """
 
-import logging
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from samesight.contract.errors import SamesightError, UsageError, first_line
+from samesight.conversion.sources.timm_models import create_network
 from samesight.training.models.detector import STRIDE, Heads, Neck
 from samesight.training.models.network import Network
 
@@ -84,16 +84,8 @@ def _check_name(name: str, pretrained: bool) -> None:
 
 
 def _create(name: str, pretrained: bool, side: int, **options: Any) -> Any:
-    import timm
-
-    # It reports each of its ten attempts; our one sentence says it better.
-    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     try:
-        try:
-            return timm.create_model(name, pretrained=pretrained, img_size=side, **options)
-        except TypeError:
-            # Only transformers are built for one size and take `img_size`.
-            return timm.create_model(name, pretrained=pretrained, **options)
+        return create_network(name, side, pretrained=pretrained, **options)
     except UsageError:
         raise
     except Exception as error:

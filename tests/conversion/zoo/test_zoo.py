@@ -41,7 +41,7 @@ def test_signals_keep_their_scale_in_weights_that_nobody_trained(title):
         if isinstance(module, SCALED):
             counted.append(module)
             module.register_forward_hook(lambda _, given, output: deviations.append(float(output.std())))
-    batch = normalised(images, built.spec.input.mean, built.spec.input.std)
+    batch = normalised(images, built.spec)
     with torch.no_grad():
         outputs = built.network(batch)
     logits = outputs[0] if isinstance(outputs, tuple) else outputs
