@@ -35,6 +35,9 @@ from samesight.conversion.preparation.graph import argument, aten, tensor_of
 LEAST_SCALE = 2.0**-12
 """XNNPACK's least scale of a tensor."""
 
+MOST_STEPS = 127
+"""The largest integer of a weight."""
+
 LARGEST = 1e3
 """The largest constant whose range an activation may share."""
 
@@ -92,6 +95,26 @@ CHOICES = {
 """Operators whose output and inputs have one scale, and which those inputs are."""
 
 
+def weight_scales(weight: torch.Tensor, axis: int) -> torch.Tensor:
+    """The scale of each channel: its largest weight is 127 steps, or fewer where such steps were too small for XNNPACK.
+
+    Fewer, but a whole number of them: rounded to the least scale alone, the one weight per channel of a normalisation
+    would be wrong by up to 0.7 %.
+    """
+    largest = weight.abs().amax([each for each in range(weight.dim()) if each != axis])
+    steps = torch.clamp(torch.floor(largest / LEAST_SCALE), 1, MOST_STEPS)
+    return torch.clamp(largest / steps, min=LEAST_SCALE)
+
+
+class WeightObserver(PerChannelMinMaxObserver):
+    """Gives `weight_scales` of the weights that it saw."""
+
+    def calculate_qparams(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scale and zero point of each channel."""
+        largest = torch.maximum(-self.min_val, self.max_val)
+        return weight_scales(largest[:, None], 0), torch.zeros(len(largest), dtype=torch.int64)
+
+
 def activation_spec(training: bool) -> QuantizationSpec:
     """Int8, per tensor, affine."""
     return QuantizationSpec(
@@ -124,7 +147,7 @@ def weight_spec(training: bool, channel_axis: int) -> QuantizationSpec:
                 observer=MovingAveragePerChannelMinMaxObserver, averaging_constant=1.0, eps=LEAST_SCALE
             )
             if training
-            else PerChannelMinMaxObserver.with_args(eps=LEAST_SCALE)
+            else WeightObserver.with_args(eps=LEAST_SCALE)
         ),
     )
 

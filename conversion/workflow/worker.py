@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Literal
 
 from samesight.contract.documents import Document, Strict, read_document
 from samesight.contract.errors import SamesightError, describe_error
-from samesight.contract.files import sha256
 from samesight.contract.manifest import Artifact
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.environments import MAIN
@@ -44,6 +43,8 @@ GOLDEN = "golden cases"
 CHECKS = "network checks"
 EXPORT = "exported network"
 INTERCHANGE = "ONNX for other routes"
+CALIBRATION = "calibration"
+"""What an int8 artifact's `tools` say of calibration: its steps, and what each bought."""
 FULL_BYTES = 1 << 20
 SAMPLES = 8
 
@@ -129,7 +130,7 @@ class Event(Strict):
         text: failed: the reason; end: a note for the user, if any; step: what is done now.
         seconds: end: what the item took.
         artifact: end: the artifact's entry in the manifest.
-        ranges: end: hash of the activation ranges of an int8 artifact.
+        ranges: end: hash of the activation ranges and weights of an int8 artifact.
         peak_bytes: end: peak memory of the worker so far.
         fatal: failed: all other items would fail for the same reason (the disk is full).
     """
@@ -283,8 +284,13 @@ def _lower(programs: Programs, target: TargetJob) -> Event:
     job = Lowering(programs.job.spec, target.precision, programs.prepared, quantized, Path(target.output))
     lowered = row.load_module().convert(job)
     check_file(row, lowered, job, programs.samples)
-    ranges = sha256(quantized.ranges.to_json().encode()) if quantized else None
-    return _made(target, lowered).model_copy(update={"text": "; ".join(programs.prepared.notes), "ranges": ranges})
+    made, notes = _made(target, lowered), "; ".join(programs.prepared.notes)
+    if quantized is None:
+        return made.model_copy(update={"text": notes})
+    artifact = made.artifact
+    if artifact is not None and quantized.told:
+        artifact = artifact.model_copy(update={"tools": artifact.tools | {CALIBRATION: quantized.told}})
+    return made.model_copy(update={"text": notes, "ranges": quantized.sha256, "artifact": artifact})
 
 
 def _made(target: TargetJob, lowered: Lowered) -> Event:
