@@ -83,7 +83,12 @@ def make_keys(source: ModelSource, network: Path, targets: Sequence[Target]) -> 
     calibrated = {"calibration": image_hash, "ranges": file_sha256(source.ranges) if source.ranges else ""}
     keys = {
         GOLDEN: make_key(
-            {**shared, "data": data_fingerprint(source.data) or image_hash, "own tools": tool_versions(GOLDEN_TOOLS)}
+            {
+                **shared,
+                "data": data_fingerprint(source.data),
+                "calibration": image_hash,
+                "own tools": tool_versions(GOLDEN_TOOLS),
+            }
         ),
         CHECKS: make_key({**shared, "checks": image_hash}),
     }
