@@ -170,7 +170,8 @@ def is_named(sabotage: Sabotage, judged: Judged) -> bool:
     return any(name.startswith(sabotage.called) for name in (first.name, *first.alike))
 
 
-CLEAN = (
+CleanApp = tuple[str, str, Unit, tuple[float, float] | None]
+CLEAN: tuple[CleanApp, ...] = (
     ("fp32.onnx", "fp32.tflite", "cpu", CPU_DB),
     ("fp32.tflite", "fp32.onnx", "gpu", GPU_DB),
     ("fp16.tflite", "fp16.tflite", "gpu", GPU_DB),
@@ -180,16 +181,16 @@ CLEAN = (
 """The artifact, what answers in its place, on which unit, and with how much noise; None: slips of a step."""
 
 
-def clean_trials(folder: Path, trials: int, seed: int = 1) -> Iterator[Trial]:
-    """Right apps, `trials` times in all."""
+def clean_trials(folder: Path, trials: int, seed: int = 1, rows: Sequence[CleanApp] = CLEAN) -> Iterator[Trial]:
+    """Right apps of these rows in turn, `trials` times in all."""
     generator = np.random.default_rng(seed)
-    for number, (name, other, unit, db) in enumerate(CLEAN):
+    for number, (name, other, unit, db) in enumerate(rows):
         subject = Subject(folder, name)
         artifact = subject.bundle.find(f"{subject.spec.name}.{other}")
         _, network, qparams = load_network(subject.bundle, artifact)
         cases = subject.hypotheses.question.cases
         answered = [picture_case(case.picture, subject.spec, network) for case in cases]
-        for turn in range(number, trials, len(CLEAN)):
+        for turn in range(number, trials, len(rows)):
             chosen = _some(generator, len(cases))
             level = generator.uniform(*db) if db else 0.0
             given = []
@@ -206,8 +207,7 @@ def clean_trials(folder: Path, trials: int, seed: int = 1) -> Iterator[Trial]:
             digits = DIGITS[turn % len(DIGITS)]
             if digits is not None:
                 given = [[_rounded(answer, digits) for answer in image] for image in given]
-            unit_of: Any = unit
-            yield Trial(subject.spec.name, "nothing", subject.judged(chosen, given, unit_of), False)
+            yield Trial(subject.spec.name, "nothing", subject.judged(chosen, given, unit), False)
 
 
 def _rounded(answer: Answer, digits: int) -> Answer:
