@@ -59,6 +59,7 @@ def convert(
     soc: Sequence[str] = (),
     weights: str | Path | None = None,
     random_weights: bool = False,
+    via: Sequence[str] = (),
 ) -> ModelBundle:
     """Convert a model and return its bundle: `bundle.artifact("digits.int8.tflite")(image)` answers an image.
 
@@ -75,6 +76,7 @@ def convert(
         soc: chips, such as SM8650, for whose NPUs `.tflite` artifacts are compiled ahead of time too.
         weights: a file for `module:function`, `timm:NAME` or `torchvision:NAME`: safetensors, or a state dict.
         random_weights: convert a library's network with weights that mean nothing.
+        via: other ways to `.tflite` than this installation's: `onnx-tf`, `onnx2tf`, and `own` for that one too.
 
     Raises:
         UsageError: the request contradicts itself.
@@ -82,14 +84,13 @@ def convert(
         SamesightError: none could be made; a bundle that was there before is unchanged.
     """
     # A wrong request is answered before a network is exported.
-    targets, chips = choose("model", to, precision), find_chips(soc)
+    targets, chips = choose("model", to, precision, via), find_chips(soc)
     if chips:
         for_chips(targets, "model", chips)
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
         opened = open_in_memory(source, spec, calibration, Path(folder), weights, random_weights)
-        outcome = convert_source(
-            opened, out, to, precision, cache=Cache(default_root()) if cache else None, chips=chips
-        )
+        store = Cache(default_root()) if cache else None
+        outcome = convert_source(opened, out, to, precision, cache=store, chips=chips, via=via)
     bundle = _callable(outcome.bundle)
     if outcome.failures:
         raise PartialError(bundle, outcome.failures)
