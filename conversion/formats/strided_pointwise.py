@@ -24,20 +24,21 @@ def has_strided_pointwise(network: nn.Module) -> bool:
     return isinstance(network, GraphModule) and bool(_found(network))
 
 
-def widen_strided_pointwise(network: nn.Module, example: torch.Tensor) -> nn.Module:
+def widen_strided_pointwise(network: nn.Module, example: torch.Tensor, quantized: bool = False) -> nn.Module:
     """A copy of a graph with such convolutions widened; any other module as it is.
 
     Args:
         network: takes one image.
         example: such an image, float32 [1, C, H, W].
+        quantized: the graph is a quantized one, whose float weights stay as they are.
     """
-    if not isinstance(network, GraphModule) or not _found(network):
+    if not isinstance(network, GraphModule) or not _found(network, quantized):
         return network
     network = copy.deepcopy(network)
     # Quantization leaves nodes without their shapes.
     with torch.no_grad():
         ShapeProp(network).propagate(example)
-    for node, constant in _found(network):
+    for node, constant in _found(network, quantized):
         kernel, padding = EVEN if _is_even(node.all_input_nodes[0]) else ANY
         weight = nn.functional.pad(tensor_of(network, constant), kernel)
         wide = add_tensor(network, f"{constant.target}_widened_{node.name}", weight, constant)
@@ -54,11 +55,13 @@ def widen_strided_pointwise(network: nn.Module, example: torch.Tensor) -> nn.Mod
     return network
 
 
-def _found(module: GraphModule) -> list[tuple[Node, Node]]:
-    """The convolutions, each with the constant that holds its weights."""
+def _found(module: GraphModule, quantized: bool = False) -> list[tuple[Node, Node]]:
+    """The convolutions, each with the constant that holds its weights; with `quantized` those of integers alone."""
     result = []
     for node in nodes_of(module, [aten.conv2d.default]):
         constant: Any = node.args[1]
+        if quantized and is_tensor(constant):
+            continue
         while isinstance(constant, Node) and constant.op == "call_function":
             constant = constant.args[0]
         if not is_tensor(constant):

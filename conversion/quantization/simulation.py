@@ -4,8 +4,9 @@ It takes batches, so that calibration may ask many questions about the same imag
 range, what if these weights were rounded otherwise. `quantize` makes the program itself from the answers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from samesight.conversion.qparams import QuantParams
 from samesight.conversion.quantization.activation_qparams import HIGHEST, LOWEST, observed
 from samesight.conversion.quantization.batches import check_batches, free_the_batch
 from samesight.conversion.quantization.quantizer import PhoneQuantizer, weight_scales
+from samesight.conversion.quantization.schemes import Scheme
 
 CHUNK_PIXELS = 25 * 64 * 64
 """Pixels of the images that run together."""
@@ -109,8 +111,11 @@ class Simulation:
                 parameter.copy_(parameters[name])
 
 
-def simulate(prepared: Prepared) -> Simulation:
-    """The simulation of a prepared program; no activation has a range yet."""
+def simulate(prepared: Prepared, schemes: Mapping[str, Scheme] = MappingProxyType({})) -> Simulation:
+    """The simulation of a prepared program; no activation has a range yet.
+
+    `schemes` says by node how layers compute that are not int8.
+    """
     from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
     module, batched = quantizable(prepared.module), True
@@ -119,7 +124,7 @@ def simulate(prepared: Prepared) -> Simulation:
         check_batches(module, prepared.spec)
     except SamesightError:
         module, batched = quantizable(prepared.module), False
-    module = prepare_pt2e(module, PhoneQuantizer())
+    module = prepare_pt2e(module, PhoneQuantizer(schemes=schemes))
     modules = dict(module.named_modules(remove_duplicate=False))
     simulation = Simulation(module, batched)
     shared: dict[int, Activation] = {}
