@@ -5,7 +5,7 @@
 | fp32 | float32 0..255 | float32 | litert_torch |
 | fp16 | float32 0..255 | float32 | ai-edge-quantizer: weights as float16, arithmetic in float32 on a CPU |
 | dynamic-int8 | float32 0..255 | float32 | ai-edge-quantizer: int8 weights, activations quantized while it runs |
-| int8-weights, int4-weights | float32 0..255 | float32 | ai-edge-quantizer: a scale per channel, arithmetic in float32 |
+| int8-weights, int4-weights | float32 0..255 | float32 | ai-edge-quantizer: a scale a channel, arithmetic in float32 |
 | int8 | int8, pixel - 128 | int8 | litert_torch from the one quantized program: integers throughout |
 | mixed | as its first layer asks | as its last layers give | the same from the program of a recipe |
 

@@ -172,9 +172,10 @@ def _brought_back(
 def _too_large(trials: "_Trials", trial: Trial, size: int) -> str:
     budget, plain = trials.budget, trials.recipe({})
     smallest = trials.run(plain)
+    plain_size = weight_bytes(trials.layers, plain)
     return (
         f"no recipe meets the budget: the smallest that was found loses {_points(trial)}, with weights of "
-        f"{size:,} bytes, and --max-size allows a file of {budget.max_bytes:,}; plain int8 has {weight_bytes(trials.layers, plain):,} "
+        f"{size:,} bytes, and --max-size allows a file of {budget.max_bytes:,}; plain int8 has {plain_size:,} "
         f"and loses {_points(smallest)}. Allow more of --max-size or --max-drop, or fine-tune the network with "
         "`samesight train --qat`"
     )
@@ -283,7 +284,7 @@ class _Trials:
         return Trial(decibels, agreement.share, drop, passed)
 
     def _decibels(self, outputs: Outputs, agrees: bool) -> float | None:
-        """The least ratio of an output; where answers agree, positions of a detector that answer nothing do not count."""
+        """The least ratio of an output; where answers agree, positions that answer nothing do not count."""
         task, least = TASKS[self.spec.task], []
         images = range(len(self.evidence.geometries))
         for role in self.spec.roles:

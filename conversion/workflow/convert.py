@@ -220,8 +220,8 @@ class _Conversion:
             size = sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
             if artifact.precision == MIXED and most is not None and size > most:
                 raise SamesightError(
-                    f"{artifact.name} has {size:,} bytes, and --max-size allows {most:,}: the smallest recipe that loses "
-                    f"no more than --max-drop is not small enough; allow {size:,} bytes, a larger --max-drop, "
+                    f"{artifact.name} has {size:,} bytes, and --max-size allows {most:,}: the smallest recipe that "
+                    f"loses no more than --max-drop is not small enough; allow {size:,} bytes, a larger --max-drop, "
                     "or leave that format out with --to"
                 )
 

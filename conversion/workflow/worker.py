@@ -32,6 +32,8 @@ from samesight.conversion.formats.check import check_file
 from samesight.conversion.formats.interface import Lowered, Lowering, OnnxLowering
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.qparams import UInt8
+from samesight.conversion.quantization.recipe import FILE as RECIPE_FILE
+from samesight.conversion.quantization.recipe import Recipe, read_recipe
 from samesight.conversion.quantization.schemes import check_held
 from samesight.conversion.sources.calibration import calibration_tensors
 from samesight.conversion.sources.source import TestData
@@ -41,7 +43,6 @@ from samesight.conversion.workflow.search_job import SearchJob
 if TYPE_CHECKING:
     from samesight.conversion.preparation.prepare import Prepared
     from samesight.conversion.quantization.quantize import Quantized
-    from samesight.conversion.quantization.schemes import Scheme
 
 GOLDEN = "golden cases"
 CHECKS = "network checks"
@@ -186,20 +187,18 @@ class Programs:
     @cached_property
     def mixed(self) -> "Quantized":
         """The quantized program of the recipe."""
+        from samesight.conversion.quantization.layers import node_schemes
         from samesight.conversion.quantization.mixed import quantize_mixed
 
+        schemes = node_schemes(self.recipe, self.prepared.module, RECIPE_FILE)
         images = self.inputs() if self.job.calibration else None
-        return quantize_mixed(self.quantized, self.schemes, images)
+        return quantize_mixed(self.quantized, schemes, images)
 
     @cached_property
-    def schemes(self) -> "dict[str, Scheme]":
-        """The recipe's schemes, by node of the prepared program."""
-        from samesight.conversion.quantization.layers import node_schemes
-        from samesight.conversion.quantization.recipe import read_recipe
-
+    def recipe(self) -> Recipe:
+        """That of mixed artifacts."""
         assert self.job.recipe is not None
-        recipe = Path(self.job.recipe)
-        return node_schemes(read_recipe(recipe), self.prepared.module, recipe.name)
+        return read_recipe(Path(self.job.recipe))
 
     def quantized_at(self, precision: PrecisionName) -> "Quantized | None":
         """The quantized program of a precision; None for one that is lowered from the float program."""
@@ -295,12 +294,11 @@ def _goldens(job: Job, golden: GoldenJob) -> Event:
 
 
 def _search(programs: Programs, job: SearchJob) -> Event:
-    from samesight.conversion.quantization.recipe import FILE
     from samesight.conversion.workflow.recipe_search import find_recipe
 
     images = [Path(path) for path in programs.job.calibration]
     recipe = find_recipe(job, programs.quantized, images, lambda text: programs.emit(Event(kind="step", text=text)))
-    (Path(job.output) / FILE).write_text(recipe.to_json(), encoding="utf-8")
+    (Path(job.output) / RECIPE_FILE).write_text(recipe.to_json(), encoding="utf-8")
     return Event(kind="end")
 
 
@@ -327,7 +325,7 @@ def _lower(programs: Programs, target: TargetJob) -> Event:
         lowered = row.load_route().convert(OnnxLowering(programs.job.spec, target.precision, network, images, output))
         return _made(target, lowered)
     if target.precision == MIXED:
-        check_held(row.name, row.title, programs.schemes)
+        check_held(row.name, row.title, programs.recipe.layers)
     quantized = programs.quantized_at(target.precision)
     job = Lowering(programs.job.spec, target.precision, programs.prepared, quantized, Path(target.output))
     lowered = row.load_module().convert(job)
