@@ -98,7 +98,7 @@ FLOAT: tuple[PrecisionName, ...] = ("fp32",)
 BOTH: tuple[PrecisionName, ...] = ("fp32", "int8")
 TFLITE: tuple[PrecisionName, ...] = ("fp32", "fp16", "int8", "dynamic-int8")
 COREML: tuple[PrecisionName, ...] = ("fp32", "fp16", "int8", "int8-weights", "palette6", "palette4")
-COMPRESSED: tuple[PrecisionName, ...] = ("int8-weights", "int4-weights", "mixed")
+MORE_TFLITE: tuple[PrecisionName, ...] = ("int8-weights", "int4-weights", "w8a16", "mixed")
 
 FORMATS: dict[str, Format] = {
     row.name: row
@@ -135,7 +135,7 @@ FORMATS: dict[str, Format] = {
             "TFLite",
             f"{HERE}.litert",
             ".tflite",
-            (*TFLITE, *COMPRESSED),
+            (*TFLITE, *MORE_TFLITE),
             TFLITE,
             ("litert-torch", "ai-edge-quantizer"),
             group=1,

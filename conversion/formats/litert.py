@@ -7,6 +7,7 @@
 | dynamic-int8 | float32 0..255 | float32 | ai-edge-quantizer: int8 weights, activations quantized while it runs |
 | int8-weights, int4-weights | float32 0..255 | float32 | ai-edge-quantizer: a scale a channel, arithmetic in float32 |
 | int8 | int8, pixel - 128 | int8 | litert_torch from the one quantized program: integers throughout |
+| w8a16 | int8, pixel - 128 | float32 | int8 weights, int16 activations behind the normalisation |
 | mixed | as its first layer asks | as its last layers give | the same from the program of a recipe |
 
 The signature `serving_default` names the input `image` and the outputs by their roles. A zip archive with `model.json`
@@ -74,7 +75,13 @@ _float_models: "WeakKeyDictionary[Prepared, bytes]" = WeakKeyDictionary()
 
 def convert(job: Lowering) -> Lowered:
     """Write `job.output` (see the table above)."""
-    if job.integer:
+    if job.integer and job.precision == "w8a16":
+        from samesight.conversion.formats.same_padding import with_same_padding
+        from samesight.conversion.formats.wide_activations import finish_wide
+
+        padded = with_same_padding(job.integer.unfolded, job.prepared.example)
+        model = finish_wide(lower(padded, job.prepared, job.spec.roles, quantized=True))
+    elif job.integer:
         from samesight.conversion.formats.strided_pointwise import widen_strided_pointwise
 
         network = widen_strided_pointwise(job.integer.unfolded, job.prepared.example, quantized=True)

@@ -43,10 +43,10 @@ def widen_strided_pointwise(network: nn.Module, example: torch.Tensor, quantized
         weight = nn.functional.pad(tensor_of(network, constant), kernel)
         wide = add_tensor(network, f"{constant.target}_widened_{node.name}", weight, constant)
         for user in list(constant.users):
-            if _leads_to(user, node):
+            if leads_to(user, node):
                 user.replace_input_with(constant, wide)
         node.args = (*node.args[:4], [padding, padding], *node.args[5:])
-        for user in _between(wide, node):
+        for user in between(wide, node):
             user.meta.pop("val", None)
     for node in network.graph.nodes:
         node.meta.pop("tensor_meta", None)
@@ -74,7 +74,7 @@ def _found(module: GraphModule, quantized: bool = False) -> list[tuple[Node, Nod
     return result
 
 
-def _between(constant: Node, node: Node) -> list[Node]:
+def between(constant: Node, node: Node) -> list[Node]:
     """The nodes on the way from a constant to the convolution: it is quantized and dequantized there."""
     result, current = [], node.args[1]
     while isinstance(current, Node) and current is not constant:
@@ -83,7 +83,7 @@ def _between(constant: Node, node: Node) -> list[Node]:
     return result
 
 
-def _leads_to(user: Node, node: Node) -> bool:
+def leads_to(user: Node, node: Node) -> bool:
     """Whether this user of the weights is on the way to the convolution: others may share them."""
     while user is not node and len(user.users) == 1:
         user = next(iter(user.users))

@@ -10,9 +10,11 @@ from torch.fx import GraphModule, Node
 from samesight.contract.errors import SamesightError
 from samesight.conversion.preparation.activations import quantizable
 from samesight.conversion.preparation.graph import nodes_of
+from samesight.conversion.preparation.normalisation import NORMALISE
 from samesight.conversion.preparation.prepare import pixels_of
 from samesight.conversion.qparams import UInt8
 from samesight.conversion.quantization.activation_qparams import all_fixed, fix_observers, read_observers
+from samesight.conversion.quantization.layers import layers_of
 from samesight.conversion.quantization.qat import put_parameters
 from samesight.conversion.quantization.quantize import Quantized, output_qparams
 from samesight.conversion.quantization.quantizer import LAYERS, PhoneQuantizer
@@ -53,6 +55,13 @@ def quantize_mixed(plain: Quantized, schemes: Mapping[str, Scheme], calibration:
     folded = convert_pt2e(copy.deepcopy(module), fold_quantize=True)
     unfolded = convert_pt2e(module, fold_quantize=False)
     return Quantized(source, parameters, folded, unfolded, ranges, output_qparams(folded, source.spec))
+
+
+def quantize_wide(plain: Quantized, calibration: UInt8 | None) -> Quantized:
+    """The program with int16 activations in all layers but the normalisation, whose 256 levels int8 holds."""
+    layers = layers_of(plain.source.module)
+    schemes: dict[str, Scheme] = {layer.node: "int8" if layer.name == NORMALISE else "int16" for layer in layers}
+    return quantize_mixed(plain, schemes, calibration)
 
 
 def parameters_for(module: GraphModule, plain: Quantized, schemes: Mapping[str, Scheme]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 | scheme | weights | activations | in |
 |---|---|---|---|
 | int8 | int8, a scale per output channel | int8, ranges from calibration | every quantized format |
-| int16 | int8 | int16, symmetric | TFLite |
+| int16 | int8 | int16, symmetric | TFLite, all layers alike: the precision w8a16 |
 | weights | int8 | float | TFLite, ONNX, Core ML |
 | float | float | float | every quantized format |
 
@@ -26,12 +26,16 @@ WEIGHT_BYTES: dict[Scheme, int] = {"int8": 1, "int16": 1, "weights": 1, "float":
 """Bytes of a weight in each scheme."""
 
 HELD: dict[str, tuple[Scheme, ...]] = {
-    "litert": ("int8", "int16", "weights", "float"),
+    "litert": ("int8", "weights", "float"),
     "onnx": ("int8", "weights", "float"),
     "executorch": ("int8", "float"),
     "coreml": ("int8", "weights", "float"),
 }
-"""By format: the schemes that it expresses and its runtime computes."""
+"""By format: the schemes that it expresses among others, and its runtime computes.
+
+litert_torch 0.10 drops the requantization between int8 and int16, or ends in an error of its own checks, so that no
+format mixes these two.
+"""
 
 
 def held_by(formats: Iterable[str]) -> tuple[Scheme, ...]:

@@ -10,7 +10,7 @@ from samesight.conversion.npu.chips import MAKERS, Chip
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.runners import runner_of
 
-ON_NPU: dict[PrecisionName, PrecisionName] = {"fp32": "fp16", "int8": "int8"}
+ON_NPU: dict[PrecisionName, PrecisionName] = {"fp32": "fp16", "int8": "int8", "w8a16": "w8a16"}
 """The precisions of files that are compiled for an NPU, and in which it computes them."""
 
 
@@ -114,7 +114,7 @@ def for_chips(targets: Sequence[Target], model: str, chips: Sequence[Chip]) -> t
     sources = [target for target in targets if target.format.name == "litert" and target.precision in ON_NPU]
     if not sources:
         raise UsageError(
-            "--unit npu compiles .tflite files of fp32 and int8 from the own converter, and neither is made; "
+            "--unit npu compiles .tflite files of fp32, int8 and w8a16 from the own converter, and neither is made; "
             "ask for one (--to, --precision, --via own)"
         )
     return tuple(

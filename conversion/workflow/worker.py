@@ -195,6 +195,13 @@ class Programs:
         return quantize_mixed(self.quantized, schemes, images)
 
     @cached_property
+    def wide(self) -> "Quantized":
+        """The quantized program with int16 activations."""
+        from samesight.conversion.quantization.mixed import quantize_wide
+
+        return quantize_wide(self.quantized, self.inputs() if self.job.calibration else None)
+
+    @cached_property
     def recipe(self) -> Recipe:
         """That of mixed artifacts."""
         assert self.job.recipe is not None
@@ -204,7 +211,8 @@ class Programs:
         """The quantized program of a precision; None for one that is lowered from the float program."""
         if not PRECISIONS[precision].calibrated:
             return None
-        return self.mixed if precision == MIXED else self.quantized
+        programs = {MIXED: lambda: self.mixed, "w8a16": lambda: self.wide}
+        return programs[precision]() if precision in programs else self.quantized
 
     @cached_property
     def samples(self) -> UInt8 | None:
