@@ -22,7 +22,7 @@ from samesight.contract.zip import ZipEntry, ZipProblem, read_entry, zip_entries
 PLATFORMS = (*get_args(Platform), "all")
 # Stands for a chip of which no artifact knows: what runs on any is left.
 OTHER_CHIPS = "other"
-ONLY_HERE = ("server.json", "network.json")
+ONLY_HERE = ("server.json", "network.json", "recipe.json")
 # Documents of a pack whose lengths its manifest does not know.
 UNSIZED = (MANIFEST, VERDICTS, SIGNATURE)
 MOMENT = (1980, 1, 1, 0, 0, 0)

@@ -183,12 +183,13 @@ def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, on_even
 
 def _reduced(job: Job, items: Sequence[str]) -> Job:
     """The job with the items that are still to be made."""
-    from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE
+    from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE, RECIPE
 
     return job.model_copy(
         update={
             "function": job.function if EXPORT in items else None,
             "onnx": job.onnx if EXPORT in items else None,
+            "search": job.search if RECIPE in items else None,
             "golden": job.golden if GOLDEN in items else None,
             "checks": job.checks if CHECKS in items else None,
             "interchange": job.interchange if INTERCHANGE in items else None,
