@@ -56,10 +56,14 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """The ranges of activations, the parameters that differ from the prepared program's, and what was tried."""
+    """The ranges of activations, the parameters that differ from the prepared program's, and what was tried.
+
+    With the parameters `equal` the float program computes what it did; `parameters` are for int8 alone.
+    """
 
     ranges: Ranges
     parameters: dict[str, Tensor]
+    equal: dict[str, Tensor]
     steps: tuple[Step, ...]
 
 
@@ -123,10 +127,11 @@ def calibrate(prepared: Prepared, calibration: UInt8) -> Calibrated:
     if simulation.batched:
         state.try_step("corrected biases", lambda: [_correct(state, rounding=False) | roomy])
         state.try_step("rounding by layer outputs", lambda: [_correct(state, rounding=True) | roomy])
-    changed = {
-        name: parameter for name, parameter in state.parameters.items() if not torch.equal(parameter, original[name])
-    }
-    return Calibrated(Ranges(state.ranges), changed, tuple(state.steps))
+    changed, equal = (
+        {name: parameter for name, parameter in parameters.items() if not torch.equal(parameter, original[name])}
+        for parameters in (state.parameters, state.reference)
+    )
+    return Calibrated(Ranges(state.ranges), changed, equal, tuple(state.steps))
 
 
 def split(pixels: Tensor, most: int) -> tuple[Tensor, Tensor]:

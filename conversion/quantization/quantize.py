@@ -6,7 +6,7 @@ PT2E prepares the program once and converts it twice: ExecuTorch, ONNX and Core 
 
 import copy
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -50,6 +50,7 @@ class Quantized:
     Attributes:
         source: the prepared float program.
         parameters: what calibration changed of its parameters, by their names there.
+        equal: what it changed without changing what the float program computes.
         folded: the program with folded weights.
         unfolded: the program with weights that are quantized in the graph.
         ranges: of its activations.
@@ -64,6 +65,7 @@ class Quantized:
     ranges: Ranges
     outputs: dict[Role, QuantParams]
     steps: tuple[Step, ...] = ()
+    equal: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def spec(self) -> ModelSpec:
@@ -123,8 +125,11 @@ def quantize(prepared: Prepared, calibration: UInt8 | None, ranges: Ranges | Non
         module(prepared.example)  # the weights' observers look at them when the program runs
     folded = convert_pt2e(copy.deepcopy(module), fold_quantize=True)
     unfolded = convert_pt2e(module, fold_quantize=False)
-    steps, parameters = (calibrated.steps, calibrated.parameters) if calibrated else ((), {})
-    return Quantized(prepared, parameters, folded, unfolded, ranges, output_qparams(folded, spec), steps)
+    outputs = output_qparams(folded, spec)
+    if calibrated is None:
+        return Quantized(prepared, {}, folded, unfolded, ranges, outputs)
+    steps, parameters, equal = calibrated.steps, calibrated.parameters, calibrated.equal
+    return Quantized(prepared, parameters, folded, unfolded, ranges, outputs, steps, equal)
 
 
 def output_qparams(folded: GraphModule, spec: ModelSpec) -> dict[Role, QuantParams]:

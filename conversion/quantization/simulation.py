@@ -5,8 +5,9 @@ range, what if these weights were rounded otherwise. `quantize` makes the progra
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from samesight.conversion.qparams import QuantParams
 from samesight.conversion.quantization.activation_qparams import HIGHEST, LOWEST, observed
 from samesight.conversion.quantization.batches import check_batches, free_the_batch
 from samesight.conversion.quantization.quantizer import PhoneQuantizer, WeightObserver, weight_scales
+from samesight.conversion.quantization.schemes import Scheme
 
 CHUNK_PIXELS = 25 * 64 * 64
 """Pixels of the images that run together."""
@@ -140,8 +142,11 @@ class Simulation:
                 parameter.copy_(parameters[name])
 
 
-def simulate(prepared: Prepared) -> Simulation:
-    """The simulation of a prepared program; no activation has a range yet."""
+def simulate(prepared: Prepared, schemes: Mapping[str, Scheme] = MappingProxyType({})) -> Simulation:
+    """The simulation of a prepared program; no activation has a range yet.
+
+    `schemes` says by node how layers compute that are not int8.
+    """
     from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
     module, batched = quantizable(prepared.module), True
@@ -150,7 +155,7 @@ def simulate(prepared: Prepared) -> Simulation:
         check_batches(module, prepared.spec)
     except SamesightError:
         module, batched = quantizable(prepared.module), False
-    module = prepare_pt2e(module, PhoneQuantizer())
+    module = prepare_pt2e(module, PhoneQuantizer(schemes=schemes))
     modules = dict(module.named_modules(remove_duplicate=False))
     simulation = Simulation(module, batched)
     shared: dict[int, Activation] = {}
@@ -166,7 +171,7 @@ def simulate(prepared: Prepared) -> Simulation:
         if isinstance(observer, WeightObserver):
             simulation.weights[name] = Weight(observer.ch_axis)
             module.set_submodule(site, simulation.weights[name])
-        else:
+        elif observer.dtype == torch.int8:  # of 16 bits no rounding is seen
             simulation.constants[site] = _constant(attribute(module, name), observer, shared.get(id(observer)))
             module.set_submodule(site, simulation.constants[site])
     return simulation
