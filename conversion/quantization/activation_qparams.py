@@ -21,6 +21,7 @@ from samesight.conversion.qparams import QuantParams
 
 SCHEMA_VERSION = 1
 LOWEST, HIGHEST = -128, 127
+TIE = 0.05
 PIXELS = QuantParams(1.0, -128)
 """The input: real values 0..255 stored as pixel - 128, exactly."""
 
@@ -80,6 +81,18 @@ def qparams_over(low: float, high: float) -> QuantParams:
     return QuantParams(scale, max(LOWEST, min(HIGHEST, round(LOWEST - low / scale))))
 
 
+def _without_ties(low: float, high: float) -> QuantParams:
+    """The scale and zero point that cover the normalisation's values low..high.
+
+    One step would be one pixel value. With a mean of half a value, as 127.5, every pixel would then lie in the middle
+    between two integers, which formats round to different sides; one step less spreads them evenly.
+    """
+    qparams = qparams_over(low, high)
+    if abs(low / qparams.scale % 1 - 0.5) > TIE:
+        return qparams
+    return qparams_over(low * 255 / 254, high * 255 / 254)
+
+
 def exact_qparams(module: GraphModule, spec: Input) -> dict[str, QuantParams]:
     """The scales and zero points that follow from the spec alone: of the input, and of the normalisation's output."""
     qparams = {}
@@ -87,7 +100,7 @@ def exact_qparams(module: GraphModule, spec: Input) -> dict[str, QuantParams]:
         if node.op == "placeholder":
             qparams[node.name] = PIXELS
         elif node.op == "call_function" and module_of(node).startswith(NORMALISE + " "):
-            qparams[node.name] = qparams_over(*affine_of(spec).bounds)
+            qparams[node.name] = _without_ties(*affine_of(spec).bounds)
     return qparams
 
 
