@@ -92,7 +92,12 @@ def test_a_changed_layer_is_named_by_its_module(demo, copy_of, samesight_here, n
 
 @pytest.fixture(scope="module")
 def views(demo):
-    return {name: view_layers(open_bundle(demo / name)) for name in ("digits", "scenes")}
+    kinds = ("fp32.onnx", "int8.onnx", "fp32.tflite", "fp16.tflite", "int8.tflite", "fp32.pte", "fp16.mlpackage")
+    names = {"digits": kinds, "scenes": kinds[:-1]}
+    return {
+        name: view_layers(open_bundle(demo / name), [f"{name}.{kind}" for kind in kinds])
+        for name, kinds in names.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["digits", "scenes"])
