@@ -16,6 +16,9 @@ MILDER: dict[str, tuple[PrecisionName, ...]] = {
     "int8-weights": ("fp16", "fp32"),
     "palette6": ("int8-weights", "fp16"),
     "palette4": ("palette6", "int8-weights", "fp16"),
+    "w8a16": ("fp16", "fp32"),
+    "int4-weights": ("int8-weights", "fp16"),
+    "mixed": ("int8-weights", "fp16"),
 }
 """Precisions that lose less than each, those that save most first; for int8 those without quantized activations."""
 
