@@ -60,6 +60,7 @@ def convert(
     soc: Sequence[str] = (),
     weights: str | Path | None = None,
     random_weights: bool = False,
+    via: Sequence[str] = (),
     recipe: str | Path | None = None,
     max_drop: float | None = None,
     max_size: str | None = None,
@@ -79,6 +80,7 @@ def convert(
         soc: chips, such as SM8650, for whose NPUs `.tflite` artifacts are compiled ahead of time too.
         weights: a file for `module:function`, `timm:NAME` or `torchvision:NAME`: safetensors, or a state dict.
         random_weights: convert a library's network with weights that mean nothing.
+        via: other ways to `.tflite` than this installation's: `onnx-tf`, `onnx2tf`, and `own` for that one too.
         recipe: the `recipe.json` of `mixed` artifacts; with the precision `auto` one is found.
         max_drop: points of the metric that such a recipe may lose, 0.5 where it is not given.
         max_size: the largest that a mixed file may be, as "2MB".
@@ -90,14 +92,13 @@ def convert(
     """
     # A wrong request is answered before a network is exported.
     precision, mixing = read_wish(tuple(precision), Path(recipe) if recipe else None, max_drop, max_size)
-    targets, chips = choose("model", to, precision), find_chips(soc)
+    targets, chips = choose("model", to, precision, via), find_chips(soc)
     if chips:
         for_chips(targets, "model", chips)
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
         opened = open_in_memory(source, spec, calibration, Path(folder), weights, random_weights)
-        outcome = convert_source(
-            opened, out, to, precision, cache=Cache(default_root()) if cache else None, chips=chips, mixing=mixing
-        )
+        store = Cache(default_root()) if cache else None
+        outcome = convert_source(opened, out, to, precision, cache=store, chips=chips, via=via, mixing=mixing)
     bundle = _callable(outcome.bundle)
     if outcome.failures:
         raise PartialError(bundle, outcome.failures)

@@ -172,7 +172,7 @@ FORMATS: dict[str, Format] = {
             "ExecuTorch with Vulkan",
             f"{HERE}.executorch.vulkan",
             ".vulkan.pte",
-            ("fp32", "fp16"),
+            ("fp32", "fp16", "int8"),
             (),
             ("executorch",),
             group=2,

@@ -22,6 +22,8 @@ IMAGES = 4
 """How many calibration images are run in halves: each costs three runs of the network."""
 NAMED = 3
 IN_INTEGERS = ("int8", "w8a16")
+BEYOND_HALVES = ("half-overflow", "half-long-sum")
+"""Risks of an int8 `.tflite` too: LiteRT's GPU computes its steps times their scale, in halves."""
 APPLE = ("coreml", "executorch-coreml", "coreai")
 
 
@@ -86,4 +88,12 @@ def with_facts(
     for warning in warnings:
         names = facts.places.get(warning.id, ())[:NAMED]
         named.append(warning.model_copy(update={"operators": names}) if names else warning)
-    return (*named, *(facts.risks if computes_in_halves(format, precision) else ()))
+    return (*named, *_risks(facts, format, precision))
+
+
+def _risks(facts: NetworkFacts, format: str, precision: str) -> Iterable[FaultWarning]:
+    if computes_in_halves(format, precision):
+        return facts.risks
+    if (format, precision) != ("litert", "int8"):
+        return ()
+    return [risk.model_copy(update={"units": ("gpu",)}) for risk in facts.risks if risk.id in BEYOND_HALVES]

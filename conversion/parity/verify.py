@@ -70,8 +70,11 @@ def verify_bundle(
     Raises:
         SamesightError: the bundle's golden cases or test data contradict it.
     """
-    results = run_artifacts(bundle, data, names, progress)
+    results = run_artifacts(bundle, data, _with_twins(bundle, names), progress)
     verdicts = judge_bundle(bundle, results)
+    if names:
+        asked = tuple(verdict for verdict in verdicts.artifacts if verdict.name in names)
+        verdicts = verdicts.model_copy(update={"artifacts": asked, "passed": not failures(asked)})
     if not names and data is None:
         if cache:
             save_results(bundle, results, cache)
@@ -91,6 +94,14 @@ def merge_apps(verdicts: Verdicts, new: Iterable[AppVerdict]) -> Verdicts:
     return verdicts.model_copy(
         update={"apps": apps, "passed": not failures(verdicts.artifacts, apps, verdicts.targets)}
     )
+
+
+def _with_twins(bundle: Bundle, names: Sequence[str] | None) -> Sequence[str] | None:
+    """The names with those of the artifacts that theirs are judged beside."""
+    if not names:
+        return names
+    twins = (cpu_twin(bundle.manifest.artifacts, bundle.find(name)) for name in names)
+    return list(dict.fromkeys([*names, *(twin.name for twin in twins if twin)]))
 
 
 def _verdict(

@@ -1,6 +1,6 @@
 """LiteRT's interpreter on the CPU, one thread."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,12 @@ import numpy as np
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.manifest import TensorInfo
 from samesight.contract.spec import Role
-from samesight.contract.tensor_layout import TensorLayout, pack
+from samesight.contract.tensor_layout import TensorLayout, dequantize, pack
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8
 from samesight.conversion.quiet import mute
 from samesight.conversion.runners.interface import Tensors
 from samesight.conversion.runners.quantized_outputs import output_qparams, real_outputs
+from samesight.conversion.runners.traced import TracedValue
 
 SIGNATURE = "serving_default"
 
@@ -50,6 +51,38 @@ class LiteRTModel:
         """The stored integers of the quantized outputs."""
         outputs = self._run(tensor)
         return {role: outputs[role].astype(np.int32) for role in self.qparams}
+
+
+def trace(path: Path, tensors: Tensors) -> Callable[[UInt8], list[TracedValue]]:
+    """Every operator's outputs, by LiteRT's own kernels: XNNPACK, which keeps no values, is left out."""
+    with mute():
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        interpreter = Interpreter(
+            model_content=path.read_bytes(),
+            num_threads=1,
+            experimental_preserve_all_tensors=True,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        interpreter.allocate_tensors()
+    call = interpreter.get_signature_runner(SIGNATURE)
+    details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
+
+    def values(tensor: UInt8) -> list[TracedValue]:
+        call(image=pack(tensor, tensors.input_layout))
+        found = []
+        for operator in interpreter._get_ops_details():
+            # Weights that are stored in half precision become float32 first: these are no layers.
+            if operator["op_name"] == "DEQUANTIZE" and details[operator["inputs"][0]]["dtype"] is np.float16:
+                continue
+            for index in operator["outputs"]:
+                scale, zero_point = details[index]["quantization"]
+                stored = interpreter.get_tensor(index)
+                real = dequantize(stored, scale, zero_point) if scale else stored.astype(np.float32)
+                found.append(TracedValue(details[index]["name"], operator["op_name"], real))
+        return found
+
+    return values
 
 
 def load(path: Path, tensors: Tensors) -> LiteRTModel:

@@ -68,9 +68,12 @@ class Child:
             selector.register(stream, selectors.EVENT_READ, self)
 
     def _environment(self) -> dict[str, str]:
+        # coremltools leaves a copy of each package in the folder for temporary files, which nobody clears.
+        temporary = self.folder / "temporary"
+        temporary.mkdir(exist_ok=True)
         if pins_of(self.job.environment):
-            return environment_of_others(self.folder)
-        return {**child_environment(), PYTHON: sys.executable}
+            return {**environment_of_others(self.folder), "TMPDIR": str(temporary)}
+        return {**child_environment(), "TMPDIR": str(temporary), PYTHON: sys.executable}
 
     def read_stderr(self) -> bool:
         """Read what converters have printed and keep its last bytes; False at the end of the stream."""

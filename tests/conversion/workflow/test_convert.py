@@ -15,7 +15,7 @@ from samesight.contract.bundle import open_bundle
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.golden import write_cases
 from samesight.contract.manifest import Artifact, TensorInfo
-from samesight.conversion import environments
+from samesight.conversion import api, environments
 from samesight.conversion.api import PartialError
 from samesight.conversion.formats import find_row
 from samesight.conversion.npu.chips import find_chips
@@ -271,6 +271,15 @@ def install_routes(tmp_path, monkeypatch):
     for name in ("python-onnx-tf", "python-onnx2tf"):
         (tmp_path / "tools/classic" / name).touch(0o755)
     (tmp_path / "tools/classic/installed").touch()
+
+
+def test_python_takes_other_routes_too(tmp_path, run, cache, workers, monkeypatch):
+    install_routes(tmp_path, monkeypatch)
+    monkeypatch.setattr(api, "default_root", lambda: cache.root)
+    bundle = api.convert(str(run), tmp_path / "out", to=["tflite"], precision=["int8"], via=["onnx2tf"])
+    assert [artifact.name for artifact in bundle.manifest.artifacts] == ["digits.int8.onnx2tf.tflite"]
+    with pytest.raises(UsageError, match="no route 'onnx2tff'; did you mean onnx2tf"):
+        api.convert(str(run), tmp_path / "other", via=["onnx2tff"])
 
 
 def test_other_routes_wait_for_their_onnx_file_and_fail_without_it(tmp_path, run, cache, workers, monkeypatch):
