@@ -2,7 +2,7 @@
 
 from samesight.contract.bundle import Bundle
 from samesight.contract.verdicts import Verdicts
-from samesight.conversion.quantization.recipe import FILE, read_recipe
+from samesight.conversion.quantization.recipe import FILE, find_recipe
 from samesight.conversion.workflow.mixing import MIXED
 
 
@@ -12,14 +12,11 @@ def budget_told(bundle: Bundle, verdicts: Verdicts) -> tuple[list[str], list[str
     Raises:
         SamesightError: `recipe.json` is damaged.
     """
-    if not (bundle.folder / FILE).exists():
+    recipe = find_recipe(bundle.folder)
+    if recipe is None:
         return [], []
-    recipe = read_recipe(bundle.folder / FILE)
     found, most = recipe.found, recipe.max_drop
-    kinds = ", ".join(
-        f"{list(recipe.layers.values()).count(scheme)} {scheme}" for scheme in dict.fromkeys(recipe.layers.values())
-    )
-    told = f"{FILE}: {len(recipe.layers)} layers, {kinds}"
+    told = f"{FILE}: {recipe.words}"
     if found is not None and found.drop is not None:
         told += f"; {100 * found.drop:+.2f} points of {found.metric_name} lost on {found.images} validation images"
     missed = [

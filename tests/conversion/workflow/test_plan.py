@@ -132,7 +132,10 @@ def test_what_is_compiled_for_chips_comes_from_fp32_and_int8():
         (["--unit", "npu"], "--unit npu compiles for chips by name; give --soc, such as --soc SM8650"),
         (["--soc", "SM8650"], "--soc names chips whose NPUs are compiled for; give --unit npu too"),
         (["--unit", "npu", "--soc", "SM8660"], "no chip 'SM8660' is known here; did you mean SM8650"),
-        (["--unit", "npu", "--soc", "SM8650", "--to", "pte"], "--unit npu compiles .tflite files of fp32 and int8"),
+        (
+            ["--unit", "npu", "--soc", "SM8650", "--to", "pte"],
+            "--unit npu compiles .tflite files of fp32, int8 and w8a16",
+        ),
         (["--unit", "gpu"], "GPUs take .tflite files as they are"),
         (["--unit", "tpu"], "--unit: no unit 'tpu'; choose among cpu and npu"),
     ],
