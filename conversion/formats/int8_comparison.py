@@ -25,7 +25,7 @@ from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.preparation.prepare import Prepared, pixels_of
 from samesight.conversion.qparams import UInt8
-from samesight.conversion.quiet import quiet
+from samesight.conversion.quiet import mute, quiet
 
 Array = npt.NDArray[np.float32]
 Program = Callable[[UInt8], list[Array]]
@@ -34,12 +34,28 @@ Program = Callable[[UInt8], list[Array]]
 
 @dataclass(frozen=True)
 class Row:
-    """A network quantized by one tool: dB of all outputs and share of equal answers."""
+    """A network quantized by one tool.
+
+    Attributes:
+        network: the run's name.
+        tool: of `TOOLS`.
+        decibels: of the output that is nearest to noise; None if the tool failed.
+        equal: share of images, or of a detector's positions, with the same best class.
+        problem: why there are no figures.
+    """
 
     network: str
     tool: str
-    decibels: float
-    equal: float
+    decibels: float | None
+    equal: float | None
+    problem: str = ""
+
+    @property
+    def markdown(self) -> str:
+        """A row of the table."""
+        if self.decibels is None or self.equal is None:
+            return f"| {self.network} | {self.tool} | {self.problem} | |"
+        return f"| {self.network} | {self.tool} | {self.decibels:.1f} | {100 * self.equal:.1f} % |"
 
 
 def of_torch(module: torch.nn.Module) -> Program:
@@ -165,7 +181,8 @@ def judge(prepared: Prepared, program: Program, images: UInt8) -> tuple[float, f
     """Signal-to-noise ratio in dB over all outputs, and the share of images (or positions) of equal best class."""
     from samesight.conversion.snr import role_figures
 
-    expected = [of_torch(prepared.module)(image[None]) for image in images]
+    server = of_torch(prepared.module)
+    expected = [server(image[None]) for image in images]
     actual = [program(image[None]) for image in images]
     figures = [
         role_figures(role, [each[place] for each in expected], [each[place] for each in actual]).snr_db
@@ -187,7 +204,12 @@ def compare(run: Path, tools: Sequence[str], most: int) -> Iterator[Row]:
     prepared = prepare(load_program(run / "network.pt2"), spec)
     images = test_images(run, spec, most)
     for tool in tools:
-        yield Row(run.name, tool, *judge(prepared, TOOLS[tool](prepared, calibration), images))
+        try:
+            with mute():
+                figures = judge(prepared, TOOLS[tool](prepared, calibration), images)
+            yield Row(run.name, tool, *figures)
+        except Exception as error:  # others' tools raise anything; the row says so
+            yield Row(run.name, tool, None, None, f"fails: {type(error).__name__}")
 
 
 def test_images(run: Path, spec: ModelSpec, most: int) -> UInt8:
@@ -220,7 +242,7 @@ def main() -> None:
     print("| network | quantized by | SNR dB | equal answers |\n|---|---|---|---|")
     for run in options.runs:
         for row in compare(run, options.tool or list(TOOLS), options.images):
-            print(f"| {row.network} | {row.tool} | {row.decibels:.1f} | {100 * row.equal:.1f} % |", flush=True)
+            print(row.markdown, flush=True)
 
 
 if __name__ == "__main__":

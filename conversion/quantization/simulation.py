@@ -4,6 +4,7 @@ It takes batches, so that calibration may ask many questions about the same imag
 range, what if these weights were rounded otherwise. `quantize` makes the program itself from the answers.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from samesight.conversion.preparation.prepare import Prepared
 from samesight.conversion.qparams import QuantParams
 from samesight.conversion.quantization.activation_qparams import HIGHEST, LOWEST, observed
 from samesight.conversion.quantization.batches import check_batches, free_the_batch
-from samesight.conversion.quantization.quantizer import PhoneQuantizer, weight_scales
+from samesight.conversion.quantization.quantizer import PhoneQuantizer, WeightObserver, weight_scales
 from samesight.conversion.quantization.schemes import Scheme
 
 CHUNK_PIXELS = 25 * 64 * 64
@@ -53,6 +54,29 @@ class Weight(nn.Module):
         return torch.fake_quantize_per_channel_affine(x, scales, zeros, self.axis, -HIGHEST, HIGHEST)
 
 
+class Constant(nn.Module):
+    """What stands at a constant that an operator takes beside activations, as it is quantized: by its own range.
+
+    Attributes:
+        qparams: of the constant.
+        active: whether it is quantized.
+        activation: the one whose scale calibration gives to both, if there is one.
+    """
+
+    def __init__(self, qparams: QuantParams, activation: Activation | None) -> None:
+        super().__init__()
+        self.qparams, self.active = qparams, True
+        self.shared = [activation]  # in a list, since it is not a submodule
+
+    @property
+    def activation(self) -> Activation | None:
+        """See the class."""
+        return self.shared[0]
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        return fake_quantized(x, self.qparams) if self.active else x
+
+
 def fake_quantized(x: Tensor, qparams: QuantParams) -> Tensor:
     """The values that int8 with this scale and zero point can hold, nearest to `x`."""
     return torch.fake_quantize_per_tensor_affine(x, qparams.scale, qparams.zero_point, LOWEST, HIGHEST)
@@ -69,6 +93,7 @@ class Simulation:
         activations: by the name of the observed value; values of one scale share one.
         sites: by the name of the observed value, the submodule that stands there.
         weights: by the name of the parameter.
+        constants: by the submodule that stands there.
     """
 
     module: GraphModule
@@ -76,18 +101,24 @@ class Simulation:
     activations: dict[str, Activation] = field(default_factory=dict)
     sites: dict[str, str] = field(default_factory=dict)
     weights: dict[str, Weight] = field(default_factory=dict)
+    constants: dict[str, Constant] = field(default_factory=dict)
 
     def set_ranges(self, ranges: dict[str, QuantParams]) -> None:
         """Quantize the named activations with these scales and zero points."""
         for name, qparams in ranges.items():
             self.activations[name].qparams = qparams
 
+    def quantize_constants(self, active: bool) -> None:
+        """Quantize weights and other constants, or do not."""
+        constants: list[Weight | Constant] = [*self.weights.values(), *self.constants.values()]
+        for constant in constants:
+            constant.active = active
+
     def in_float(self) -> None:
         """Quantize nothing."""
         for activation in self.activations.values():
             activation.qparams = None
-        for weight in self.weights.values():
-            weight.active = False
+        self.quantize_constants(False)
 
     def chunks(self, pixels: Tensor) -> Iterator[Tensor]:
         """The images in parts that may run together."""
@@ -133,11 +164,24 @@ def simulate(prepared: Prepared, schemes: Mapping[str, Scheme] = MappingProxyTyp
         module.set_submodule(site, activation)
         simulation.activations[value.name], simulation.sites[value.name] = activation, site
     for node in module.graph.nodes:
-        if node.op == "call_module" and node.args and node.args[0].op == "get_attr":
-            weight = Weight(modules[str(node.target)].ch_axis)
-            module.set_submodule(str(node.target), weight)
-            simulation.weights[str(node.args[0].target)] = weight
+        if node.op != "call_module" or node.args[0].op != "get_attr":
+            continue
+        site, name = str(node.target), str(node.args[0].target)
+        observer = modules[site]
+        if isinstance(observer, WeightObserver):
+            simulation.weights[name] = Weight(observer.ch_axis)
+            module.set_submodule(site, simulation.weights[name])
+        elif observer.dtype == torch.int8:  # of 16 bits no rounding is seen
+            simulation.constants[site] = _constant(attribute(module, name), observer, shared.get(id(observer)))
+            module.set_submodule(site, simulation.constants[site])
     return simulation
+
+
+def _constant(value: Tensor, observer: Any, activation: Activation | None) -> Constant:
+    own = copy.deepcopy(observer)
+    own(value.detach())
+    scale, zero_point = own.calculate_qparams()
+    return Constant(QuantParams(float(scale), int(zero_point)), activation)
 
 
 Visit = Callable[[Node, dict[Node, Any], dict[Node, Any], Callable[[Node], Any]], None]

@@ -24,6 +24,7 @@ from samesight.conversion.report.tasks.interface import TaskDrawing
 from samesight.conversion.report.test_split import SplitFigures, split_figures
 from samesight.conversion.report.text import (
     Fact,
+    calibration_rows,
     gate_rows,
     input_text,
     metric_title,
@@ -73,6 +74,7 @@ class Page:
     long_labels: bool
     drawing: TaskDrawing
     gates: list[tuple[str, str, str, str, int]]
+    calibration: list[str]
     tools: list[Fact]
     runners: list[Fact]
     manifest_sha256: str
@@ -119,6 +121,7 @@ def make_page(
         long_labels=max(len(label) for label in spec.labels) > SHORT_LABEL,
         drawing=drawing,
         gates=gate_rows(spec, verdicts.artifacts),
+        calibration=calibration_rows(bundle),
         tools=tool_rows(bundle),
         runners=runner_rows(bundle),
         manifest_sha256=verdicts.manifest_sha256,

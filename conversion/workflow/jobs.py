@@ -138,7 +138,12 @@ def make_keys(
     image_hash = calibrated["calibration"]
     keys = {
         GOLDEN: make_key(
-            {**shared, "data": data_fingerprint(source.data) or image_hash, "own tools": tool_versions(GOLDEN_TOOLS)}
+            {
+                **shared,
+                "data": data_fingerprint(source.data),
+                "calibration": image_hash,
+                "own tools": tool_versions(GOLDEN_TOOLS),
+            }
         ),
         CHECKS: make_key({**shared, "checks": image_hash}),
     }

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal
 
 from samesight.contract.documents import Document, Strict, read_document
 from samesight.contract.errors import SamesightError, describe_error
-from samesight.contract.manifest import Artifact
+from samesight.contract.manifest import CALIBRATION, Artifact
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.environments import MAIN
 from samesight.conversion.formats import find_row
@@ -35,7 +35,7 @@ from samesight.conversion.qparams import UInt8
 from samesight.conversion.quantization.recipe import FILE as RECIPE_FILE
 from samesight.conversion.quantization.recipe import Recipe, read_recipe
 from samesight.conversion.quantization.schemes import check_held
-from samesight.conversion.sources.calibration import calibration_tensors
+from samesight.conversion.sources.calibration import calibration_tensors, few_images_note
 from samesight.conversion.sources.source import TestData
 from samesight.conversion.workflow.mixing import MIXED
 from samesight.conversion.workflow.search_job import SearchJob
@@ -49,8 +49,6 @@ CHECKS = "network checks"
 EXPORT = "exported network"
 INTERCHANGE = "ONNX for other routes"
 RECIPE = "recipe"
-CALIBRATION = "calibration"
-"""What an int8 artifact's `tools` say of calibration: its steps, and what each bought."""
 FULL_BYTES = 1 << 20
 SAMPLES = 8
 
@@ -338,13 +336,14 @@ def _lower(programs: Programs, target: TargetJob) -> Event:
     job = Lowering(programs.job.spec, target.precision, programs.prepared, quantized, Path(target.output))
     lowered = row.load_module().convert(job)
     check_file(row, lowered, job, programs.samples)
-    made, notes = _made(target, lowered), "; ".join(programs.prepared.notes)
+    made, notes = _made(target, lowered), programs.prepared.notes
     if quantized is None:
-        return made.model_copy(update={"text": notes})
+        return made.model_copy(update={"text": "; ".join(notes)})
     artifact = made.artifact
     if artifact is not None and quantized.told:
         artifact = artifact.model_copy(update={"tools": artifact.tools | {CALIBRATION: quantized.told}})
-    return made.model_copy(update={"text": notes, "ranges": quantized.sha256, "artifact": artifact})
+        notes = (*notes, *filter(None, [few_images_note(len(programs.job.calibration))]))
+    return made.model_copy(update={"text": "; ".join(notes), "ranges": quantized.sha256, "artifact": artifact})
 
 
 def _made(target: TargetJob, lowered: Lowered) -> Event:

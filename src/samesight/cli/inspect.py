@@ -19,6 +19,7 @@ Examples:
 def inspect(folder: Path, as_json: bool) -> None:
     """Show the contract and the contents of a run or a bundle."""
     from samesight.contract.bundle import is_run, open_bundle
+    from samesight.contract.manifest import CALIBRATION
     from samesight.contract.spec import read_spec
     from samesight.contract.text import printable
     from samesight.contract.verdicts import failures
@@ -92,7 +93,10 @@ def inspect(folder: Path, as_json: bool) -> None:
             click.echo(f"  {tensor.role:<9} {_tensor_line(tensor)}")
         if cost := costs[artifact.name]:
             click.echo(f"  costs     {_cost_line(cost)}")
-        click.echo(f"  made by   {', '.join(f'{name} {version}' for name, version in artifact.tools.items())}")
+        tools = dict(artifact.tools)
+        if steps := tools.pop(CALIBRATION, ""):
+            click.echo(f"  int8      {steps}")
+        click.echo(f"  made by   {', '.join(f'{name} {version}' for name, version in tools.items())}")
 
 
 def _signature(folder: Path, model: str) -> dict[str, Any] | None:

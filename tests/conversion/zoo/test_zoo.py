@@ -1,13 +1,16 @@
 """The zoo: its table, weights that nobody trained, resuming, and one architecture all the way."""
 
+import copy
 import importlib.util
 import json
+import math
 import os
 import sys
 
 import pytest
 import torch
 
+from samesight.contract.detection import detect
 from samesight.contract.errors import UsageError
 from samesight.conversion.zoo import run as running
 from samesight.conversion.zoo.document import document
@@ -47,6 +50,37 @@ def test_signals_keep_their_scale_in_weights_that_nobody_trained(title):
     logits = outputs[0] if isinstance(outputs, tuple) else outputs
     assert len(deviations) >= len(counted) and min(deviations) > 0.02 and max(deviations) < 50
     assert float((logits[0] - logits[1]).abs().mean()) > 0.02, "other images, other outputs"
+
+
+@pytest.mark.parametrize("title", ["timm:mobilenetv2_050", "torchvision:mnasnet0_5"])
+def test_untrained_weights_do_not_multiply_the_errors_of_half_precision(title):
+    row = ARCHITECTURES[title]
+    built = build(row, photo_crops(48, row.size), pretrained=False)
+    batch = normalised(photo_crops(12, row.size, seed=1), built.spec)
+    with torch.no_grad():
+        exact = built.network(batch)
+        half = copy.deepcopy(built.network).half()(batch.half()).float()
+    noise, signal = (exact - half).square().mean(), (exact - exact.mean()).square().mean()
+    assert 10 * math.log10(signal / noise) > 45, "25 with weights that are random directions"
+    assert len(set(exact.argmax(1).tolist())) >= 3, "images that look differently get different answers"
+
+
+@pytest.mark.parametrize(
+    "name", ["ssdlite320_mobilenet_v3_large", pytest.param("fcos_resnet50_fpn", marks=pytest.mark.slow)]
+)
+def test_untrained_detectors_of_torchvision_find_some_boxes_of_some_size(name):
+    row = ARCHITECTURES[f"torchvision:{name}"]
+    images = photo_crops(16, row.size)
+    built = build(row, images, pretrained=False)
+    with torch.no_grad():
+        outputs = built.network(normalised(images[:8], built.spec))
+    counts = []
+    for image in range(8):
+        one = [output[image : image + 1].numpy() for output in outputs]
+        found = detect(dict(zip(built.spec.roles, one, strict=True)), built.spec)
+        assert len(found.boxes) == 0 or float((found.boxes[:, 2:] - found.boxes[:, :2] > 1).all(1).mean()) > 0.8
+        counts.append(len(found.scores))
+    assert sum(count > 0 for count in counts) >= 4, counts
 
 
 def result_of(title, key, state="pass"):
@@ -150,6 +184,6 @@ def test_an_architecture_goes_all_the_way(samesight, tmp_path):
 
 def test_listing_needs_no_torch(samesight):
     done = samesight("zoo", "--list", "detectors")
-    assert done.returncode == 0 and done.stdout.count("ours:") == 6
+    assert done.returncode == 0 and done.stdout.count("ours:") == 6 and done.stdout.count("torchvision:") == 4
     assert sys.modules["torch"]  # of this process
     assert samesight("zoo", "no_such_net").returncode == 2
