@@ -60,6 +60,6 @@ def other_kind_note(calibration: UInt8, test: UInt8) -> str:
         return ""
     return (
         f"the calibration images are unlike the test images (mean {level:.0f} against {test_level:.0f} of 255, "
-        f"standard deviation {contrast:.0f} against {test_contrast:.0f}), so int8 has ranges for others; give images that the "
-        "model will see"
+        f"standard deviation {contrast:.0f} against {test_contrast:.0f}), so int8 has ranges for others; "
+        "give images that the model will see"
     )
