@@ -12,7 +12,7 @@ from typing import BinaryIO, get_args
 from samesight.contract.bundle import MANIFEST, SIGNATURE, VERDICTS, Bundle, belongs, check_declared, replacing_bundle
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.files import check_plain, sha256, write_atomically
-from samesight.contract.limits import DOCUMENT_BYTES
+from samesight.contract.limits import BUNDLE_BYTES, DOCUMENT_BYTES
 from samesight.contract.manifest import Artifact, Manifest, Platform, check_relative, parse_manifest
 from samesight.contract.signature import Signer
 from samesight.contract.verdicts import failures
@@ -22,7 +22,7 @@ from samesight.contract.zip import ZipEntry, ZipProblem, read_entry, zip_entries
 PLATFORMS = (*get_args(Platform), "all")
 # Stands for a chip of which no artifact knows: what runs on any is left.
 OTHER_CHIPS = "other"
-ONLY_HERE = ("server.json", "network.json")
+ONLY_HERE = ("server.json", "network.json", "recipe.json")
 # Documents of a pack whose lengths its manifest does not know.
 UNSIZED = (MANIFEST, VERDICTS, SIGNATURE)
 MOMENT = (1980, 1, 1, 0, 0, 0)
@@ -182,6 +182,11 @@ def pack_bundle(
         UsageError, SamesightError: as in `choose`, or the target cannot be written.
     """
     files = reduced(bundle, choose(bundle, platform, soc=soc, more=more))
+    if sum(map(len, files.values())) > BUNDLE_BYTES:
+        raise SamesightError(
+            f"{bundle.folder}: packed for {platform} it has more than {BUNDLE_BYTES:,} bytes, which nothing unpacks; "
+            "pack it for one platform, or convert to fewer formats"
+        )
     if signer:
         signature = signer.sign(bundle.spec.name, files[MANIFEST], files.get(VERDICTS))
         files[SIGNATURE] = signature.to_json().encode()

@@ -10,7 +10,7 @@ from samesight.contract.documents import read_document
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import file_sha256, recover, replacing, write_atomically
 from samesight.contract.golden import GoldenCase, read_cases
-from samesight.contract.limits import BUNDLE_BYTES, BUNDLE_FILES
+from samesight.contract.limits import BUNDLE_BYTES, BUNDLE_FILES, FOLDER_BYTES
 from samesight.contract.manifest import Artifact, DataSource, FileEntry, Manifest, check_relative
 from samesight.contract.spec import ModelSpec, read_spec
 from samesight.contract.verdicts import Verdicts
@@ -88,7 +88,7 @@ def open_bundle(folder: Path) -> Bundle:
     if not (folder / MANIFEST).is_file():
         raise SamesightError(f"{folder}: not a bundle (it has no {MANIFEST}); `samesight convert` makes one")
     manifest = read_document(Manifest, folder / MANIFEST)
-    check_declared(manifest, str(folder))
+    check_declared(manifest, str(folder), FOLDER_BYTES)
     _check_files(folder, manifest)
     spec = read_spec(folder / "model.json")
     if spec.name != manifest.model:
@@ -118,17 +118,22 @@ def seal(
     """Write `manifest.json` about all files in `folder` (artifacts' `bytes` are computed here).
 
     Raises:
-        SamesightError: more bytes than a bundle has.
+        SamesightError: more bytes than a bundle, or one file of it, has.
     """
     entries = tuple(
         FileEntry(path=path, bytes=(folder / path).stat().st_size, sha256=file_sha256(folder / path))
         for path in _regular_files(folder)
         if path not in UNLISTED
     )
-    if (total := sum(entry.bytes for entry in entries)) > BUNDLE_BYTES:
+    if (total := sum(entry.bytes for entry in entries)) > FOLDER_BYTES:
         raise SamesightError(
-            f"{spec.name}: its artifacts have {total:,} bytes together, and a bundle holds {BUNDLE_BYTES:,}; "
+            f"{spec.name}: its artifacts have {total:,} bytes together, and a bundle holds {FOLDER_BYTES:,}; "
             "convert to fewer formats or precisions at once"
+        )
+    if long := next((entry for entry in entries if entry.bytes > BUNDLE_BYTES), None):
+        raise SamesightError(
+            f"{spec.name}: {long.path} has {long.bytes:,} bytes, and no app opens more than {BUNDLE_BYTES:,}; "
+            "leave its format or precision out"
         )
     counted = tuple(artifact.model_copy(update={"bytes": size_of(artifact, entries)}) for artifact in artifacts)
     manifest = Manifest(model=spec.name, samesight=samesight, data=data, artifacts=counted, files=entries)
@@ -146,16 +151,22 @@ def belongs(path: str, artifact: Artifact) -> bool:
     return path == artifact.file or path.startswith(artifact.file + "/")
 
 
-def check_declared(manifest: Manifest, source: str) -> None:
+def check_declared(manifest: Manifest, source: str, most: int = BUNDLE_BYTES) -> None:
     """Compare what a manifest declares with the limits, and with itself, before any file is read.
+
+    `most` is how many bytes all files together may have.
 
     Raises:
         SamesightError: more files or bytes than a bundle has, or an artifact of another length than its files.
     """
     lengths = [entry.bytes for entry in manifest.files]
     # Each length by itself first: in the apps a sum of many could pass the end of 64 bits.
-    if any(length > BUNDLE_BYTES for length in lengths) or sum(lengths) > BUNDLE_BYTES:
-        raise SamesightError(f"{source}: declares more than {BUNDLE_BYTES:,} bytes; not a bundle of ours")
+    if long := next((entry for entry in manifest.files if entry.bytes > BUNDLE_BYTES), None):
+        raise SamesightError(
+            f"{source}: declares more than {BUNDLE_BYTES:,} bytes of {long.path}; no bundle of ours has such files"
+        )
+    if sum(lengths) > most:
+        raise SamesightError(f"{source}: declares more than {most:,} bytes; not a bundle of ours")
     if len(lengths) > BUNDLE_FILES:
         raise SamesightError(f"{source}: declares more than {BUNDLE_FILES:,} files; not a bundle of ours")
     for artifact in manifest.artifacts:

@@ -32,6 +32,9 @@ GATES: dict[str, Gate] = {
     "int8-weights": Gate(snr_db=30.0, agreement=0.99, iou=0.8, metric_drop=0.005),
     "palette6": Gate(snr_db=22.0, agreement=0.98, iou=0.8, metric_drop=0.01),
     "palette4": Gate(snr_db=13.0, agreement=0.96, iou=0.8, metric_drop=0.01),
+    "w8a16": Gate(snr_db=30.0, agreement=0.99, iou=0.8, metric_drop=0.005),
+    "int4-weights": Gate(snr_db=13.0, agreement=0.96, iou=0.8, metric_drop=0.01),
+    "mixed": Gate(snr_db=18.0, agreement=0.98, iou=0.8, metric_drop=0.01),
 }
 
 # Int8 artifacts of one bundle come from one quantized program: the mean distance of their outputs, in steps, that is

@@ -8,7 +8,7 @@ MIB = 1 << 20
 
 # A JSON document: model.json, manifest.json, parity.json, signature.json, golden/cases.json, device-parity.json.
 DOCUMENT_BYTES = 64 * MIB
-# All files of a bundle together, and so a packed bundle.
+# All files of a bundle in an app together, a packed bundle, and each file of any bundle.
 BUNDLE_BYTES = (1 << 31) - 1
 # Files that a manifest lists, and so entries of a packed bundle.
 BUNDLE_FILES = 65_535
@@ -19,6 +19,8 @@ GOLDEN_FILE_BYTES = 3 * 178_956_970 + 8
 # Golden cases of a bundle.
 GOLDEN_CASES = 10_000
 
+# All files of a bundle on a computer, where it has every format.
+FOLDER_BYTES = 1 << 36
 # Read on a computer alone: server.json, with the answers on a whole test split.
 TEST_ANSWERS_BYTES = 1024 * MIB
 # An exported program or a TorchScript file, and all that is inside of it.

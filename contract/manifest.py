@@ -72,6 +72,9 @@ class TensorInfo(Strict):
         return self
 
 
+CALIBRATION = "calibration"
+
+
 class LeftOperator(Strict):
     """Operators of one kind that an NPU leaves to the CPU, and why."""
 
@@ -93,7 +96,8 @@ class Artifact(Strict):
 
     `unit` is what it was made for: "npu" of what was compiled ahead of time, "gpu" of a program for Vulkan, "cpu" of
     all that runs anywhere. `soc` are the chips that can run it; None or empty where that is not known to be limited.
-    `delegated` is the share of operators that a delegate or an NPU takes, `plan` more of an NPU's.
+    `delegated` is the share of operators that a delegate or an NPU takes, `plan` more of an NPU's. `tools` are versions
+    by the tool's name; where int8 was calibrated, `CALIBRATION` stands among them with the steps and what each bought.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]

@@ -15,6 +15,7 @@ from samesight.conversion.npu.chips import find_chips
 from samesight.conversion.sources.in_memory import Images, Spec, open_in_memory
 from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.convert import convert_source
+from samesight.conversion.workflow.mixing import read_wish
 from samesight.conversion.workflow.plan import choose, for_chips
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def convert(
     weights: str | Path | None = None,
     random_weights: bool = False,
     via: Sequence[str] = (),
+    recipe: str | Path | None = None,
+    max_drop: float | None = None,
+    max_size: str | None = None,
 ) -> ModelBundle:
     """Convert a model and return its bundle: `bundle.artifact("digits.int8.tflite")(image)` answers an image.
 
@@ -77,6 +81,9 @@ def convert(
         weights: a file for `module:function`, `timm:NAME` or `torchvision:NAME`: safetensors, or a state dict.
         random_weights: convert a library's network with weights that mean nothing.
         via: other ways to `.tflite` than this installation's: `onnx-tf`, `onnx2tf`, and `own` for that one too.
+        recipe: the `recipe.json` of `mixed` artifacts; with the precision `auto` one is found.
+        max_drop: points of the metric that such a recipe may lose, 0.5 where it is not given.
+        max_size: the largest that a mixed file may be, as "2MB".
 
     Raises:
         UsageError: the request contradicts itself.
@@ -84,13 +91,14 @@ def convert(
         SamesightError: none could be made; a bundle that was there before is unchanged.
     """
     # A wrong request is answered before a network is exported.
+    precision, mixing = read_wish(tuple(precision), Path(recipe) if recipe else None, max_drop, max_size)
     targets, chips = choose("model", to, precision, via), find_chips(soc)
     if chips:
         for_chips(targets, "model", chips)
     with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
         opened = open_in_memory(source, spec, calibration, Path(folder), weights, random_weights)
         store = Cache(default_root()) if cache else None
-        outcome = convert_source(opened, out, to, precision, cache=store, chips=chips, via=via)
+        outcome = convert_source(opened, out, to, precision, cache=store, chips=chips, via=via, mixing=mixing)
     bundle = _callable(outcome.bundle)
     if outcome.failures:
         raise PartialError(bundle, outcome.failures)

@@ -39,14 +39,22 @@ def affine_of(spec: Input) -> Affine:
     )
 
 
-def network_values(tensor: UInt8, spec: Input) -> Float32:
-    """The original network's input: the contract's input tensor uint8 [H, W, C], normalised; float32."""
+def network_values(tensor: UInt8 | Float32, spec: Input) -> Float32:
+    """The original network's input: the contract's input tensor uint8 [H, W, C], normalised; float32.
+
+    Floats are taken for levels too, in 0..255 or not.
+    """
     affine = affine_of(spec)
     return (tensor.astype(np.float64) * np.array(affine.factor) + np.array(affine.offset)).astype(np.float32)
 
 
 def pixels_for(values: Float32, spec: Input) -> UInt8:
     """The pixel levels that give these network values, rounded and clipped to 0..255; uint8 [H, W, C]."""
+    return np.clip(np.round(levels_for(values, spec)), 0, 255).astype(np.uint8)
+
+
+def levels_for(values: Float32, spec: Input) -> Float32:
+    """The levels, neither rounded nor clipped, that give these network values; float32 [H, W, C]."""
     affine = affine_of(spec)
     levels = (values.astype(np.float64) - np.array(affine.offset)) / np.array(affine.factor)
-    return np.clip(np.round(levels), 0, 255).astype(np.uint8)
+    return levels.astype(np.float32)

@@ -129,6 +129,7 @@ def tune(config: TrainingConfig, run: Path, report: Report, begun: bool) -> Path
     calibration = calibration_tensors(images_of_run, spec.input)
     prepared = prepare(load_program(source / "network.pt2"), spec, calibration)
     plain = quantize(prepared, calibration)
+    prepared = plain.prepared  # the ranges are those of its weights
     module = Pixels(prepare_qat(prepared, plain.ranges))
     optimiser = make_optimiser(config, resolved, data, images)
     setup = TrainingSetup(

@@ -14,6 +14,7 @@ from samesight.contract.golden import GoldenCase, StoredAnswer
 from samesight.contract.spec import ModelSpec
 from samesight.contract.tasks import TASKS
 from samesight.contract.verdicts import AppVerdict, Verdicts
+from samesight.conversion.apps.device_diagnosis import cause_in_words
 from samesight.conversion.parity.verify import merge_apps
 from samesight.conversion.tasks.agreement import Agreement
 
@@ -85,6 +86,8 @@ def _judge_run(bundle: Bundle, parity: DeviceParity, run: UnitRun, cases: list[G
         missed.append(f"{lowest[1]} {lowest[0]:.1f} dB is below {gate.snr_db:g} dB")
     if agreement.share is not None and agreement.share < gate.agreement:
         missed.append(f"answers agree on {agreement.share:.1%}, below {gate.agreement:.1%}")
+    if missed and (cause := cause_in_words(bundle, run)):
+        missed.append(cause)
     return verdict.model_copy(
         update={
             "proof": run.proof,

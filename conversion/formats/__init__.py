@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from samesight.contract.errors import UsageError
 from samesight.contract.manifest import Platform
 from samesight.conversion.environments import ENVIRONMENTS, MAIN
-from samesight.conversion.precisions import PrecisionName
+from samesight.conversion.precisions import PRECISIONS, PrecisionName
 
 if TYPE_CHECKING:
     from samesight.conversion.formats.interface import FormatModule, RouteModule
@@ -30,6 +30,7 @@ class Format:
         suffix: of its files.
         precisions: all that it supports.
         standard: those that are made by default.
+        named: those that are made only when they are asked for by name, besides those of which that is always so.
         packages: distributions that `convert` needs.
         group: formats of one group are converted in one process, one after another; groups run side by side. Measured
             on two cores with the demo classifier (`samesight bench --conversion`): 24 s of processor time for the first
@@ -59,6 +60,12 @@ class Format:
     extra: str | None = None
     first: str | None = None
     via: str | None = None
+    named: tuple[PrecisionName, ...] = ()
+
+    @property
+    def usual(self) -> tuple[PrecisionName, ...]:
+        """The precisions that are made when the format is asked for."""
+        return tuple(name for name in self.precisions if name not in self.named and not PRECISIONS[name].named)
 
     @property
     def written(self) -> str:
@@ -91,6 +98,7 @@ FLOAT: tuple[PrecisionName, ...] = ("fp32",)
 BOTH: tuple[PrecisionName, ...] = ("fp32", "int8")
 TFLITE: tuple[PrecisionName, ...] = ("fp32", "fp16", "int8", "dynamic-int8")
 COREML: tuple[PrecisionName, ...] = ("fp32", "fp16", "int8", "int8-weights", "palette6", "palette4")
+MORE_TFLITE: tuple[PrecisionName, ...] = ("int8-weights", "int4-weights", "w8a16", "mixed")
 
 FORMATS: dict[str, Format] = {
     row.name: row
@@ -98,13 +106,24 @@ FORMATS: dict[str, Format] = {
         Format("torchscript", "TorchScript", f"{HERE}.torchscript", ".pt", FLOAT, FLOAT, ("torch",), group=2, order=4),
         Format("lite", "TorchScript lite", f"{HERE}.torchscript", ".ptl", FLOAT, FLOAT, ("torch",), group=2, order=5),
         Format("exported", "exported program", f"{HERE}.exported", ".pt2", FLOAT, FLOAT, ("torch",), group=2, order=6),
-        Format("onnx", "ONNX", f"{HERE}.onnx", ".onnx", BOTH, BOTH, ("onnx", "onnxscript"), group=1, order=2),
+        Format(
+            "onnx",
+            "ONNX",
+            f"{HERE}.onnx",
+            ".onnx",
+            (*BOTH, "dynamic-int8", "mixed"),
+            BOTH,
+            ("onnx", "onnxscript"),
+            group=1,
+            order=2,
+            named=("dynamic-int8",),
+        ),
         Format(
             "executorch",
             "ExecuTorch",
             f"{HERE}.executorch.xnnpack",
             ".pte",
-            BOTH,
+            (*BOTH, "mixed"),
             BOTH,
             ("executorch",),
             group=2,
@@ -116,19 +135,20 @@ FORMATS: dict[str, Format] = {
             "TFLite",
             f"{HERE}.litert",
             ".tflite",
-            TFLITE,
+            (*TFLITE, *MORE_TFLITE),
             TFLITE,
             ("litert-torch", "ai-edge-quantizer"),
             group=1,
             order=1,
             platforms=("android",),
+            named=("int8-weights",),
         ),
         Format(
             "coreml",
             "Core ML",
             f"{HERE}.coreml",
             ".mlpackage",
-            COREML,
+            (*COREML, "int4-weights", "mixed"),
             ("fp16",),
             ("coremltools",),
             group=2,
@@ -152,7 +172,7 @@ FORMATS: dict[str, Format] = {
             "ExecuTorch with Vulkan",
             f"{HERE}.executorch.vulkan",
             ".vulkan.pte",
-            ("fp32", "fp16"),
+            ("fp32", "fp16", "int8"),
             (),
             ("executorch",),
             group=2,

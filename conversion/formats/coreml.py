@@ -7,6 +7,8 @@
 | int8 | iOS 18 | the one PT2E program: int8 weights and activations, float16 between |
 | int8-weights | iOS 18 | float16 with int8 weights, one scale per channel |
 | palette6, palette4 | iOS 18 | float16 with weights from tables of 64 or 16 values, a table for 8 or 4 channels |
+| int4-weights | iOS 18 | float16 with int4 weights, a scale for 32, 16 or 8 input channels, or for an output channel |
+| mixed | iOS 18 | as int8, by a recipe: layers of floats or with int8 weights among those of integers |
 
 Compressed weights need iOS 18: iOS 17's operator for signed int8 is mishandled by its runtime (coremltools PR 2677).
 Apple's runtime is for macOS and iOS alone; here the evaluator in `runners/coreml` runs the files.
@@ -14,7 +16,7 @@ Apple's runtime is for macOS and iOS alone; here the evaluator in `runners/corem
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -66,9 +68,15 @@ SYSTEMS: dict[PrecisionName, System] = {
     "int8-weights": IOS18,
     "palette6": IOS18,
     "palette4": IOS18,
+    "int4-weights": IOS18,
+    "mixed": IOS18,
 }
 # Of each palette: bits, and the output channels that share a table.
 PALETTES: dict[PrecisionName, tuple[int, int]] = {"palette6": (6, 8), "palette4": (4, 4)}
+
+
+BLOCKS = (32, 16, 8)
+"""Input channels that share a scale of int4 weights: the most of these that divide a layer's."""
 
 
 def convert(job: Lowering) -> Lowered:
@@ -140,6 +148,9 @@ def _compressed(ct: Any, model: Any, precision: PrecisionName) -> Any:
     if precision == "int8-weights":
         scales = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=SMALLEST_COMPRESSED)
         return optimize.linear_quantize_weights(model, optimize.OptimizationConfig(global_config=scales))
+    if precision == "int4-weights":
+        configs = {name: _int4(optimize, shape) for name, shape in _weights_of(optimize, model)}
+        return optimize.linear_quantize_weights(model, optimize.OptimizationConfig(op_name_configs=configs))
     if precision in PALETTES:
         bits, channels = PALETTES[precision]
         tables = optimize.OpPalettizerConfig(
@@ -151,6 +162,20 @@ def _compressed(ct: Any, model: Any, precision: PrecisionName) -> Any:
         )
         return optimize.palettize_weights(model, optimize.OptimizationConfig(global_config=tables))
     return model
+
+
+def _weights_of(optimize: Any, model: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Name and shape of each constant that is large enough to be compressed."""
+    for name, weight in optimize.get_weights_metadata(model, weight_threshold=SMALLEST_COMPRESSED).items():
+        yield name, weight.val.shape
+
+
+def _int4(optimize: Any, shape: tuple[int, ...]) -> Any:
+    block = next((size for size in BLOCKS if len(shape) > 1 and shape[1] % size == 0), None)
+    how = {"granularity": "per_block", "block_size": block} if block else {"granularity": "per_channel"}
+    return optimize.OpLinearQuantizerConfig(
+        mode="linear_symmetric", dtype="int4", weight_threshold=SMALLEST_COMPRESSED, **how
+    )
 
 
 def check_package(package: Path, spec: ModelSpec, specification: int) -> list[tuple[int, ...]]:

@@ -5,7 +5,10 @@
 | fp32 | float32 0..255 | float32 | litert_torch |
 | fp16 | float32 0..255 | float32 | ai-edge-quantizer: weights as float16, arithmetic in float32 on a CPU |
 | dynamic-int8 | float32 0..255 | float32 | ai-edge-quantizer: int8 weights, activations quantized while it runs |
+| int8-weights, int4-weights | float32 0..255 | float32 | ai-edge-quantizer: a scale a channel, arithmetic in float32 |
 | int8 | int8, pixel - 128 | int8 | litert_torch from the one quantized program: integers throughout |
+| w8a16 | int8, pixel - 128 | float32 | int8 weights, int16 activations behind the normalisation |
+| mixed | as its first layer asks | as its last layers give | the same from the program of a recipe |
 
 The signature `serving_default` names the input `image` and the outputs by their roles. A zip archive with `model.json`
 and `labels.txt` is appended to the model, as TFLite's associated files are; the runtime ignores it:
@@ -15,6 +18,7 @@ and `labels.txt` is appended to the model, as TFLite's associated files are; the
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -26,6 +30,7 @@ from samesight.contract.spec import ModelSpec
 from samesight.contract.tensor_layout import TensorLayout
 from samesight.conversion.formats.interface import Lowered, Lowering
 from samesight.conversion.formats.refusal import refusal
+from samesight.conversion.precisions import PrecisionName
 from samesight.conversion.quiet import mute, quiet
 from samesight.conversion.runners.litert import SIGNATURE, start
 
@@ -38,28 +43,59 @@ TITLE = "TFLite"
 # Part of the names of a file's tensors: fixed, so that a file's bytes do not depend on the name of this module.
 NAME_IN_FILES = "conversion.formats.litert"
 SMALLEST_QUANTIZED = 1024
-"""Dynamic int8 leaves smaller weights alone: the normalisation would lose half of its input's levels."""
+"""Float programs with integer weights leave smaller ones alone: the normalisation would lose half of its levels."""
+INT8_INPUT = ("int8", 1.0, -128)
+FLOAT_INPUT = ("float32", None, None)
+
+
+@dataclass(frozen=True)
+class Recast:
+    """How ai-edge-quantizer stores a float model's weights.
+
+    `dequantized`: the file has operators that make floats of them, so that all arithmetic is float.
+    """
+
+    algorithm: str
+    kind: str
+    bits: int
+    granularity: str
+    dequantized: bool
+    smallest: int = SMALLEST_QUANTIZED
+
+
+RECASTS: dict[PrecisionName, Recast] = {
+    "fp16": Recast("float_casting", "FLOAT", 16, "TENSORWISE", dequantized=True, smallest=0),
+    "dynamic-int8": Recast("min_max_uniform_quantize", "INT", 8, "CHANNELWISE", dequantized=False),
+    "int8-weights": Recast("min_max_uniform_quantize", "INT", 8, "CHANNELWISE", dequantized=True),
+    "int4-weights": Recast("min_max_uniform_quantize", "INT", 4, "CHANNELWISE", dequantized=True),
+}
 
 _float_models: "WeakKeyDictionary[Prepared, bytes]" = WeakKeyDictionary()
 
 
 def convert(job: Lowering) -> Lowered:
     """Write `job.output` (see the table above)."""
-    if job.integer:
+    if job.integer and job.precision == "w8a16":
+        from samesight.conversion.formats.same_padding import with_same_padding
+        from samesight.conversion.formats.wide_activations import finish_wide
+
+        padded = with_same_padding(job.integer.unfolded, job.prepared.example)
+        model = finish_wide(lower(padded, job.prepared, job.spec.roles, quantized=True))
+    elif job.integer:
         from samesight.conversion.formats.strided_pointwise import widen_strided_pointwise
 
-        network = widen_strided_pointwise(job.integer.unfolded, job.prepared.example)
+        network = widen_strided_pointwise(job.integer.unfolded, job.prepared.example, quantized=True)
         model = lower(network, job.prepared, job.spec.roles, quantized=True)
     elif job.precision == "fp32":
         model = float_model(job.prepared)
     else:
-        model = recast(float_model(job.prepared, job.precision), job.precision)
+        model = recast(float_model(job.prepared, job.precision), RECASTS[job.precision])
     job.output.write_bytes(model + archive(job.spec))
     return describe(job, model)
 
 
-def float_model(prepared: "Prepared", precision: str = "fp32") -> bytes:
-    """The fp32 model; made once for the three precisions that start from it, but for weights that become int8 alone."""
+def float_model(prepared: "Prepared", precision: PrecisionName = "fp32") -> bytes:
+    """The fp32 model; made once for the precisions that start from it, but for weights that become int8 alone."""
     from samesight.conversion.formats.strided_pointwise import has_strided_pointwise, widen_strided_pointwise
 
     if precision == "dynamic-int8" and has_strided_pointwise(prepared.module):
@@ -110,28 +146,22 @@ def lower(network: "nn.Module", prepared: "Prepared", names: Sequence[str], quan
         raise refusal(TITLE, prepared.exported, error) from error
 
 
-def recast(model: bytes, precision: str) -> bytes:
-    """Store a float model's weights as float16, or as int8 for dynamic quantization, with ai-edge-quantizer."""
+def recast(model: bytes, how: Recast) -> bytes:
+    """Store a float model's weights otherwise, with ai-edge-quantizer."""
     with quiet():
         from ai_edge_quantizer import quantizer  # type: ignore[import-untyped]
 
-        half = precision == "fp16"
-        weights = {
-            "num_bits": 16 if half else 8,
-            "symmetric": True,
-            "granularity": "TENSORWISE" if half else "CHANNELWISE",
-            "dtype": "FLOAT" if half else "INT",
-        }
+        weights = {"num_bits": how.bits, "symmetric": True, "granularity": how.granularity, "dtype": how.kind}
         rule = {
             "regex": ".*",
             "operation": "*",
-            "algorithm_key": "float_casting" if half else "min_max_uniform_quantize",
+            "algorithm_key": how.algorithm,
             "op_config": {
                 "weight_tensor_config": weights,
-                "compute_precision": "FLOAT" if half else "INTEGER",
-                "explicit_dequantize": half,
+                "compute_precision": "FLOAT" if how.dequantized else "INTEGER",
+                "explicit_dequantize": how.dequantized,
                 "skip_checks": False,
-                "min_weight_elements": 0 if half else SMALLEST_QUANTIZED,
+                "min_weight_elements": how.smallest,
             },
         }
         quantizer_ = quantizer.Quantizer(bytearray(model))
@@ -156,8 +186,6 @@ def describe(job: Lowering, model: bytes) -> Lowered:
     """
     from importlib.metadata import version
 
-    integer = job.integer is not None
-    input_layout: TensorLayout = "int8_nhwc" if integer else "float32_nhwc"
     with mute():
         from ai_edge_litert import schema_py_generated as schema
 
@@ -175,17 +203,14 @@ def describe(job: Lowering, model: bytes) -> Lowered:
         raise SamesightError(
             f"{job.output}: the outputs stand in the order {order}, not in that of the roles; report this"
         )
-    expected = ("int8", 1.0, -128) if integer else ("float32", None, None)
-    if (image.dtype, image.scale, image.zero_point) != expected:
+    expected = (INT8_INPUT if job.integer else FLOAT_INPUT, FLOAT_INPUT if job.precision == "mixed" else None)
+    if (image.dtype, image.scale, image.zero_point) not in expected:
         raise SamesightError(
             f"{job.output}: the input became {image.dtype} with scale {image.scale} and zero point {image.zero_point}, "
-            f"not {expected}; the network's first operator cannot be quantized, put a convolution first"
+            f"not {expected[0]}; the network's first operator cannot be quantized, put a convolution first"
         )
-    tools = (
-        ("litert-torch", "torch")
-        if job.precision in ("fp32", "int8")
-        else ("litert-torch", "torch", "ai-edge-quantizer")
-    )
+    input_layout: TensorLayout = "int8_nhwc" if image.dtype == "int8" else "float32_nhwc"
+    tools = ("litert-torch", "torch", *(("ai-edge-quantizer",) if job.precision in RECASTS else ()))
     return Lowered(
         path=job.output,
         input_layout=input_layout,

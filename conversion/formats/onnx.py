@@ -5,10 +5,15 @@ quantizes the input exactly, and every output value is (q - zero_point) * scale 
 point from the metadata. Activations and weights are both signed (S8S8), as in the other formats. U8S8 runs about twice
 as fast on x86 CPUs with VNNI, but it saturates on those without.
 
+dynamic-int8 is the float file behind onnxruntime's own quantizer: weights are stored as bytes, activations quantized
+while it runs.
+
 The file's metadata holds `model.json` (the spec) and, for int8, `quanta.json` (scale and zero point per output).
 """
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samesight.conversion.formats.float_tensors import describe_input, describe_outputs
@@ -35,6 +40,8 @@ def convert(job: Lowering) -> Lowered:
 
     model = export(job.program, job.prepared, job.spec.roles)
     strip(model)
+    if job.precision == "dynamic-int8":
+        model = with_dynamic_integers(model)
     if job.integer:
         add_transposed_biases(model)
     metadata = {SPEC: job.spec.to_json()}
@@ -51,7 +58,10 @@ def convert(job: Lowering) -> Lowered:
         outputs=describe_outputs(job.spec, shapes),
         runtime="ONNX Runtime",
         runtime_version=RUNTIME_OF_IR.get(model.ir_version, version("onnxruntime")),
-        tools={name: version(name) for name in ("torch", "onnx", "onnxscript")},
+        tools={
+            name: version(name)
+            for name in ("torch", "onnx", "onnxscript", *(("onnxruntime",) if job.precision == "dynamic-int8" else ()))
+        },
     )
 
 
@@ -75,6 +85,21 @@ def export(program: "ExportedProgram", prepared: "Prepared", names: Sequence[str
         return exported.model_proto  # type: ignore[union-attr]
     except Exception as error:
         raise refusal(TITLE, prepared.exported, error) from error
+
+
+def with_dynamic_integers(model: Any) -> Any:
+    """A float model whose convolutions and products are of integers: unsigned weights, a scale per channel."""
+    with quiet():
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        with tempfile.TemporaryDirectory(prefix="samesight-") as folder:
+            path = Path(folder) / "dynamic.onnx"
+            quantize_dynamic(model, path, per_channel=True, weight_type=QuantType.QUInt8)
+            import onnx
+
+            quantized = onnx.load(str(path))
+    strip(quantized)
+    return quantized
 
 
 def add_transposed_biases(model: Any) -> None:

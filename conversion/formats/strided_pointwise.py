@@ -24,28 +24,29 @@ def has_strided_pointwise(network: nn.Module) -> bool:
     return isinstance(network, GraphModule) and bool(_found(network))
 
 
-def widen_strided_pointwise(network: nn.Module, example: torch.Tensor) -> nn.Module:
+def widen_strided_pointwise(network: nn.Module, example: torch.Tensor, quantized: bool = False) -> nn.Module:
     """A copy of a graph with such convolutions widened; any other module as it is.
 
     Args:
         network: takes one image.
         example: such an image, float32 [1, C, H, W].
+        quantized: the graph is a quantized one, whose float weights stay as they are.
     """
-    if not isinstance(network, GraphModule) or not _found(network):
+    if not isinstance(network, GraphModule) or not _found(network, quantized):
         return network
     network = copy.deepcopy(network)
     # Quantization leaves nodes without their shapes.
     with torch.no_grad():
         ShapeProp(network).propagate(example)
-    for node, constant in _found(network):
+    for node, constant in _found(network, quantized):
         kernel, padding = EVEN if _is_even(node.all_input_nodes[0]) else ANY
         weight = nn.functional.pad(tensor_of(network, constant), kernel)
         wide = add_tensor(network, f"{constant.target}_widened_{node.name}", weight, constant)
         for user in list(constant.users):
-            if _leads_to(user, node):
+            if leads_to(user, node):
                 user.replace_input_with(constant, wide)
         node.args = (*node.args[:4], [padding, padding], *node.args[5:])
-        for user in _between(wide, node):
+        for user in between(wide, node):
             user.meta.pop("val", None)
     for node in network.graph.nodes:
         node.meta.pop("tensor_meta", None)
@@ -54,11 +55,13 @@ def widen_strided_pointwise(network: nn.Module, example: torch.Tensor) -> nn.Mod
     return network
 
 
-def _found(module: GraphModule) -> list[tuple[Node, Node]]:
-    """The convolutions, each with the constant that holds its weights."""
+def _found(module: GraphModule, quantized: bool = False) -> list[tuple[Node, Node]]:
+    """The convolutions, each with the constant that holds its weights; with `quantized` those of integers alone."""
     result = []
     for node in nodes_of(module, [aten.conv2d.default]):
         constant: Any = node.args[1]
+        if quantized and is_tensor(constant):
+            continue
         while isinstance(constant, Node) and constant.op == "call_function":
             constant = constant.args[0]
         if not is_tensor(constant):
@@ -71,7 +74,7 @@ def _found(module: GraphModule) -> list[tuple[Node, Node]]:
     return result
 
 
-def _between(constant: Node, node: Node) -> list[Node]:
+def between(constant: Node, node: Node) -> list[Node]:
     """The nodes on the way from a constant to the convolution: it is quantized and dequantized there."""
     result, current = [], node.args[1]
     while isinstance(current, Node) and current is not constant:
@@ -80,7 +83,7 @@ def _between(constant: Node, node: Node) -> list[Node]:
     return result
 
 
-def _leads_to(user: Node, node: Node) -> bool:
+def leads_to(user: Node, node: Node) -> bool:
     """Whether this user of the weights is on the way to the convolution: others may share them."""
     while user is not node and len(user.users) == 1:
         user = next(iter(user.users))

@@ -105,7 +105,7 @@ def judge_file(
         if not judgement.passed and record.error is None:
             server = partial(_as_model, reference)
             cause = input_fault(model, takes, order, cases, source.spec)
-            cause = cause or likely_cause(cases, record.golden, [], True, source.spec, gate.iou, server)
+            cause = cause or likely_cause(cases, record.golden, [], True, source.spec, server)
     files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
     return FileVerdict(
         file=str(path),

@@ -18,6 +18,8 @@ from samesight.conversion.runners.coreml.package import feed, outputs_by_role
 from samesight.conversion.snr import decibels, role_figures
 
 if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
     from samesight.contract.verdicts import RoleFigures
     from samesight.conversion.preparation.prepare import Prepared
     from samesight.conversion.sources.server_model import ServerModel
@@ -87,7 +89,7 @@ def compare_outputs(evaluator: Evaluator, server: "ServerModel", tensors: Iterab
 def compare_layers(evaluator: Evaluator, prepared: "Prepared", tensors: Iterable[UInt8]) -> list[Layer]:
     """Compare every value that has the same name in the program and the prepared network, in the order of execution."""
     tallies: dict[str, Tally] = {}
-    record = node_values(prepared)
+    record = node_values(prepared.exported.run_decompositions({}))
     for tensor in tensors:
         expected = record(tensor)
         for declared, operator, actual in evaluator.trace(feed(evaluator, tensor)):
@@ -104,14 +106,14 @@ def first_departure(layers: Sequence[Layer], floor: float) -> Layer | None:
     return next((layer for layer in layers if layer.db is not None and layer.db < floor), None)
 
 
-def node_values(prepared: "Prepared") -> Callable[[UInt8], dict[str, Float32]]:
-    """A function from an input tensor uint8 [H, W, C] to the float value of every node of the prepared program.
+def node_values(program: "ExportedProgram") -> Callable[[UInt8], dict[str, Float32]]:
+    """A function from an input tensor uint8 [H, W, C] to the float value of every node of a prepared program.
 
-    Nodes have the names of the program that coremltools converts (`formats/coreml.py`): after decomposition.
+    `program` is decomposed, so that nodes have the names that coremltools and torch's ONNX exporter take over.
     """
     import torch
 
-    program: Any = prepared.exported.run_decompositions({}).module(check_guards=False)
+    module: Any = program.module(check_guards=False)
     values: dict[str, Float32] = {}
 
     class Recorder(torch.fx.Interpreter):
@@ -124,7 +126,7 @@ def node_values(prepared: "Prepared") -> Callable[[UInt8], dict[str, Float32]]:
     def record(tensor: UInt8) -> dict[str, Float32]:
         values.clear()
         with torch.no_grad():
-            Recorder(program).run(torch.from_numpy(pack(tensor, "float32_nchw")))
+            Recorder(module).run(torch.from_numpy(pack(tensor, "float32_nchw")))
         return dict(values)
 
     return record

@@ -101,7 +101,7 @@ def compare(
         passed=passed,
         likely_cause=None
         if passed
-        else likely_cause(cases, predictions, tensors, same_tensor, spec, gate.iou, lambda: reference_runner(bundle)),
+        else likely_cause(cases, predictions, tensors, same_tensor, spec, lambda: reference_runner(bundle)),
     )
 
 

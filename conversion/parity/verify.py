@@ -26,6 +26,8 @@ def judge_bundle(bundle: Bundle, results: Results) -> Verdicts:
     # An NPU rounds in its own way.
     npu = {artifact.name for artifact in bundle.manifest.artifacts if artifact.unit == "npu"}
     on_cpu = {name: record for name, record in results.records.items() if name not in npu}
+    # Those of one precision come from one program.
+    precisions = {artifact.name: artifact.precision for artifact in bundle.manifest.artifacts}
     for artifact in bundle.manifest.artifacts:
         if artifact.name in results.records:
             runner = runner_of(artifact.format, artifact.unit)
@@ -37,7 +39,8 @@ def judge_bundle(bundle: Bundle, results: Results) -> Verdicts:
                 if twin:
                     judgement = beside_cpu(judgement, record, results.records.get(twin.name), twin.name)
             else:
-                judgement = beside_others(judgement, record, on_cpu, results.cases)
+                alike = {name: one for name, one in on_cpu.items() if precisions[name] == artifact.precision}
+                judgement = beside_others(judgement, record, alike, results.cases)
             warnings = with_facts(
                 warnings_of(bundle.path(artifact), artifact.format), facts, artifact.format, artifact.precision
             )
@@ -67,8 +70,11 @@ def verify_bundle(
     Raises:
         SamesightError: the bundle's golden cases or test data contradict it.
     """
-    results = run_artifacts(bundle, data, names, progress)
+    results = run_artifacts(bundle, data, _with_twins(bundle, names), progress)
     verdicts = judge_bundle(bundle, results)
+    if names:
+        asked = tuple(verdict for verdict in verdicts.artifacts if verdict.name in names)
+        verdicts = verdicts.model_copy(update={"artifacts": asked, "passed": not failures(asked)})
     if not names and data is None:
         if cache:
             save_results(bundle, results, cache)
@@ -88,6 +94,14 @@ def merge_apps(verdicts: Verdicts, new: Iterable[AppVerdict]) -> Verdicts:
     return verdicts.model_copy(
         update={"apps": apps, "passed": not failures(verdicts.artifacts, apps, verdicts.targets)}
     )
+
+
+def _with_twins(bundle: Bundle, names: Sequence[str] | None) -> Sequence[str] | None:
+    """The names with those of the artifacts that theirs are judged beside."""
+    if not names:
+        return names
+    twins = (cpu_twin(bundle.manifest.artifacts, bundle.find(name)) for name in names)
+    return list(dict.fromkeys([*names, *(twin.name for twin in twins if twin)]))
 
 
 def _verdict(

@@ -114,10 +114,15 @@ def read_observers(module: GraphModule) -> Ranges:
 
 
 def fix_observers(module: GraphModule, qparams: dict[str, QuantParams], training: bool = False) -> None:
-    """Replace the observers (or fake quantizers, in training) of the named values by ones with fixed parameters."""
+    """Replace the named values' int8 observers (or fake quantizers, in training) by ones with fixed parameters."""
     for source, name in observed(module):
-        if source.name in qparams:
+        if source.name in qparams and getattr(module, name).dtype == torch.int8:
             module.set_submodule(name, fixed_observer(qparams[source.name], training))
+
+
+def all_fixed(module: GraphModule) -> bool:
+    """Whether no activation of a prepared program needs calibration."""
+    return all(isinstance(getattr(module, name), FixedQParamsObserver) for _, name in observed(module))
 
 
 def fixed_observer(qparams: QuantParams, training: bool) -> nn.Module:

@@ -10,18 +10,18 @@ The steps of `samesight train --qat`:
 """
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch.export import ExportedProgram
 from torch.fx import GraphModule
 
-from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import ModelSpec, Outputs, Slice
 from samesight.conversion.preparation.activations import quantizable
 from samesight.conversion.preparation.distinct_biases import make_biases_unequal
-from samesight.conversion.preparation.graph import argument, aten, module_of, nodes_of, shape_of
+from samesight.conversion.preparation.graph import module_of
 from samesight.conversion.preparation.normalisation import NORMALISE
-from samesight.conversion.preparation.prepare import Prepared, example_of, finish, input_and_output
+from samesight.conversion.preparation.prepare import Prepared, finish, input_and_output
 from samesight.conversion.quantization.activation_qparams import (
     Ranges,
     check_ranges,
@@ -29,9 +29,8 @@ from samesight.conversion.quantization.activation_qparams import (
     fix_observers,
     read_observers,
 )
+from samesight.conversion.quantization.batches import check_batches, free_the_batch
 from samesight.conversion.quantization.quantizer import PhoneQuantizer
-
-RESHAPES = (aten.view.default, aten.reshape.default, aten.expand.default)
 
 
 def prepare_qat(prepared: Prepared, ranges: Ranges | None = None) -> GraphModule:
@@ -63,38 +62,6 @@ def prepare_qat(prepared: Prepared, ranges: Ranges | None = None) -> GraphModule
     return allow_exported_model_train_eval(module)
 
 
-def free_the_batch(module: GraphModule) -> None:
-    """Shapes written into the graph as [1, ...] become [-1, ...]."""
-    for node in nodes_of(module, RESHAPES):
-        source, shape = argument(node, 0, "self"), list(argument(node, 1, "size"))
-        if shape[0] == 1 and shape_of(source)[0] == 1:
-            node.args = (source, [-1, *shape[1:]])
-    module.recompile()
-
-
-def check_batches(module: GraphModule, spec: ModelSpec) -> None:
-    """Check that a batch gives the outputs that its images give one by one.
-
-    Raises:
-        SamesightError: the graph is fixed to one image in a way that `free_the_batch` does not know.
-    """
-    generator = torch.Generator().manual_seed(0)
-    batch = torch.randint(0, 256, (2, *example_of(spec).shape[1:]), generator=generator).float()
-    try:
-        with torch.no_grad():
-            batch_outputs = module(batch)
-            single_outputs = [module(image) for image in batch.split(1)]
-        for role, batched in enumerate(batch_outputs):
-            separate = torch.cat([outputs[role] for outputs in single_outputs])
-            if not torch.allclose(batched, separate, rtol=1e-3, atol=1e-3 * float(separate.abs().max())):
-                raise ValueError("a batch gives other values")
-    except (RuntimeError, ValueError) as error:
-        raise SamesightError(
-            f"{spec.name}: this network computes one image at a time ({first_line(error)}) and "
-            "cannot be fine-tuned for int8; write its reshapes with the batch size of their input"
-        ) from None
-
-
 def ranges_of(module: GraphModule) -> Ranges:
     """The activations' scales and zero points of a module that `prepare_qat` made."""
     return read_observers(module)
@@ -105,14 +72,27 @@ def fine_tuned(prepared: Prepared, module: GraphModule) -> Prepared:
 
     It is no longer the original network, so `decibels` is not a number.
     """
-    tuned = copy.deepcopy(prepared.module)
     trained = dict(module.named_parameters())
-    with torch.no_grad():
-        for name, parameter in tuned.named_parameters():
-            parameter.copy_(trained[name].detach().cpu())
-    make_biases_unequal(tuned)
-    exported = finish(tuned, prepared.spec, input_and_output(tuned)[0])
+    parameters = {name: trained[name] for name, _ in prepared.module.named_parameters()}
+    return with_parameters(prepared, parameters)
+
+
+def with_parameters(prepared: Prepared, parameters: Mapping[str, torch.Tensor]) -> Prepared:
+    """The prepared program with other values of these parameters, by name; `decibels` is not a number then."""
+    module = copy.deepcopy(prepared.module)
+    put_parameters(module, parameters)
+    exported = finish(module, prepared.spec, input_and_output(module)[0])
     return Prepared(prepared.spec, exported, float("nan"), dict(prepared.changes))
+
+
+def put_parameters(module: GraphModule, parameters: Mapping[str, torch.Tensor]) -> None:
+    """Copy values into a program's parameters, by name."""
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if name in parameters:
+                parameter.copy_(parameters[name].detach().cpu())
+    if make_biases_unequal(module):
+        module.recompile()
 
 
 def as_network(prepared: Prepared) -> tuple[ExportedProgram, ModelSpec]:

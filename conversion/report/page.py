@@ -7,12 +7,14 @@ from samesight.contract.bundle import Bundle
 from samesight.contract.spec import ModelSpec
 from samesight.contract.verdicts import Verdict, Verdicts
 from samesight.conversion.network_checks.costs import artifact_costs
+from samesight.conversion.parity.layer_view import LayerView
 from samesight.conversion.parity.results import Results
 from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.report.apps import AppRow, make_app_rows, phones
 from samesight.conversion.report.charts import Scatter, scatter
 from samesight.conversion.report.costs import CostRow, make_cost_rows
 from samesight.conversion.report.gallery import Shot, golden_shots
+from samesight.conversion.report.layers import LayerChart, make_layer_charts
 from samesight.conversion.report.panels import Shown
 from samesight.conversion.report.summary import Banner, make_banner, make_tiles
 from samesight.conversion.report.table import Row, make_rows
@@ -22,6 +24,7 @@ from samesight.conversion.report.tasks.interface import TaskDrawing
 from samesight.conversion.report.test_split import SplitFigures, split_figures
 from samesight.conversion.report.text import (
     Fact,
+    calibration_rows,
     gate_rows,
     input_text,
     metric_title,
@@ -56,6 +59,7 @@ class Page:
     apps: list[AppRow]
     targets: list[TargetRow]
     costs: list[CostRow]
+    layers: list[LayerChart]
     phones: list[str]
     metric: str | None
     latencies: Latencies | None
@@ -70,6 +74,7 @@ class Page:
     long_labels: bool
     drawing: TaskDrawing
     gates: list[tuple[str, str, str, str, int]]
+    calibration: list[str]
     tools: list[Fact]
     runners: list[Fact]
     manifest_sha256: str
@@ -77,7 +82,12 @@ class Page:
 
 
 def make_page(
-    bundle: Bundle, results: Results, verdicts: Verdicts, latencies: Latencies | None, machine: Machine
+    bundle: Bundle,
+    results: Results,
+    verdicts: Verdicts,
+    latencies: Latencies | None,
+    machine: Machine,
+    layers: LayerView | None = None,
 ) -> Page:
     """Compute everything that the page shows."""
     spec, split, drawing = bundle.spec, results.split, DRAWINGS[bundle.spec.task]
@@ -96,6 +106,7 @@ def make_page(
         apps=apps,
         targets=targets,
         costs=make_cost_rows(artifact_costs(bundle)),
+        layers=make_layer_charts(layers),
         phones=phones(verdicts.apps),
         metric=metric_title(metric.name) if metric else None,
         latencies=latencies,
@@ -110,6 +121,7 @@ def make_page(
         long_labels=max(len(label) for label in spec.labels) > SHORT_LABEL,
         drawing=drawing,
         gates=gate_rows(spec, verdicts.artifacts),
+        calibration=calibration_rows(bundle),
         tools=tool_rows(bundle),
         runners=runner_rows(bundle),
         manifest_sha256=verdicts.manifest_sha256,

@@ -16,6 +16,7 @@ from samesight.contract.bundle import REPORT, Bundle
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import write_atomically
 from samesight.contract.verdicts import Verdicts
+from samesight.conversion.parity.layer_view import LayerView, load_layers
 from samesight.conversion.parity.results import Results, load_results, run_artifacts
 from samesight.conversion.parity.verify import judge_bundle
 from samesight.conversion.report.page import Machine, make_page
@@ -61,7 +62,8 @@ def report_bundle(
         bundle: an opened bundle.
         out: the page's file; by default `report.html` in the bundle.
         latencies: of this bundle, by `bench_bundle`.
-        cache: where `verify_bundle` has stored the artifacts' results; None: they run now.
+        cache: where `verify_bundle` has stored the artifacts' results, and `verify --layers` its figures; None: the
+            artifacts run now, and there is no picture of the layers.
         measure_latency: whether to time the artifacts here when `latencies` is None.
         progress: called with a title of the current work, the steps done and the number of steps.
 
@@ -84,7 +86,8 @@ def report_bundle(
     running = [name for name, record in results.records.items() if record.error is None]
     if latencies is None and measure_latency and running:
         latencies = bench_bundle(bundle, running, lambda done, total: progress("timing", done, total))
-    data = render(bundle, results, verdicts, latencies, this_machine()).encode()
+    layers = load_layers(bundle, cache) if cache else None
+    data = render(bundle, results, verdicts, latencies, this_machine(), layers).encode()
     path = bundle.folder / REPORT if out is None else out
     write_atomically(path, data)
     ran = [verdict for verdict in verdicts.artifacts if verdict.passed is not None]
@@ -97,7 +100,14 @@ def report_bundle(
     )
 
 
-def render(bundle: Bundle, results: Results, verdicts: Verdicts, latencies: Latencies | None, machine: Machine) -> str:
+def render(
+    bundle: Bundle,
+    results: Results,
+    verdicts: Verdicts,
+    latencies: Latencies | None,
+    machine: Machine,
+    layers: LayerView | None = None,
+) -> str:
     """The page as HTML text."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -109,7 +119,7 @@ def render(bundle: Bundle, results: Results, verdicts: Verdicts, latencies: Late
     environment.filters.update(n=_coordinate, plural=plural, breakable=_breakable)
     prefix = f"{bundle.spec.name}."
     environment.filters["short"] = lambda name: name.removeprefix(prefix)
-    page = make_page(bundle, results, verdicts, latencies, machine)
+    page = make_page(bundle, results, verdicts, latencies, machine, layers)
     return environment.get_template("report.html.j2").render(page=page)
 
 

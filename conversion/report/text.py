@@ -9,6 +9,7 @@ from typing import Literal
 from samesight.contract.bundle import Bundle
 from samesight.contract.gates import GATES
 from samesight.contract.golden import GoldenCase
+from samesight.contract.manifest import CALIBRATION
 from samesight.contract.spec import Crop, Input, Letterbox, ModelSpec
 from samesight.contract.tasks import TASKS
 from samesight.contract.verdicts import Verdict
@@ -156,12 +157,19 @@ def tool_rows(bundle: Bundle) -> list[Fact]:
     artifacts_by_version: dict[str, dict[str, list[str]]] = {}
     for artifact in bundle.manifest.artifacts:
         for tool, version in artifact.tools.items():
-            artifacts_by_version.setdefault(tool, {}).setdefault(version, []).append(artifact.name)
+            if tool != CALIBRATION:
+                artifacts_by_version.setdefault(tool, {}).setdefault(version, []).append(artifact.name)
     facts = []
     for tool, versions in sorted(artifacts_by_version.items()):
         detail = "; ".join(f"{v}: {', '.join(names)}" for v, names in versions.items()) if len(versions) > 1 else ""
         facts.append(Fact(tool, " / ".join(versions), detail))
     return facts
+
+
+def calibration_rows(bundle: Bundle) -> list[str]:
+    """The steps of int8's calibration, what each bought, and whether it was kept; nothing where there was none."""
+    told = (artifact.tools.get(CALIBRATION, "") for artifact in bundle.manifest.artifacts)
+    return next((text.split("; ") for text in told if text), [])
 
 
 def runner_rows(bundle: Bundle) -> list[Fact]:

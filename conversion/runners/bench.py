@@ -21,7 +21,7 @@ from samesight.conversion.runners import runner_of
 from samesight.conversion.runners.isolated import IsolatedModel, Runtimes
 
 ROUNDS = 15
-BATCH_SECONDS = 0.02
+BATCH_SECONDS = 0.01
 WARM_UP = 3
 
 

@@ -1,7 +1,7 @@
 """The row type of the table `RUNNERS`, and the protocols of a runner's module and of a loaded model."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +12,7 @@ from samesight.contract.spec import Role
 from samesight.contract.tensor_layout import TensorLayout
 from samesight.conversion.environments import ENVIRONMENTS, MAIN
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8
+from samesight.conversion.runners.traced import TracedValue
 
 
 class Tensors(Protocol):
@@ -51,6 +52,16 @@ class LoadedModel(Protocol):
 
     def raw(self, tensor: UInt8) -> dict[Role, Integers]:
         """The same outputs counted in steps (the stored integers q); only the roles in `qparams`."""
+        ...
+
+
+class Trace(Protocol):
+    """The function `trace` of a runner's module, where its runtime shows what is inside of a file."""
+
+    def __call__(self, path: Path, tensors: Tensors) -> Callable[[UInt8], list[TracedValue]]:
+        """Load a file once more, without what fuses or hides values; a function from an input tensor to all values, in
+        the order of execution.
+        """
         ...
 
 
@@ -122,6 +133,11 @@ class Runner:
         """What pip has to install for the first missing package; None if no package is missing."""
         package = self._missing_package()
         return f"samesight[{self.extra}]" if package and self.extra else package
+
+    def trace(self, path: Path, tensors: Tensors) -> Callable[[UInt8], list[TracedValue]] | None:
+        """The values inside of a file (see `Trace`); None where this runtime shows none."""
+        trace = getattr(importlib.import_module(self.module.partition(":")[0]), "trace", None)
+        return None if trace is None else cast("Trace", trace)(path, tensors)
 
     def _missing_package(self) -> str | None:
         for package in self.packages:

@@ -28,6 +28,7 @@ from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8, 
 from samesight.conversion.quiet import debugging
 from samesight.conversion.runners.frames import Array, read_frame, write_frame
 from samesight.conversion.runners.interface import Runner, Tensors
+from samesight.conversion.runners.traced import TracedValue
 
 NOTE_LENGTH = 200
 SERVE = "samesight.conversion.runners.serve"
@@ -119,7 +120,8 @@ def _end(process: "subprocess.Popen[bytes]", errors: BinaryIO, scratch: Path) ->
 class IsolatedModel:
     """An artifact that is loaded in a child process (see `interface.LoadedModel`).
 
-    `note` is what its runner says of the place where it runs: the GPU's name, or what an NPU took.
+    `note` is what its runner says of the place where it runs: the GPU's name, or what an NPU took. Set `traced` before
+    it is loaded to have `trace`; it is False again where the runtime shows no values inside.
     """
 
     child: RuntimeProcess
@@ -130,6 +132,7 @@ class IsolatedModel:
     qparams: Mapping[Role, QuantParams] = field(default_factory=dict)
     loaded_in: int = 0
     note: str = ""
+    traced: bool = False
 
     def load(self) -> None:
         """Load the file in the process that runs now.
@@ -156,6 +159,23 @@ class IsolatedModel:
         """The quantized outputs, counted in steps."""
         return to_steps(self(tensor), self.qparams)
 
+    def trace(self, tensor: UInt8) -> list[TracedValue]:
+        """All values inside of the file, in the order of execution; its outputs where the runtime shows no others.
+
+        Raises:
+            SamesightError: the runtime failed or died.
+        """
+        with self.child.lock:
+            self._load()
+            if self.traced:
+                message, arrays = self.child.ask({"do": "trace", "number": self.number}, {"tensor": tensor})
+                described = zip(message["names"], message["operators"], strict=True)
+                return [
+                    TracedValue(printable(str(name)), printable(str(operator)), arrays[str(index)])
+                    for index, (name, operator) in enumerate(described)
+                ]
+        return [TracedValue(role, "output", values) for role, values in self(tensor).items()]
+
     def seconds_per_call(self, tensor: UInt8, calls: int) -> float:
         """The mean time of `calls` calls, measured inside of the process."""
         with self.child.lock:
@@ -174,8 +194,10 @@ class IsolatedModel:
             "input_layout": self.tensors.input_layout,
             "input": self.tensors.input.model_dump(mode="json"),
             "outputs": [output.model_dump(mode="json") for output in self.tensors.outputs],
+            "traced": self.traced,
         }
         message, _ = self.child.ask(request)
+        self.traced = bool(message.get("traced", False))
         self.qparams = read_qparams(str(message["qparams"]))
         self.note = printable(str(message.get("note", "")))[:NOTE_LENGTH]
         self.loaded_in = self.child.starts

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,12 +16,13 @@ from typing import Any, BinaryIO
 from samesight.contract.errors import SamesightError, describe_error
 from samesight.contract.manifest import TensorInfo
 from samesight.contract.tensor_layout import TensorLayout
-from samesight.conversion.qparams import write_qparams
+from samesight.conversion.qparams import UInt8, write_qparams
 from samesight.conversion.runners import RUNNERS
 from samesight.conversion.runners.foreign_files import ForeignFile, open_file
 from samesight.conversion.runners.frames import Array, read_frame, write_frame
 from samesight.conversion.runners.interface import LoadedModel
 from samesight.conversion.runners.sandbox import give_up_rights
+from samesight.conversion.runners.traced import TracedValue
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,21 @@ class FileTensors:
     outputs: tuple[TensorInfo, ...]
 
 
+Traces = dict[int, Callable[[UInt8], list[TracedValue]]]
+
+
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer requests until there are no more; an error of a runtime is a reply."""
     models: dict[int, LoadedModel] = {}
     foreign: dict[int, ForeignFile] = {}
+    traces: Traces = {}
     while True:
         try:
             request, arrays = read_frame(requests)
         except EOFError:
             return
         try:
-            message, outputs = _answer(models, foreign, request, arrays)
+            message, outputs = _answer(models, foreign, traces, request, arrays)
         except SamesightError as error:
             message, outputs = {"error": str(error), "known": True}, {}
         except Exception as error:  # a runtime may raise anything
@@ -53,6 +59,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
 def _answer(
     models: dict[int, LoadedModel],
     foreign: dict[int, ForeignFile],
+    traces: Traces,
     request: dict[str, Any],
     arrays: dict[str, Array],
 ) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -64,9 +71,12 @@ def _answer(
                 TensorInfo.model_validate(request["input"]),
                 tuple(TensorInfo.model_validate(output) for output in request["outputs"]),
             )
-            models[number] = RUNNERS[request["runner"]].load(Path(request["path"]), tensors)
+            runner, path = RUNNERS[request["runner"]], Path(request["path"])
+            models[number] = runner.load(path, tensors)
+            if request.get("traced") and (trace := runner.trace(path, tensors)):
+                traces[number] = trace
             note = str(getattr(models[number], "note", ""))
-            return {"qparams": write_qparams(models[number].qparams), "note": note}, {}
+            return {"qparams": write_qparams(models[number].qparams), "note": note, "traced": number in traces}, {}
         case "open":
             foreign[number] = open_file(Path(request["path"]))
             return {key: getattr(foreign[number], key) for key in ("shape", "names", "quantized")}, {}
@@ -75,6 +85,10 @@ def _answer(
             return {}, {str(index): output for index, output in enumerate(outputs)}
         case "run":
             return {}, {str(role): array for role, array in models[number](arrays["tensor"]).items()}
+        case "trace":
+            values = traces[number](arrays["tensor"])
+            described = {"names": [v.name for v in values], "operators": [v.operator for v in values]}
+            return described, {str(index): value.values for index, value in enumerate(values)}
         case _:
             run, tensor = models[number], arrays["tensor"]
             started = time.perf_counter()

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from samesight.contract.answers import Answer, answers
+from samesight.contract.answers import Answer
 from samesight.contract.golden import GoldenCase
 from samesight.contract.spec import ModelSpec
+from samesight.conversion.tasks.decoding_faults import activation_faults
+from samesight.conversion.tasks.distance import class_distance
 from samesight.conversion.tasks.interface import (
     AgreementCounts,
     AnswerFault,
@@ -51,7 +53,7 @@ def ties(case: GoldenCase, candidate: ImageAnswers, spec: ModelSpec, noise: floa
 
 
 def answer_faults(cases: Sequence[GoldenCase], predictions: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
-    """A threshold that the contract does not have, another order, and scores without their activation."""
+    """A threshold that the contract does not have, another order, and scores with another activation or none."""
     expected = [case.answers for case in cases]
     lowest = min((answer.score for image in predictions for answer in image), default=0.0)
     if 0.0 < lowest < 1.0:
@@ -61,9 +63,7 @@ def answer_faults(cases: Sequence[GoldenCase], predictions: Answers, spec: Model
         yield AnswerFault(name, above_threshold, predictions)
     ordered = [sorted(image, key=lambda answer: -answer.score) for image in predictions]
     yield AnswerFault("the answers are not in the order of their scores, best first", expected, ordered)
-    raw = spec.model_copy(update={"outputs": spec.outputs.model_copy(update={"activation": "none"})})
-    name = f"the scores are the network's raw outputs, without {spec.outputs.activation}"
-    yield AnswerFault(name, [answers(case.outputs, raw) for case in cases], predictions)
+    yield from activation_faults(cases, predictions, spec)
 
 
 def threshold_below(lowest: float) -> float:
@@ -86,4 +86,5 @@ CLASSIFICATION = TaskParity(
     ties=ties,
     answering=None,
     answer_faults=answer_faults,
+    distance=lambda expected, given, spec: class_distance(expected, given),
 )

@@ -8,6 +8,7 @@ from samesight.contract.golden import GoldenCase
 from samesight.contract.spec import Detection, ModelSpec
 from samesight.conversion.tasks.average_precision import MOST_DETECTIONS, match_example, weighted_precision
 from samesight.conversion.tasks.detection_faults import answer_faults
+from samesight.conversion.tasks.distance import box_distance
 from samesight.conversion.tasks.interface import AgreementCounts, Answers, ImageAnswers, TaskParity, WeightedMetric
 from samesight.conversion.tasks.matching import match_answers
 from samesight.datasets.example import LabelledImage
@@ -77,4 +78,5 @@ DETECTION = TaskParity(
     ties=ties,
     answering=reaches_threshold,
     answer_faults=answer_faults,
+    distance=lambda expected, given, spec: box_distance(expected, given, rule_of(spec).score_threshold),
 )

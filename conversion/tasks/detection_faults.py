@@ -13,14 +13,19 @@ from samesight.contract.preprocess import Geometry, geometry
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.qparams import Float32
 from samesight.conversion.tasks.classification import threshold_below
+from samesight.conversion.tasks.decoding_faults import activation_faults, decoded
 from samesight.conversion.tasks.interface import AnswerFault, Answers
 
 Box = tuple[float, float, float, float]
 
 
 def answer_faults(cases: Sequence[GoldenCase], predictions: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
-    """Another score threshold; then every coordinate system of the boxes, every coding, and each pair of both."""
+    """Another threshold or activation, other decoding; then every coordinate system of the boxes, every coding, and
+    each pair of both.
+    """
     yield from _threshold_fault(cases, predictions, spec)
+    yield from activation_faults(cases, predictions, spec)
+    yield from _decoding_faults(cases, predictions, spec)
     yield from _box_faults(cases, predictions, spec)
 
 
@@ -35,6 +40,42 @@ def _threshold_fault(cases: Sequence[GoldenCase], predictions: Answers, spec: Mo
         f"the contract's threshold is {spec.detection.score_threshold:g})"
     )
     yield AnswerFault(name, [answers(case.outputs, changed, _geometry(case, spec)) for case in cases], predictions)
+
+
+def _decoding_faults(cases: Sequence[GoldenCase], predictions: Answers, spec: ModelSpec) -> Iterator[AnswerFault]:
+    rule = spec.detection
+    assert rule is not None
+    changed: dict[str, dict[str, object]] = {}
+    if rule.suppression != "none":
+        changed["overlapping boxes are not suppressed"] = {"suppression": "none"}
+    if rule.boxes.unit != "pixels" and rule.boxes.coding != "anchor_deltas":
+        pixels = rule.boxes.model_copy(update={"unit": "pixels"})
+        changed[f"the raw boxes are taken for pixels, not for counts of a {rule.boxes.unit}"] = {"boxes": pixels}
+    for name, update in changed.items():
+        other = spec.model_copy(update={"detection": rule.model_copy(update=update)})
+        yield AnswerFault(name, [decoded(case, other) for case in cases], predictions)
+    if rule.boxes.strides:
+        name = "the boxes are half a grid cell too far left and up (cells' corners taken for their middles)"
+        moved = [
+            decoded(case, spec, {**case.outputs, "boxes": _half_a_cell_back(case.outputs["boxes"], spec)})
+            for case in cases
+        ]
+        yield AnswerFault(name, moved, predictions)
+
+
+def _half_a_cell_back(boxes: Float32, spec: ModelSpec) -> Float32:
+    """Raw distances, counted from the corners of the cells."""
+    assert spec.detection is not None
+    coding = spec.detection.boxes
+    half = np.concatenate(
+        [
+            np.full((spec.input.width // stride) * (spec.input.height // stride), stride / 2, np.float32)
+            for stride in coding.strides
+        ]
+    )
+    size = {"pixels": 1.0, "fraction": np.array([spec.input.width, spec.input.height] * 2), "stride": 2 * half[:, None]}
+    moved = boxes + (half[:, None] * np.array([1, 1, -1, -1], np.float32)) / size[coding.unit]
+    return moved.astype(np.float32)
 
 
 # Faulty codings of boxes: a description, and the function that turns such a box into corners.

@@ -63,6 +63,7 @@ class TaskParity:
             itself gave by a margin below a noise of its logits, in their unit.
         answering: bool [N], the positions of the outputs whose score reaches the threshold; None for a task without.
         answer_faults: the faults after the network that this task alone has.
+        distance: how far expected and given answers to an image are apart, 0..1 (`tasks/distance.py`).
     """
 
     metric_name: str
@@ -75,3 +76,4 @@ class TaskParity:
     ties: Callable[[GoldenCase, ImageAnswers, ModelSpec, float, float], float]
     answering: Callable[[dict[Role, Float32], ModelSpec], npt.NDArray[np.bool_]] | None
     answer_faults: Callable[[Sequence[GoldenCase], Answers, ModelSpec], Iterator[AnswerFault]]
+    distance: Callable[[ImageAnswers, ImageAnswers, ModelSpec], float]

@@ -11,13 +11,16 @@ from samesight.contract.errors import SamesightError
 from samesight.contract.files import file_sha256
 from samesight.contract.manifest import Artifact, DataSource
 from samesight.conversion.npu.chips import Chip, require_compilers
+from samesight.conversion.quantization.recipe import FILE as RECIPE_FILE
+from samesight.conversion.quantization.recipe import read_recipe
 from samesight.conversion.sources.source import ModelSource, open_source
 from samesight.conversion.workflow.cache import Cache
-from samesight.conversion.workflow.jobs import built_from, make_job, make_keys
+from samesight.conversion.workflow.jobs import built_from, make_job, make_keys, search_job, search_key
+from samesight.conversion.workflow.mixing import MIXED, Mixing
 from samesight.conversion.workflow.plan import Target, choose, for_chips, group, left_out
 from samesight.conversion.workflow.processes import run_workers
 from samesight.conversion.workflow.server_answers import read_server_answers
-from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE, Event, GoldenJob, Job
+from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE, RECIPE, Event, GoldenJob, Job
 
 WORK = "work"
 
@@ -60,6 +63,7 @@ def convert_source(
     weights: Path | None = None,
     random_weights: bool = False,
     via: Sequence[str] = (),
+    mixing: Mixing | None = None,
 ) -> Outcome:
     """Convert to a bundle at `out`; an artifact that cannot be made is left out and named in the outcome.
 
@@ -76,6 +80,7 @@ def convert_source(
         weights: a file of weights for a function or a named network.
         random_weights: convert a named network with weights that mean nothing.
         via: names of `formats.ROUTES`, or `own`: other ways to the formats that they make.
+        mixing: how `mixed` artifacts are made; the precisions name `mixed` (`mixing.read_wish`).
 
     Raises:
         UsageError: the request contradicts itself.
@@ -95,7 +100,7 @@ def convert_source(
     unchanged = False
     try:
         with replacing_bundle(folder) as new:
-            conversion = _Conversion(opened, targets, new, cache, on_event, notes)
+            conversion = _Conversion(opened, targets, new, cache, on_event, notes, mixing)
             peak_bytes = conversion.fill()
             if _is_same(folder, new):
                 raise _UnchangedError
@@ -153,6 +158,8 @@ class _Conversion:
     cache: Cache | None
     on_event: OnEvent
     notes: list[str]
+    mixing: Mixing | None = None
+    recipe: Path | None = None
     keys: dict[str, str] = field(default_factory=dict)
     results: dict[str, _Result] = field(default_factory=dict)
 
@@ -161,11 +168,14 @@ class _Conversion:
         work = self.new / WORK
         work.mkdir()
         (self.new / "artifacts").mkdir()
-        for name in (GOLDEN, CHECKS, *(target.name for target in self.targets)):
+        searched = (RECIPE,) if self.mixing and self.mixing.recipe is None else ()
+        for name in (*searched, GOLDEN, CHECKS, *(target.name for target in self.targets)):
             self.on_event(Event(kind="waiting", name=name))
         network = self.source.network or self._export(work)
-        self.keys = make_keys(self.source, network, self.targets)
-        missing = [name for name in self.keys if not self._fetch(name)]
+        if self.mixing:
+            self._get_recipe(network, work, self.mixing)
+        self.keys.update(make_keys(self.source, network, self.targets, self.recipe))
+        missing = [name for name in self.keys if name != RECIPE and not self._fetch(name)]
         compiled = {target.name for target in self.targets if target.chip}
         lowered = [name for name in missing if name not in compiled]
         peak_bytes = run_workers(self._jobs(lowered, network), work, self._on_worker_event)
@@ -177,9 +187,43 @@ class _Conversion:
         peak_bytes = max(peak_bytes, run_workers(later, work, self._on_worker_event))
         shutil.rmtree(work)
         artifacts = self._checked_artifacts()
+        self._check_sizes(artifacts)
         (self.new / "model.json").write_text(self.source.spec.to_json(), encoding="utf-8")
         seal(self.new, self.source.spec, artifacts, self._data(), metadata.version("samesight"))
         return peak_bytes
+
+    def _get_recipe(self, network: Path, work: Path, mixing: Mixing) -> None:
+        """Put `recipe.json` into the bundle: the one that is given, one from the cache, or what a worker finds."""
+        self.recipe = self.new / RECIPE_FILE
+        if mixing.recipe is not None:
+            read_recipe(mixing.recipe)
+            self.recipe.write_bytes(mixing.recipe.read_bytes())
+            return
+        output = self._scratch(RECIPE)
+        wanted = search_job(self.source, mixing, self.targets, output)
+        self.keys[RECIPE] = search_key(self.source, network, wanted)
+        if self._fetch(RECIPE):
+            return
+        output.mkdir()
+        job = make_job(self.source, network, (), self._scratch)
+        run_workers([job.model_copy(update={"search": wanted})], work, self._on_worker_event)
+
+    def _check_sizes(self, artifacts: Sequence[Artifact]) -> None:
+        """Check that what was made by a search is no larger than it may be.
+
+        Raises:
+            SamesightError: naming the first file that is.
+        """
+        most = self.mixing.max_bytes if self.mixing else None
+        for artifact in artifacts:
+            path = self.new / artifact.file
+            size = sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
+            if artifact.precision == MIXED and most is not None and size > most:
+                raise SamesightError(
+                    f"{artifact.name} has {size:,} bytes, and --max-size allows {most:,}: the smallest recipe that "
+                    f"loses no more than --max-drop is not small enough; allow {size:,} bytes, a larger --max-drop, "
+                    "or leave that format out with --to"
+                )
 
     def _export(self, work: Path) -> Path:
         """What is built or read first, exported by a worker, which alone ever runs a person's code."""
@@ -197,7 +241,7 @@ class _Conversion:
             return False
         if entry["note"]:
             self.notes.append(entry["note"])
-        artifact = None if name in (GOLDEN, CHECKS) else Artifact.model_validate(entry["artifact"])
+        artifact = None if name in (GOLDEN, CHECKS, RECIPE) else Artifact.model_validate(entry["artifact"])
         self.results[name] = _Result(artifact, entry["ranges"], cached=True)
         self.on_event(Event(kind="cached", name=name))
         return True
@@ -205,7 +249,7 @@ class _Conversion:
     def _jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
         """The groups of `plan`, and the golden cases: first in the first of two groups, or in their own process."""
         groups = group([t for t in self.targets if t.name in missing and not t.format.via])
-        jobs = [make_job(self.source, network, targets, self._scratch) for targets in groups]
+        jobs = [make_job(self.source, network, targets, self._scratch, recipe=self.recipe) for targets in groups]
         if any(t.format.via for t in self.targets if t.name in missing):
             first = jobs.pop(0) if jobs else make_job(self.source, network, (), self._scratch)
             jobs.insert(0, first.model_copy(update={"interchange": str(self._interchange)}))
@@ -264,7 +308,7 @@ class _Conversion:
     def _on_worker_event(self, event: Event) -> None:
         """Record what was made or failed, move what was made into the bundle, and pass the event on."""
         if event.kind == "failed":
-            if event.fatal or event.name in (GOLDEN, EXPORT):
+            if event.fatal or event.name in (GOLDEN, EXPORT, RECIPE):
                 raise SamesightError(event.text)
             if event.name == INTERCHANGE:
                 self._fail_routes(event)
@@ -311,8 +355,13 @@ class _Conversion:
                 path.rename(self.new / path.name)
 
     def _checked_artifacts(self) -> tuple[Artifact, ...]:
-        """The artifacts in the order of the targets: at least one, and all int8 ones of one quantized model."""
-        if len({result.ranges for result in self.results.values() if result.ranges is not None}) > 1:
+        """The artifacts in the order of the targets: at least one, and all of a precision of one quantized model."""
+        programs = {
+            (result.artifact.precision, result.ranges)
+            for result in self.results.values()
+            if result.artifact is not None and result.ranges is not None
+        }
+        if len(programs) > len({precision for precision, _ in programs}):
             raise SamesightError(
                 f"{self.source.title}: the processes found different activation ranges, so the int8 artifacts "
                 "would not be one model; convert again with --no-cache"

@@ -19,6 +19,7 @@ from samesight.contract.random_images import Generator
 from samesight.contract.spec import ModelSpec
 from samesight.contract.yuv import Layout, Matrix, Range, rgb_to_yuv420, yuv420_from_bytes, yuv420_to_rgb
 from samesight.conversion.qparams import UInt8
+from samesight.conversion.sources.calibration import calibration_tensors, other_kind_note
 from samesight.conversion.sources.server_model import ServerModel
 from samesight.conversion.sources.source import TestData
 from samesight.conversion.tasks import TASKS
@@ -28,6 +29,8 @@ from samesight.datasets import Example, open_data
 from samesight.datasets.damaged import readable
 
 CASES = 32
+COMPARED_IMAGES = 32
+"""Of the calibration and of the test images, to say where they are of different kinds."""
 BUDGET_BYTES = 18_000_000
 # Longer sides, in turn, so that images are enlarged, reduced and left alone; odd ones for the halves of YUV frames.
 LONGER_SIDES = (None, 320, 97, 200, 161)
@@ -78,7 +81,7 @@ def write_goldens(folder: Path, server: ServerModel, data: TestData | None, cali
     The cases show test images; without test data, or where it cannot be had here, they show the calibration images.
 
     Returns:
-        Why the test data was left out, or nothing.
+        Why the test data was left out, or that calibration images are unlike it, or nothing.
 
     Raises:
         SamesightError: an image is damaged.
@@ -90,8 +93,17 @@ def write_goldens(folder: Path, server: ServerModel, data: TestData | None, cali
     else:
         pictures = [partial(_pixels, test, index) for index in range(len(test))]
         (folder / FILE).write_text(answer_split(server, test).to_json(), encoding="utf-8")
+        note = _kind_note(test, calibration, server.spec)
     write_cases(folder, make_cases(server, pictures))
     return note
+
+
+def _kind_note(test: Sequence[Example], calibration: Sequence[Path], spec: ModelSpec) -> str:
+    if not calibration:
+        return ""
+    every = max(1, len(test) // COMPARED_IMAGES)
+    tensors = [preprocess(Picture(test[index].pixels, UPRIGHT), spec.input)[0] for index in range(0, len(test), every)]
+    return other_kind_note(calibration_tensors(calibration[:COMPARED_IMAGES], spec.input), np.stack(tensors))
 
 
 def _test_split(data: TestData | None, spec: ModelSpec) -> tuple[Sequence[Example] | None, str]:

@@ -10,7 +10,7 @@ from samesight.conversion.npu.chips import MAKERS, Chip
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.runners import runner_of
 
-ON_NPU: dict[PrecisionName, PrecisionName] = {"fp32": "fp16", "int8": "int8"}
+ON_NPU: dict[PrecisionName, PrecisionName] = {"fp32": "fp16", "int8": "int8", "w8a16": "w8a16"}
 """The precisions of files that are compiled for an NPU, and in which it computes them."""
 
 
@@ -45,8 +45,9 @@ def choose(
     """The artifacts of model `model` in `formats` at `precisions`, made `via` other routes where that is given.
 
     Formats are names or suffixes (`tflite`, `.pte`). Without any, every format is made at its standard precisions, or
-    at `precisions` where these are given; `all` in either list means all that there are. A format that holds none of
-    the precisions, or whose packages are not installed, is left out unless it was asked for by name.
+    at `precisions` where these are given; `all` in either list means all but those that are made by name alone. A
+    format that holds none of the precisions, or whose packages are not installed, is left out unless it was asked for
+    by name.
 
     Raises:
         UsageError: an unknown format or precision, or a format by name that holds none of the precisions or is not
@@ -67,14 +68,13 @@ def choose(
     for row in rows:
         if not formats and "all" not in precisions and runner_of(row.written).absent:
             continue  # what nothing here can judge is made by name alone
-        available = row.precisions if formats or precisions else row.standard
-        chosen = [
-            precision for precision in available if not requested or "all" in precisions or precision in requested
-        ]
+        usual = row.usual if formats or precisions else row.standard
+        everything = not requested or "all" in precisions
+        chosen = [name for name in row.precisions if name in requested or (everything and name in usual)]
         missing = row.missing() if row.extra or row.via else None
         if format_names and not chosen:
             raise UsageError(
-                f"{row.title} ({row.suffix}) holds no {' or '.join(requested)}, only {', '.join(available)}"
+                f"{row.title} ({row.suffix}) holds no {' or '.join(requested)}, only {', '.join(row.precisions)}"
             )
         if format_names and missing:
             raise UsageError(f"--via {row.name}: {missing}" if row.via else missing)
@@ -114,7 +114,7 @@ def for_chips(targets: Sequence[Target], model: str, chips: Sequence[Chip]) -> t
     sources = [target for target in targets if target.format.name == "litert" and target.precision in ON_NPU]
     if not sources:
         raise UsageError(
-            "--unit npu compiles .tflite files of fp32 and int8 from the own converter, and neither is made; "
+            "--unit npu compiles .tflite files of fp32, int8 and w8a16 from the own converter, and neither is made; "
             "ask for one (--to, --precision, --via own)"
         )
     return tuple(

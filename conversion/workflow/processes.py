@@ -68,9 +68,12 @@ class Child:
             selector.register(stream, selectors.EVENT_READ, self)
 
     def _environment(self) -> dict[str, str]:
+        # coremltools leaves a copy of each package in the folder for temporary files, which nobody clears.
+        temporary = self.folder / "temporary"
+        temporary.mkdir(exist_ok=True)
         if pins_of(self.job.environment):
-            return environment_of_others(self.folder)
-        return {**child_environment(), PYTHON: sys.executable}
+            return {**environment_of_others(self.folder), "TMPDIR": str(temporary)}
+        return {**child_environment(), "TMPDIR": str(temporary), PYTHON: sys.executable}
 
     def read_stderr(self) -> bool:
         """Read what converters have printed and keep its last bytes; False at the end of the stream."""
@@ -180,12 +183,13 @@ def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, on_even
 
 def _reduced(job: Job, items: Sequence[str]) -> Job:
     """The job with the items that are still to be made."""
-    from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE
+    from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE, RECIPE
 
     return job.model_copy(
         update={
             "function": job.function if EXPORT in items else None,
             "onnx": job.onnx if EXPORT in items else None,
+            "search": job.search if RECIPE in items else None,
             "golden": job.golden if GOLDEN in items else None,
             "checks": job.checks if CHECKS in items else None,
             "interchange": job.interchange if INTERCHANGE in items else None,

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Literal
 
 from samesight.contract.documents import Document, Strict, read_document
 from samesight.contract.errors import SamesightError, describe_error
-from samesight.contract.files import sha256
-from samesight.contract.manifest import Artifact
+from samesight.contract.manifest import CALIBRATION, Artifact
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.environments import MAIN
 from samesight.conversion.formats import find_row
@@ -33,8 +32,13 @@ from samesight.conversion.formats.check import check_file
 from samesight.conversion.formats.interface import Lowered, Lowering, OnnxLowering
 from samesight.conversion.precisions import PRECISIONS, PrecisionName
 from samesight.conversion.qparams import UInt8
-from samesight.conversion.sources.calibration import calibration_tensors
+from samesight.conversion.quantization.recipe import FILE as RECIPE_FILE
+from samesight.conversion.quantization.recipe import Recipe, read_recipe
+from samesight.conversion.quantization.schemes import check_held
+from samesight.conversion.sources.calibration import calibration_tensors, few_images_note
 from samesight.conversion.sources.source import TestData
+from samesight.conversion.workflow.mixing import MIXED
+from samesight.conversion.workflow.search_job import SearchJob
 
 if TYPE_CHECKING:
     from samesight.conversion.preparation.prepare import Prepared
@@ -44,6 +48,7 @@ GOLDEN = "golden cases"
 CHECKS = "network checks"
 EXPORT = "exported network"
 INTERCHANGE = "ONNX for other routes"
+RECIPE = "recipe"
 FULL_BYTES = 1 << 20
 SAMPLES = 8
 
@@ -88,6 +93,7 @@ class Job(Document):
     else is ever done with a person's code. The file `onnx`, where given, is read and exported likewise.
     `environment` is the row of `ENVIRONMENTS` that it runs in. `checks` is the folder for `network.json`.
     `interchange` is where the ONNX file is written that other routes start from; their jobs have it as `network`.
+    `search` is a search of the recipe, `recipe` the file of the one that `mixed` artifacts are made by.
     """
 
     schema_version: Literal[1] = 1
@@ -103,6 +109,8 @@ class Job(Document):
     golden: GoldenJob | None = None
     checks: str | None = None
     interchange: str | None = None
+    search: SearchJob | None = None
+    recipe: str | None = None
     targets: tuple[TargetJob, ...] = ()
     onnx: str | None = None
 
@@ -111,6 +119,7 @@ class Job(Document):
         """The names of all that is to be made, in order."""
         return (
             *((EXPORT,) if self.function or self.onnx else ()),
+            *((RECIPE,) if self.search else ()),
             *((GOLDEN,) if self.golden else ()),
             *((CHECKS,) if self.checks else ()),
             *((INTERCHANGE,) if self.interchange else ()),
@@ -124,12 +133,12 @@ class Event(Strict):
     Attributes:
         kind: `waiting` and `cached` come from the command itself, the others from a worker. `step` is a step of the
             item begun last.
-        name: the item: an artifact, the golden cases, the network checks, the exported network or the ONNX file for
-            other routes.
+        name: the item: an artifact, the golden cases, the network checks, the exported network, the recipe or the ONNX
+            file for other routes.
         text: failed: the reason; end: a note for the user, if any; step: what is done now.
         seconds: end: what the item took.
         artifact: end: the artifact's entry in the manifest.
-        ranges: end: hash of the activation ranges of an int8 artifact.
+        ranges: end: hash of the activation ranges and weights of an int8 artifact.
         peak_bytes: end: peak memory of the worker so far.
         fatal: failed: all other items would fail for the same reason (the disk is full).
     """
@@ -174,6 +183,36 @@ class Programs:
         return quantize(prepared, None if ranges else self.inputs(), ranges)
 
     @cached_property
+    def mixed(self) -> "Quantized":
+        """The quantized program of the recipe."""
+        from samesight.conversion.quantization.layers import node_schemes
+        from samesight.conversion.quantization.mixed import quantize_mixed
+
+        schemes = node_schemes(self.recipe, self.prepared.module, RECIPE_FILE)
+        images = self.inputs() if self.job.calibration else None
+        return quantize_mixed(self.quantized, schemes, images)
+
+    @cached_property
+    def wide(self) -> "Quantized":
+        """The quantized program with int16 activations."""
+        from samesight.conversion.quantization.mixed import quantize_wide
+
+        return quantize_wide(self.quantized, self.inputs() if self.job.calibration else None)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """That of mixed artifacts."""
+        assert self.job.recipe is not None
+        return read_recipe(Path(self.job.recipe))
+
+    def quantized_at(self, precision: PrecisionName) -> "Quantized | None":
+        """The quantized program of a precision; None for one that is lowered from the float program."""
+        if not PRECISIONS[precision].calibrated:
+            return None
+        programs = {MIXED: lambda: self.mixed, "w8a16": lambda: self.wide}
+        return programs[precision]() if precision in programs else self.quantized
+
+    @cached_property
     def samples(self) -> UInt8 | None:
         """Some calibration inputs, to prove the prepared program and to run files on that were just made."""
         return self.inputs(SAMPLES) if self.job.calibration else None
@@ -189,6 +228,9 @@ def run(job: Job, emit: Emit) -> None:
     programs = Programs(job, emit)
     if job.function or job.onnx:
         _make_item(EXPORT, Path(job.network), emit, lambda: _export(job))
+    if job.search:
+        wanted = job.search
+        _make_item(RECIPE, Path(wanted.output), emit, lambda: _search(programs, wanted))
     if job.golden:
         golden = job.golden
         _make_item(GOLDEN, Path(golden.output), emit, lambda: _goldens(job, golden))
@@ -257,6 +299,15 @@ def _goldens(job: Job, golden: GoldenJob) -> Event:
     return Event(kind="end", text=note)
 
 
+def _search(programs: Programs, job: SearchJob) -> Event:
+    from samesight.conversion.workflow.recipe_search import find_recipe
+
+    images = [Path(path) for path in programs.job.calibration]
+    recipe = find_recipe(job, programs.quantized, images, lambda text: programs.emit(Event(kind="step", text=text)))
+    (Path(job.output) / RECIPE_FILE).write_text(recipe.to_json(), encoding="utf-8")
+    return Event(kind="end")
+
+
 def _check_network(programs: Programs, output: Path) -> Event:
     from samesight.conversion.network_checks.document import FILE, facts_of
 
@@ -279,12 +330,20 @@ def _lower(programs: Programs, target: TargetJob) -> Event:
         network, output = Path(programs.job.network), Path(target.output)
         lowered = row.load_route().convert(OnnxLowering(programs.job.spec, target.precision, network, images, output))
         return _made(target, lowered)
-    quantized = programs.quantized if PRECISIONS[target.precision].calibrated else None
+    if target.precision == MIXED:
+        check_held(row.name, row.title, programs.recipe.layers)
+    quantized = programs.quantized_at(target.precision)
     job = Lowering(programs.job.spec, target.precision, programs.prepared, quantized, Path(target.output))
     lowered = row.load_module().convert(job)
     check_file(row, lowered, job, programs.samples)
-    ranges = sha256(quantized.ranges.to_json().encode()) if quantized else None
-    return _made(target, lowered).model_copy(update={"text": "; ".join(programs.prepared.notes), "ranges": ranges})
+    made, notes = _made(target, lowered), programs.prepared.notes
+    if quantized is None:
+        return made.model_copy(update={"text": "; ".join(notes)})
+    artifact = made.artifact
+    if artifact is not None and quantized.told:
+        artifact = artifact.model_copy(update={"tools": artifact.tools | {CALIBRATION: quantized.told}})
+        notes = (*notes, *filter(None, [few_images_note(len(programs.job.calibration))]))
+    return made.model_copy(update={"text": "; ".join(notes), "ranges": quantized.sha256, "artifact": artifact})
 
 
 def _made(target: TargetJob, lowered: Lowered) -> Event:

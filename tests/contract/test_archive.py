@@ -58,6 +58,14 @@ def test_a_platform_gets_its_own_artifacts_with_their_verdicts(tmp_path):
         choose(bundle, "symbian")
 
 
+def test_what_no_app_would_open_is_not_packed(tmp_path, monkeypatch):
+    bundle = write_bundle(tmp_path / "b")
+    monkeypatch.setattr("samesight.contract.archive.BUNDLE_BYTES", 1000)
+    with pytest.raises(SamesightError, match="packed for all it has more than 1,000 bytes"):
+        pack_bundle(bundle, "all", tmp_path / "b.zip")
+    assert not (tmp_path / "b.zip").exists()
+
+
 def _rewrite(source, target, change):
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for info in old.infolist():

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from samesight.contract.bundle import open_bundle, replacing_bundle, seal
+from samesight.contract.bundle import check_declared, open_bundle, replacing_bundle, seal
 from samesight.contract.errors import SamesightError
 from samesight.contract.files import beside, write_atomically
 from samesight.contract.golden import read_cases
+from samesight.contract.limits import BUNDLE_BYTES, FOLDER_BYTES
 from samesight.contract.orientation import Orientation
 from samesight.contract.verdicts import Verdicts
 from support.bundles import SPEC, case, write_bundle
@@ -36,6 +37,24 @@ def test_a_bundle_comes_back_as_it_was_written(tmp_path):
 def test_an_unknown_artifact_is_named_with_those_that_there_are(tmp_path):
     with pytest.raises(SamesightError, match=r"no artifact 'x'; it has tiny\.fp32\.onnx, tiny\.fp16\.mlpackage"):
         write_bundle(tmp_path / "b").find("x")
+
+
+def test_every_format_of_a_large_network_may_stand_in_a_folder_and_not_in_an_app(tmp_path):
+    """VGG has 0.5 GB in float32, in seven formats; what no file of a phone's can be is refused everywhere."""
+    manifest = write_bundle(tmp_path / "b").manifest
+    (entry,) = (each for each in manifest.files if each.path.endswith(".onnx"))
+
+    def declaring(size, count=1):
+        files = [*manifest.files, *(entry.model_copy(update={"path": f"x{n}", "bytes": size}) for n in range(count))]
+        return manifest.model_copy(update={"files": tuple(files)})
+
+    check_declared(declaring(600_000_000, 7), "b", FOLDER_BYTES)
+    with pytest.raises(SamesightError, match="b: declares more than 2,147,483,647 bytes; not a bundle"):
+        check_declared(declaring(600_000_000, 7), "b")
+    with pytest.raises(SamesightError, match="b: declares more than 2,147,483,647 bytes of x0; no bundle"):
+        check_declared(declaring(BUNDLE_BYTES + 1), "b", FOLDER_BYTES)
+    with pytest.raises(SamesightError, match="b: declares more than 68,719,476,736 bytes; not a bundle"):
+        check_declared(declaring(BUNDLE_BYTES, 40), "b", FOLDER_BYTES)
 
 
 def _truncate(folder):
@@ -213,11 +232,13 @@ def test_two_writers_at_once_do_not_mix(tmp_path):
 
 def test_a_bundle_that_nobody_could_open_is_not_made(tmp_path, monkeypatch):
     write_bundle(tmp_path / "b")
-    monkeypatch.setattr("samesight.contract.bundle.BUNDLE_BYTES", 20_000)
-    with pytest.raises(
-        SamesightError, match=r"tiny: its artifacts have .* bytes together, and a bundle holds 20,000; "
+    for limit, sentence in (
+        ("FOLDER_BYTES", "tiny: its artifacts have .* bytes together, and a bundle holds 20,000; "),
+        ("BUNDLE_BYTES", "tiny: artifacts/tiny.fp32.onnx has 20,001 bytes, and no app opens more than 20,000; "),
     ):
-        write_bundle(tmp_path / "b", b"x" * 20_000)
+        with monkeypatch.context() as patch, pytest.raises(SamesightError, match=sentence):
+            patch.setattr(f"samesight.contract.bundle.{limit}", 20_000)
+            write_bundle(tmp_path / "b", b"x" * 20_001)
     assert open_bundle(tmp_path / "b").find("tiny.fp32.onnx").bytes < 20_000
 
 

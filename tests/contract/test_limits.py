@@ -10,6 +10,7 @@ def test_the_text_has_the_same_limits():
     for name in (
         "DOCUMENT_BYTES",
         "BUNDLE_BYTES",
+        "FOLDER_BYTES",
         "BUNDLE_FILES",
         "GOLDEN_CASES",
         "GOLDEN_FILE_BYTES",

@@ -16,7 +16,8 @@ from samesight.contract.gates import GATES
 from samesight.contract.orientation import UPRIGHT
 from samesight.contract.preprocess import Geometry
 from samesight.conversion.normalisation import pixels_for
-from samesight.conversion.parity.faults import IMAGE_FAULTS, VALUE_FAULTS
+from samesight.conversion.parity.faults import VALUE_FAULTS
+from samesight.conversion.parity.image_faults import IMAGE_FAULTS
 from samesight.conversion.parity.judge import judge
 from samesight.conversion.parity.run import run_candidates
 from samesight.conversion.runners import runner_of

@@ -1,6 +1,7 @@
 """A network unlike ours goes to every format at every precision, and each artifact computes what it does."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -38,8 +39,12 @@ def test_a_detector_of_the_yolo_family_goes_to_every_format_at_every_precision(s
     (tmp_path / "model.json").write_text(json.dumps(SPEC))
     shutil.copy(yolo.__file__, tmp_path)
     options = ("--spec", "model.json", "--calibration", "photos", "--to", "all")
-    done = samesight("convert", "yolo:detector", "--out", "out", *options, cwd=tmp_path)
+    (tmp_path / "temporary").mkdir()
+    place = {"cwd": tmp_path, "env": {**os.environ, "TMPDIR": str(tmp_path / "temporary")}}
+    done = samesight("convert", "yolo:detector", "--out", "out", *options, **place)
     assert "could not be made" not in done.stderr and done.returncode in (0, 1), done.stderr
+    left = [path.name for path in (tmp_path / "temporary").iterdir() if path.is_file() or any(path.iterdir())]
+    assert set(left) <= {".ses"}, "a file of onnxruntime's"
     verdicts = {v["name"]: v for v in json.loads((tmp_path / "out/parity.json").read_text())["artifacts"]}
     expected = {f"detector.{precision}{row.suffix}" for row in FORMATS.values() for precision in row.precisions}
     assert set(verdicts) == expected

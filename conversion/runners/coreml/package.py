@@ -3,7 +3,7 @@
 The kernels are not Apple's, but every value has the dtype that the file stores. docs/core-ml.md has the limits of this.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from samesight.contract.spec import ModelSpec, Role
 from samesight.contract.tensor_layout import TensorLayout, pack
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8, read_qparams, to_steps
 from samesight.conversion.runners.interface import Tensors
+from samesight.conversion.runners.traced import TracedValue
 
 if TYPE_CHECKING:
     from samesight.conversion.runners.coreml.evaluator import Evaluator
@@ -79,6 +80,17 @@ def load(path: Path, tensors: Tensors) -> CoreMLModel | CoreMLInPteModel:
 
     evaluator = load_evaluator(path)
     return CoreMLModel(evaluator, roles, read_qparams(evaluator.metadata.get(QPARAMS_KEY)))
+
+
+def trace(path: Path, tensors: Tensors) -> Callable[[UInt8], list[TracedValue]]:
+    """Every value that the evaluator computes."""
+    evaluator = load(path, tensors).evaluator
+
+    def values(tensor: UInt8) -> list[TracedValue]:
+        traced = evaluator.trace(feed(evaluator, tensor))
+        return [TracedValue(declared.name, operator, array) for declared, operator, array in traced]
+
+    return values
 
 
 def feed(evaluator: "Evaluator", tensor: UInt8) -> dict[str, npt.NDArray[Any]]:

@@ -24,6 +24,8 @@ Examples:
   samesight convert runs/digits --out digits
   samesight convert runs/digits --out digits --to tflite,pte --precision fp32,int8
   samesight convert runs/digits --out digits --to all
+  samesight convert runs/digits --out digits --precision auto --max-drop 0.5 --max-size 2MB
+  samesight convert runs/digits --out digits --recipe edited.json
   samesight convert runs/digits --out digits --unit npu --soc SM8650,SM8750
   samesight convert runs/digits --out classic --to tflite --via onnx-tf,onnx2tf
   samesight convert my_models:classifier --out mine --spec model.json --calibration photos
@@ -35,7 +37,8 @@ Examples:
 `samesight spec SOURCE` proposes the model.json of a network.
 Formats: pt, ptl, pt2, onnx, pte, tflite, mlpackage, coreml.pte, vulkan.pte, aimodel; precisions: fp32, fp16,
 int8, dynamic-int8, int8-weights, palette6, palette4. Not all of them are made unless you ask: `--to all` does,
-`--to mlpackage` makes every precision of one format.
+`--to mlpackage` makes every precision of one format. By name alone: w8a16, int4-weights, dynamic-int8 of ONNX,
+int8-weights of TFLite, and mixed: layers that int8 ruins stay more precise, by a recipe that auto finds.
 Results are kept in ~/.cache/samesight (or $SAMESIGHT_CACHE) by content.
 Exit code 0: all were made and passed. 1: one was not, or missed a gate. 2: the request was wrong."""
 
@@ -47,6 +50,9 @@ Exit code 0: all were made and passed. 1: one was not, or missed a gate. 2: the 
 @click.option(
     "--precision", "precisions", multiple=True, callback=split_names, metavar="PRECISIONS", help="Only these."
 )
+@click.option("--recipe", type=click.Path(path_type=Path), help="Make mixed artifacts by this recipe.json.")
+@click.option("--max-drop", type=float, help="--precision auto: points of the metric that may be lost.  [default: 0.5]")
+@click.option("--max-size", metavar="SIZE", help="--precision auto: of each mixed file, as 2MB or 500kB.")
 @click.option(
     "--via",
     multiple=True,
@@ -75,6 +81,9 @@ def convert(
     out: Path,
     formats: tuple[str, ...],
     precisions: tuple[str, ...],
+    recipe: Path | None,
+    max_drop: float | None,
+    max_size: str | None,
     via: tuple[str, ...],
     unit: str,
     socs: tuple[str, ...],
@@ -90,14 +99,17 @@ def convert(
 
     A bundle that stands at --out is replaced when the new one is whole; anything else there is left alone.
     """
+    from samesight.conversion.workflow.mixing import read_wish
     from samesight.conversion.workflow.plan import choose, for_chips
 
     # A wrong request is answered before anything slower is imported.
+    precisions, mixing = read_wish(precisions, recipe, max_drop, max_size)
     targets = choose("model", formats, precisions, via)
     chips = _chips(unit, socs)
     if chips:
         for_chips(targets, "model", chips)
     from samesight.conversion.cache_folder import default_root
+    from samesight.conversion.parity.budget import budget_told
     from samesight.conversion.workflow.cache import Cache
     from samesight.conversion.workflow.convert import convert_source
 
@@ -117,14 +129,20 @@ def convert(
             weights,
             random_weights,
             via=via,
+            mixing=mixing,
         )
     seconds = time.perf_counter() - started
     verdicts = _verdicts(outcome.bundle, store, as_json) if verify else None
+    told, missed = budget_told(outcome.bundle, verdicts) if mixing and verdicts else ([], [])
+    outcome.notes += told
     if as_json:
-        click.echo(json.dumps(_plain(outcome, verdicts, seconds), indent=2))
+        click.echo(json.dumps({**_plain(outcome, verdicts, seconds), "over_budget": missed}, indent=2))
     else:
         _print(outcome, verdicts, seconds)
-    raise SystemExit(1 if outcome.failures or (verdicts is not None and not verdicts.passed) else 0)
+        for sentence in missed:
+            click.echo(f"samesight: {sentence}", err=True)
+    failed = outcome.failures or missed or (verdicts is not None and not verdicts.passed)
+    raise SystemExit(1 if failed else 0)
 
 
 def _verdicts(bundle: "Bundle", cache: "Cache | None", quiet: bool) -> "Verdicts":

@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "spec": ("samesight.cli.spec", "Look at a network and propose its model.json."),
     "convert": ("samesight.cli.convert", "Convert a run to phone formats: a run becomes a bundle."),
     "verify": ("samesight.cli.verify", "Measure every artifact of a bundle against the server model."),
+    "diagnose": ("samesight.cli.diagnose", "Say what is wrong in the code that gave these answers."),
     "predict": ("samesight.cli.predict", "Answer images with a bundle's artifact or a run."),
     "inspect": ("samesight.cli.inspect", "Show what a run or a bundle holds."),
     "bench": ("samesight.cli.bench", "Time the artifacts of a bundle on this CPU, as ratios."),

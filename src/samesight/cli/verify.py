@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from samesight.contract.bundle import Bundle
     from samesight.contract.verdicts import Verdicts
 
 EPILOG = """\b
@@ -19,6 +20,8 @@ Examples:
   samesight verify demo/digits --artifact digits.int8.tflite
   samesight verify demo/digits --server my_server:answer
   samesight verify mine --data folder:photos/holdout
+  samesight verify demo/scenes --layers
+  samesight verify demo/scenes --layers --artifact scenes.int8.tflite --json
   samesight verify demo/scenes --apps
   samesight verify demo/scenes --device-results device-parity.json
   samesight verify demo/scenes --runner arm64 --runner gpu
@@ -40,6 +43,11 @@ docs/parity.md explains the figures and the gates, docs/known-faults.md the faul
     metavar="MODULE:FUNCTION",
     help="Compare your own server code: a function from an image path to answers, or to (answers, input tensor): "
     "uint8 for the pixels before normalisation, float for what goes into the network.",
+)
+@click.option(
+    "--layers",
+    is_flag=True,
+    help="Compare the values inside of the artifacts with the float network's, and name the first layer that breaks.",
 )
 @click.option("--apps", is_flag=True, help="Run the apps' own Kotlin and Swift code on this computer too.")
 @click.option(
@@ -79,6 +87,7 @@ def verify(
     data: str | None,
     names: tuple[str, ...],
     server: str | None,
+    layers: bool,
     apps: bool,
     device_results: Path | None,
     runners: tuple[str, ...],
@@ -96,6 +105,9 @@ def verify(
     --artifact or --data ask for a part or for other data.
 
     Known faults of phones' runtimes whose pattern an artifact has are listed; they fail nothing.
+
+    --layers looks inside: it draws the signal-to-noise ratio of every value that a runtime shows, by the module of the
+    network that it belongs to. `samesight report` shows it as a picture then. No verdict changes.
 
     --apps and --device-results add what an app's own code makes of the golden cases, on this computer or on a phone, to
     the verdicts; --runner what a phone's processors make of them, emulated or simulated here. Artifacts that were
@@ -116,12 +128,12 @@ def verify(
     if targets and (data or server):
         raise UsageError("--runner runs the golden cases against the server model; leave out --data and --server")
     if key:
-        if data or names or server or apps or device_results or runners:
+        if data or names or server or layers or apps or device_results or runners:
             raise UsageError("--key checks a signature and runs nothing; leave out the other options")
         _verify_signature(bundle, key, as_json)
         return
     if against is not None:
-        if data or names or server or apps or device_results or runners:
+        if data or names or server or layers or apps or device_results or runners:
             raise UsageError(
                 "--against judges one file; of the other options it takes --spec, --calibration, --precision"
             )
@@ -129,7 +141,14 @@ def verify(
         return
     if spec or calibration or precision:
         raise UsageError("--spec, --calibration and --precision belong to --against; leave them out")
+    if layers and (data or server or apps or device_results or runners):
+        raise UsageError(
+            "--layers compares values on golden images; of the other options it takes --artifact and --json"
+        )
     opened = open_bundle(bundle)
+    if layers:
+        _verify_layers(opened, names, as_json)
+        return
     if server:
         from samesight.conversion.parity.server_check import compare_server, print_comparison
 
@@ -169,6 +188,20 @@ def verify(
         app_table(verdicts, opened.spec)
         target_table(verdicts, opened.spec)
     raise SystemExit(0 if verdicts.passed else 1)
+
+
+def _verify_layers(bundle: "Bundle", names: tuple[str, ...], as_json: bool) -> None:
+    from samesight.cli.tables import progress_bar
+    from samesight.conversion.cache_folder import default_root
+    from samesight.conversion.parity.layer_view import print_layers, save_layers, view_layers
+    from samesight.conversion.workflow.cache import Cache
+
+    with progress_bar("comparing layers", quiet=as_json) as progress:
+        view = view_layers(bundle, names, progress)
+    if not names:
+        save_layers(view, Cache(default_root()))
+    click.echo(view.to_json() if as_json else print_layers(view), nl=not as_json)
+    raise SystemExit(0 if view.passed else 1)
 
 
 def _verify_file(

@@ -13,6 +13,7 @@ from samesight.conversion.network_checks.document import IMAGES, facts_of, with_
 from samesight.conversion.network_checks.halves import half_risks
 from samesight.conversion.parity.verify import warnings_of
 from samesight.conversion.preparation.prepare import pixels_of, prepare
+from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.runners import RUNNERS
 from samesight.conversion.runners.isolated import Runtimes
 from samesight.conversion.snr import ratios
@@ -157,3 +158,21 @@ def test_litert_computes_on_a_gpu_what_was_foretold(tmp_path, name):
         assert not warned and ratios(wanted, found)[0] > 40
     else:
         assert name in {risk.id for risk in warned} and not np.isfinite(found).all()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(ENVIRONMENTS["gpu"].missing() is not None, reason="samesight setup gpu")
+def test_litert_computes_int8_on_a_gpu_in_halves_too(tmp_path):
+    """Its real kernels, on a network that overflows: all images get one answer there, which the CPU tells apart."""
+    network = prepared(CASES["half-overflow"][0]())
+    job = Lowering(SPEC, "int8", network, quantize(network, images(16)), tmp_path / "halves.int8.tflite")
+    made = FORMATS["litert"].load_module().convert(job)
+    facts = facts_of(network, images())
+    assert [(risk.id, risk.units) for risk in with_facts((), facts, "litert", "int8")] == [("half-overflow", ("gpu",))]
+    assert not with_facts((), facts, "executorch", "int8")
+    found = {}
+    for runner in ("litert", "gpu"):
+        model = Runtimes().load(RUNNERS[runner], made.path, made)
+        found[runner] = np.stack([model(image)["logits"] for image in images()])
+    assert np.ptp(found["litert"], axis=0).max() > 0.05
+    assert np.ptp(found["gpu"], axis=0).max() == 0

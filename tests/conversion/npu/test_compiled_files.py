@@ -73,6 +73,15 @@ def test_the_same_files_run_as_a_target_too(made, samesight):
     assert f"plan      {verdict['note']}" in shown and "passed on the Snapdragon's NPU, simulated" in shown
 
 
+def test_alone_it_is_held_against_the_cpu_all_the_same(made, samesight):
+    folder, _ = made
+    name = f"{folder.name}.int8.SM8650.tflite"
+    done = samesight("verify", folder, "--artifact", name, "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["artifacts"]
+    assert row["name"] == name and f"are within 2 steps of {folder.name}.int8.tflite's" in row["reason"]
+
+
 def test_without_the_simulator_nothing_is_claimed_or_shipped(made, samesight, tmp_path):
     folder = shutil.copytree(made[0], tmp_path / made[0].name)
     (folder / "parity.json").unlink()

@@ -14,7 +14,8 @@ from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import Stretch
 from samesight.conversion.normalisation import network_values, pixels_for
 from samesight.conversion.parity.diagnosis import SAME_DB, SAME_SCORE
-from samesight.conversion.parity.faults import IMAGE_FAULTS, VALUE_FAULTS
+from samesight.conversion.parity.faults import VALUE_FAULTS
+from samesight.conversion.parity.image_faults import IMAGE_FAULTS
 from samesight.conversion.parity.server_check import (
     as_answers,
     as_input,

@@ -136,7 +136,7 @@ def test_resizing_and_pooling_keep_their_scale(quantized):
 def test_saved_ranges_give_the_same_program_bit_for_bit(prepared, quantized, images, tmp_path):
     path = tmp_path / "quantization.json"
     path.write_text(quantized.ranges.to_json())
-    again = quantize(prepared, None, read_ranges(path))
+    again = quantize(quantized.prepared, None, read_ranges(path))
     assert again.folded.code == quantized.folded.code
     assert again.unfolded.code == quantized.unfolded.code
     ours, theirs = quantized.folded.state_dict(), again.folded.state_dict()
@@ -184,7 +184,7 @@ def test_int8_without_images_is_refused(prepared):
 
 
 def test_fake_quantization_foretells_int8(prepared, quantized, images):
-    module = prepare_qat(prepared, quantized.ranges)
+    module = prepare_qat(quantized.prepared, quantized.ranges)
     with torch.no_grad():
         foretold = module(pixels_of(images))[0]
     difference = (foretold - logits(quantized.folded, images)).abs() / quantized.outputs["logits"].scale

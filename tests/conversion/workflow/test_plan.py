@@ -37,7 +37,7 @@ def test_everything_by_default():
 def test_all_means_all():
     everything = choose("m", ["all"])
     assert everything == choose("m", ["all"], ["all"]) == choose("m", [], ["all"])
-    assert len(everything) == sum(len(row.precisions) for row in FORMATS.values())
+    assert len(everything) == sum(len(row.usual) for row in FORMATS.values())
     assert set(choose("m")) < set(everything)
     assert names(choose("m", ["mlpackage"])) == [
         f"m.{precision}.mlpackage" for precision in ("fp32", "fp16", "int8", "int8-weights", "palette6", "palette4")
@@ -122,7 +122,7 @@ def test_what_is_compiled_for_chips_comes_from_fp32_and_int8():
     ]
     # A compiler of a maker has an environment of its own, and so a process.
     assert {target.environment for target in compiled} == {"snapdragon", "main"}
-    with pytest.raises(UsageError, match=r"--unit npu compiles \.tflite files of fp32 and int8 from the own converter"):
+    with pytest.raises(UsageError, match=r"--unit npu compiles \.tflite files of fp32, int8 and w8a16 from the own"):
         for_chips(choose("m", ["tflite"], ["fp16"]), "m", chips)
 
 
@@ -132,7 +132,10 @@ def test_what_is_compiled_for_chips_comes_from_fp32_and_int8():
         (["--unit", "npu"], "--unit npu compiles for chips by name; give --soc, such as --soc SM8650"),
         (["--soc", "SM8650"], "--soc names chips whose NPUs are compiled for; give --unit npu too"),
         (["--unit", "npu", "--soc", "SM8660"], "no chip 'SM8660' is known here; did you mean SM8650"),
-        (["--unit", "npu", "--soc", "SM8650", "--to", "pte"], "--unit npu compiles .tflite files of fp32 and int8"),
+        (
+            ["--unit", "npu", "--soc", "SM8650", "--to", "pte"],
+            "--unit npu compiles .tflite files of fp32, int8 and w8a16",
+        ),
         (["--unit", "gpu"], "GPUs take .tflite files as they are"),
         (["--unit", "tpu"], "--unit: no unit 'tpu'; choose among cpu and npu"),
     ],

@@ -166,11 +166,11 @@ def test_calibrating_is_repeatable_and_saved_ranges_replace_it(tmp_path, digits_
     calibrated = make_job(source, source.network, targets, lambda name: tmp_path / "one" / name)
     pictures = [load_picture(path) for path in source.calibration]
     inputs = np.stack([preprocess(picture, source.spec.input)[0] for picture in pictures])
-    text = quantize(digits_prepared, inputs).ranges.to_json()
-    assert ranges_of(calibrated) == sha256(text.encode())
+    quantized = quantize(digits_prepared, inputs)
+    assert ranges_of(calibrated) == quantized.sha256
 
     other = quantize(digits_prepared, inputs[:2]).ranges.to_json()
-    assert other != text
+    assert other != quantized.ranges.to_json()
     (tmp_path / "quantization.json").write_text(other)
     trained = make_job(source, source.network, targets, lambda name: tmp_path / "two" / name)
     trained = trained.model_copy(update={"ranges": str(tmp_path / "quantization.json")})

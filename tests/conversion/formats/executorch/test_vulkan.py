@@ -1,6 +1,7 @@
 """ExecuTorch with Vulkan: made whole for the GPU, never called passed here, and in no app."""
 
 import pytest
+import torch
 
 from samesight.contract.archive import choose
 from samesight.contract.bundle import Bundle, open_bundle, replacing_bundle, seal
@@ -9,9 +10,11 @@ from samesight.contract.golden import write_cases
 from samesight.contract.manifest import Artifact
 from samesight.conversion.formats import FORMATS
 from samesight.conversion.formats.executorch.vulkan import convert
+from samesight.conversion.formats.executorch.vulkan_depthwise import with_dense_convolutions
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.parity.results import run_artifacts
 from samesight.conversion.parity.verify import judge_bundle
+from samesight.conversion.preparation.prepare import example_of, pixels_of
 from samesight.conversion.runners import runner_of
 from samesight.conversion.runners.executorch import load
 
@@ -19,12 +22,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, digits_prepared):
+def made(tmp_path_factory, digits_prepared, digits_quantized):
     folder = tmp_path_factory.mktemp("vulkan")
 
     def make(precision):
         path = folder / f"digits.{precision}.vulkan.pte"
-        return convert(Lowering(digits_prepared.spec, precision, digits_prepared, None, path))
+        return convert(Lowering(digits_prepared.spec, precision, digits_prepared, digits_quantized, path))
 
     return {precision: make(precision) for precision in FORMATS["executorch-vulkan"].precisions}
 
@@ -35,6 +38,25 @@ def test_the_gpu_takes_the_whole_network(made):
         assert b"VulkanBackend" in lowered.path.read_bytes()
     sizes = {precision: lowered.path.stat().st_size for precision, lowered in made.items()}
     assert sizes["fp16"] < 0.65 * sizes["fp32"]
+    assert sizes["int8"] < 0.5 * sizes["fp32"]
+    assert b"q8ta_conv2d" in made["int8"].path.read_bytes(), "int8 convolutions, not floats between them"
+
+
+def depthwise_of_three(module):
+    return [node for node in module.graph.nodes if "conv2d" in str(node.target) and node.args[6:7] == (3,)]
+
+
+def test_dense_convolutions_give_the_values_of_the_depthwise_ones(digits_quantized, digits_inputs):
+    before = {str(node.target) for node in digits_quantized.folded.graph.nodes if node.op == "get_attr"}
+    dense = with_dense_convolutions(digits_quantized.folded, example_of(digits_quantized.spec)).module()
+    assert {str(node.target) for node in digits_quantized.folded.graph.nodes if node.op == "get_attr"} == before
+    assert depthwise_of_three(digits_quantized.folded), "the normalisation"
+    assert not depthwise_of_three(dense)
+    with torch.no_grad():
+        for picture in digits_inputs[:4]:
+            pixels = pixels_of(picture[None])
+            for actual, expected in zip(dense(pixels), digits_quantized.folded(pixels), strict=True):
+                assert torch.equal(actual, expected)
 
 
 def test_it_is_not_executed_here_and_does_not_pass(made, tmp_path, digits_prepared):

@@ -20,6 +20,9 @@ public let gates: KeyValuePairs<String, Gate> = [
     "int8-weights": Gate(snrDb: 30, agreement: 0.99, iou: 0.8, metricDrop: 0.005),
     "palette6": Gate(snrDb: 22, agreement: 0.98, iou: 0.8, metricDrop: 0.01),
     "palette4": Gate(snrDb: 13, agreement: 0.96, iou: 0.8, metricDrop: 0.01),
+    "w8a16": Gate(snrDb: 30, agreement: 0.99, iou: 0.8, metricDrop: 0.005),
+    "int4-weights": Gate(snrDb: 13, agreement: 0.96, iou: 0.8, metricDrop: 0.01),
+    "mixed": Gate(snrDb: 18, agreement: 0.98, iou: 0.8, metricDrop: 0.01),
 ]
 
 /// Int8 artifacts of one bundle come from one quantized program: the mean distance of their outputs, in steps of the

@@ -17,7 +17,8 @@ import Testing
     @Test func anUnknownPrecisionIsRefusedWithThoseThatAreKnown() {
         let sentence = SamesightError(
             "precision 'int4' has no gate here "
-                + "(known: fp32, fp16, int8, dynamic-int8, int8-weights, palette6, palette4); update samesight")
+                + "(known: fp32, fp16, int8, dynamic-int8, int8-weights, palette6, palette4, w8a16, int4-weights, mixed); "
+                + "update samesight")
         #expect(throws: sentence) { try gateFor("int4", .cpu) }
     }
 }

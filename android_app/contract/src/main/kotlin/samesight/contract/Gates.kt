@@ -21,6 +21,9 @@ val GATES: Map<String, Gate> =
         "int8-weights" to Gate(snrDb = 30.0, agreement = 0.99, iou = 0.8, metricDrop = 0.005),
         "palette6" to Gate(snrDb = 22.0, agreement = 0.98, iou = 0.8, metricDrop = 0.01),
         "palette4" to Gate(snrDb = 13.0, agreement = 0.96, iou = 0.8, metricDrop = 0.01),
+        "w8a16" to Gate(snrDb = 30.0, agreement = 0.99, iou = 0.8, metricDrop = 0.005),
+        "int4-weights" to Gate(snrDb = 13.0, agreement = 0.96, iou = 0.8, metricDrop = 0.01),
+        "mixed" to Gate(snrDb = 18.0, agreement = 0.98, iou = 0.8, metricDrop = 0.01),
     )
 
 /**

@@ -23,7 +23,8 @@ class GatesTest {
         val error = assertFailsWith<SamesightError> { gateFor("int4", ComputeUnit.CPU) }
         assertEquals(
             "precision 'int4' has no gate here " +
-                "(known: fp32, fp16, int8, dynamic-int8, int8-weights, palette6, palette4); update samesight",
+                "(known: fp32, fp16, int8, dynamic-int8, int8-weights, palette6, palette4, w8a16, int4-weights, mixed); " +
+                "update samesight",
             error.message,
         )
     }
