@@ -17,7 +17,7 @@ from samesight.conversion.zoo.document import document
 from samesight.conversion.zoo.images import photo_crops
 from samesight.conversion.zoo.judge import formats
 from samesight.conversion.zoo.networks import build, normalised
-from samesight.conversion.zoo.result import Cell, Result, path_of, read_result
+from samesight.conversion.zoo.result import Cell, Result, Wishes, path_of, read_result
 from samesight.conversion.zoo.run import run_zoo
 from samesight.conversion.zoo.table import ARCHITECTURES, AWKWARD, CLASSIFIERS, DETECTORS, SAMPLE, choose
 from samesight.conversion.zoo.weights import SCALED
@@ -101,7 +101,7 @@ def result_of(title, key, state="pass"):
 def test_it_resumes_where_it_stopped(tmp_path, monkeypatch):
     asked = []
 
-    def judge(title, key, pretrained):
+    def judge(title, key, wishes):
         asked.append(title)
         if title == "ours:fcos" and len(asked) == 2:
             raise KeyboardInterrupt
@@ -118,13 +118,15 @@ def test_it_resumes_where_it_stopped(tmp_path, monkeypatch):
     assert [result.title for result in results] == ["ours:yolox", "ours:fcos", "ours:yolo_v8"]
     assert ("ours:yolox", True) in told and ("ours:fcos", False) in told
     assert asked.count("ours:yolox") == 1
-    run_zoo(rows, tmp_path, pretrained=True)
+    run_zoo(rows, tmp_path, wishes=Wishes(pretrained=True))
     assert asked.count("ours:yolox") == 2, "other weights are other results"
+    run_zoo(rows, tmp_path, wishes=Wishes(formats=("onnx",)))
+    assert asked.count("ours:yolox") == 3, "and so are other formats"
 
 
 def test_whatever_a_process_dies_of_is_its_result(monkeypatch):
     monkeypatch.setattr(running, "JUDGE", "samesight.no_such_module")
-    result = running.judge_in_process("timm:resnet18", "key", False)
+    result = running.judge_in_process("timm:resnet18", "key", Wishes())
     assert result.error.startswith("its process ended with code 1") and "no_such_module" in result.error
 
 
@@ -133,7 +135,7 @@ def test_two_workers_of_a_ray_cluster_do_the_same(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="Ray is not installed; pip install 'samesight[ray]'")
     from ray.cluster_utils import Cluster
 
-    def judge(title, key, pretrained):
+    def judge(title, key, wishes):
         import time
 
         time.sleep(1)  # as long as both take together, so that each worker has one
@@ -180,6 +182,31 @@ def test_an_architecture_goes_all_the_way(samesight, tmp_path):
     assert "| ours:odd_sizes | 2018 | 75 |" in (tmp_path / "zoo.md").read_text()
     again = samesight("zoo", "odd_sizes", "--out", "zoo", cwd=tmp_path)
     assert again.returncode == 0 and "kept from before" in again.stderr
+
+
+@pytest.mark.slow
+def test_a_sample_of_all_kinds_passes_in_float(samesight, tmp_path):
+    arguments = ("sample", "--to", "onnx,tflite,mlpackage", "--precision", "fp32,fp16", "--processes", "2", "--json")
+    done = samesight("zoo", *arguments, "--out", "zoo", cwd=tmp_path)
+    results = json.loads(done.stdout)
+    assert done.returncode == 0, (done.stderr, results)
+    assert [result["title"] for result in results] == list(SAMPLE)
+    for result in results:
+        cells = {(cell["suffix"], cell["precision"]): cell["snr_db"] for cell in result["cells"]}
+        assert set(cells) == {
+            ("onnx", "fp32"),
+            ("tflite", "fp32"),
+            ("tflite", "fp16"),
+            ("mlpackage", "fp32"),
+            ("mlpackage", "fp16"),
+        }
+        assert min(figure for (_, precision), figure in cells.items() if precision == "fp32") > 80, result
+        assert set(result["plain"]) == {"onnx", "tflite", "mlpackage"}
+
+
+def test_the_table_is_of_all_formats(samesight):
+    done = samesight("zoo", "fcos", "--to", "onnx", "--document", "zoo.md")
+    assert done.returncode == 2 and "--document is the table of all formats" in done.stderr
 
 
 def test_listing_needs_no_torch(samesight):
