@@ -115,12 +115,26 @@ def replacing_bundle(folder: Path) -> Iterator[Path]:
 def seal(
     folder: Path, spec: ModelSpec, artifacts: tuple[Artifact, ...], data: DataSource | None, samesight: str
 ) -> Manifest:
-    """Write `manifest.json` about all files in `folder` (artifacts' `bytes` are computed here)."""
+    """Write `manifest.json` about all files in `folder` (artifacts' `bytes` are computed here).
+
+    Raises:
+        SamesightError: more bytes than a bundle, or one file of it, has.
+    """
     entries = tuple(
         FileEntry(path=path, bytes=(folder / path).stat().st_size, sha256=file_sha256(folder / path))
         for path in _regular_files(folder)
         if path not in UNLISTED
     )
+    if (total := sum(entry.bytes for entry in entries)) > FOLDER_BYTES:
+        raise SamesightError(
+            f"{spec.name}: its artifacts have {total:,} bytes together, and a bundle holds {FOLDER_BYTES:,}; "
+            "convert to fewer formats or precisions at once"
+        )
+    if long := next((entry for entry in entries if entry.bytes > BUNDLE_BYTES), None):
+        raise SamesightError(
+            f"{spec.name}: {long.path} has {long.bytes:,} bytes, and no app opens more than {BUNDLE_BYTES:,}; "
+            "leave its format or precision out"
+        )
     counted = tuple(artifact.model_copy(update={"bytes": size_of(artifact, entries)}) for artifact in artifacts)
     manifest = Manifest(model=spec.name, samesight=samesight, data=data, artifacts=counted, files=entries)
     write_atomically(folder / MANIFEST, manifest.to_json().encode())

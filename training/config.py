@@ -22,6 +22,8 @@ OPTIONS = {
     "backbone_rate": "--backbone-lr",
     "start_from": "--from",
 }
+# What may stand before the colon of --model.
+MODEL_LIBRARIES = ("timm", "torchvision")
 SMALL_SCANS = ("digits", "scenes", "mnist", "fashion-mnist")
 
 
@@ -31,8 +33,8 @@ class TrainingConfig(BaseModel):
     data: `digits`, `scenes`, `folder:PATH`, `coco:IMAGES,ANNOTATIONS.json`, `mnist`, `fashion-mnist` or `cifar10`.
     task: what the data is used for; None takes what the data is made for.
     out: the run folder to write; it must not exist.
-    model: `default`, or `timm:NAME` for a backbone of the timm library.
-    pretrained: start a timm backbone from its published weights.
+    model: `default`, or `timm:NAME` or `torchvision:NAME` for a backbone of that library.
+    pretrained: start such a backbone from its published weights.
     width, height: of the network's input in pixels; multiples of 32 for detection.
     framing: how an image of another shape is fitted in.
     epochs: most passes over the training images; patience: epochs without a better validation metric before stopping
@@ -90,10 +92,14 @@ class TrainingConfig(BaseModel):
         if (self.width is None) != (self.height is None):
             raise ValueError("width and height go together")
         kind, _, name = self.model.partition(":")
-        if self.model != "default" and (kind != "timm" or not name):
-            raise ValueError(f"--model {self.model} is unknown; choose default, or timm:NAME for a backbone of timm")
-        if self.pretrained and not self.model.startswith("timm:"):
-            raise ValueError("--pretrained is for timm backbones; use --model timm:NAME as well")
+        if self.model != "default" and (kind not in MODEL_LIBRARIES or not name):
+            raise ValueError(
+                f"--model {self.model} is unknown; choose default, or timm:NAME or torchvision:NAME for a backbone"
+            )
+        if self.pretrained and self.model == "default":
+            raise ValueError(
+                "--pretrained is for backbones of timm and torchvision; add --model timm:NAME or torchvision:NAME"
+            )
         if not self.starts_from_weights:
             if self.freeze:
                 raise ValueError(

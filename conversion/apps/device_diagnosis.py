@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from samesight.contract.bundle import Bundle
 from samesight.contract.device_results import CaseRun, DeviceParity, UnitRun
 from samesight.contract.errors import SamesightError
-from samesight.conversion.parity.diagnose import Diagnosis, diagnose
+from samesight.contract.golden import GoldenCase
+from samesight.contract.image import Picture
+from samesight.conversion.parity.diagnose import Diagnosis, diagnose, sureness
 from samesight.conversion.parity.given_answers import Answered
 from samesight.conversion.parity.run import Progress
 
@@ -45,7 +48,7 @@ def diagnose_run(
     if not answered:
         raise SamesightError(f"the results of {run.artifact} hold no golden image; let the self-test come to its end")
     images = [
-        Answered(name, cases[name].picture, [stored.answer() for stored in case.answers])
+        Answered(name, partial(_picture, cases[name]), [stored.answer() for stored in case.answers])
         for name, case in answered.items()
     ]
     tensors_right = all(
@@ -53,6 +56,10 @@ def diagnose_run(
         for name, case in answered.items()
     )
     return diagnose(bundle, bundle.find(run.artifact), images, run.unit, earlier, not tensors_right, progress)
+
+
+def _picture(case: GoldenCase) -> Picture:
+    return case.picture
 
 
 def cause_in_words(bundle: Bundle, run: UnitRun) -> str | None:
@@ -63,4 +70,4 @@ def cause_in_words(bundle: Bundle, run: UnitRun) -> str | None:
         return None
     if diagnosis.passed or diagnosis.cause is None:
         return None
-    return f"likely cause ({diagnosis.cause.confidence:.0%}): {diagnosis.cause.name}"
+    return f"likely cause ({sureness(diagnosis.cause.confidence)}): {diagnosis.cause.name}"

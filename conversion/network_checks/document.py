@@ -21,7 +21,7 @@ FILE = "network.json"
 IMAGES = 4
 """How many calibration images are run in halves: each costs three runs of the network."""
 NAMED = 3
-INT8 = "int8"
+IN_INTEGERS = ("int8", "w8a16")
 BEYOND_HALVES = ("half-overflow", "half-long-sum")
 """Risks of an int8 `.tflite` too: LiteRT's GPU computes its steps times their scale, in halves."""
 APPLE = ("coreml", "executorch-coreml", "coreai")
@@ -74,8 +74,8 @@ def computes_in_halves(format: str, precision: str) -> bool:
     LiteRT's and Vulkan's do so with float files by default; Apple's with float16 programs.
     """
     if format in APPLE or format == "executorch-vulkan":
-        return precision not in ("fp32", INT8)
-    return format == "litert" and precision != INT8
+        return precision not in ("fp32", *IN_INTEGERS)
+    return format == "litert" and precision not in IN_INTEGERS
 
 
 def with_facts(
@@ -94,6 +94,6 @@ def with_facts(
 def _risks(facts: NetworkFacts, format: str, precision: str) -> Iterable[FaultWarning]:
     if computes_in_halves(format, precision):
         return facts.risks
-    if (format, precision) != ("litert", INT8):
+    if (format, precision) != ("litert", "int8"):
         return ()
     return [risk.model_copy(update={"units": ("gpu",)}) for risk in facts.risks if risk.id in BEYOND_HALVES]

@@ -23,6 +23,7 @@ MILDER: dict[str, tuple[PrecisionName, ...]] = {
 """Precisions that lose less than each, those that save most first; for int8 those without quantized activations."""
 
 TRAIN_FOR_INT8 = "fine-tune it for int8 with `samesight train --from RUN --qat --out NEW_RUN` and convert that"
+SEARCH = "let `samesight convert … --precision auto` find which layers must not be int8"
 MORE_IMAGES = "give --calibration some hundred images such as the phone will see: they set the ranges of int8"
 
 
@@ -43,7 +44,7 @@ def _advice(bundle: Bundle, verdict: Verdict, verdicts: Verdicts) -> tuple[str, 
     if verdict.steps_apart is not None and verdict.steps_apart > STEPS_APART:
         tried.append("take an int8 artifact that passed: this one's runtime or converter computes otherwise")
     elif verdict.precision == "int8":
-        tried.append(TRAIN_FOR_INT8 if bundle.manifest.data else MORE_IMAGES)
+        tried += [TRAIN_FOR_INT8 if bundle.manifest.data else MORE_IMAGES, SEARCH]
     tried += _other_precisions(artifact, verdicts)
     if runner_of(artifact.format, artifact.unit).title == EVALUATOR:
         tried.append(

@@ -13,6 +13,8 @@ from samesight.conversion.tasks.interface import Answers
 
 Float64 = npt.NDArray[np.float64]
 MOST_DIGITS = 6
+FEWEST_DIGITS = 2
+"""Scores that are all 0 or 1 are saturated, not rounded."""
 
 
 def distances_of(expected: Answers, given: Answers, spec: ModelSpec) -> Float64:
@@ -24,6 +26,7 @@ def distances_of(expected: Answers, given: Answers, spec: ModelSpec) -> Float64:
 def rounding_of(given: Answers) -> Callable[[Sequence[Answer]], Sequence[Answer]]:
     """Rounds as somebody's answers are rounded: scores to so many digits, boxes to whole pixels, or nothing."""
     digits = max((_digits(answer.score) for image in given for answer in image), default=MOST_DIGITS)
+    digits = max(digits, FEWEST_DIGITS)
     boxes = [answer.box for image in given for answer in image if answer.box]
     whole = bool(boxes) and all(side == round(side) for box in boxes for side in box)
     if digits >= MOST_DIGITS and not whole:

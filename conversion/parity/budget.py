@@ -2,7 +2,7 @@
 
 from samesight.contract.bundle import Bundle
 from samesight.contract.verdicts import Verdicts
-from samesight.conversion.quantization.recipe import FILE, read_recipe
+from samesight.conversion.quantization.recipe import FILE, find_recipe
 from samesight.conversion.workflow.mixing import MIXED
 
 
@@ -12,19 +12,16 @@ def budget_told(bundle: Bundle, verdicts: Verdicts) -> tuple[list[str], list[str
     Raises:
         SamesightError: `recipe.json` is damaged.
     """
-    if not (bundle.folder / FILE).exists():
+    recipe = find_recipe(bundle.folder)
+    if recipe is None:
         return [], []
-    recipe = read_recipe(bundle.folder / FILE)
     found, most = recipe.found, recipe.max_drop
-    kinds = ", ".join(
-        f"{list(recipe.layers.values()).count(scheme)} {scheme}" for scheme in dict.fromkeys(recipe.layers.values())
-    )
-    told = f"{FILE}: {len(recipe.layers)} layers, {kinds}"
+    told = f"{FILE}: {recipe.words}"
     if found is not None and found.drop is not None:
         told += f"; {100 * found.drop:+.2f} points of {found.metric_name} lost on {found.images} validation images"
     missed = [
         f"{verdict.name} loses {100 * verdict.metric.drop:.2f} points on the test images, more than the {most:g} of "
-        f"--max-drop, which its recipe kept on the validation images; lower --max-drop, and take what that finds"
+        f"--max-drop, which its recipe kept on the validation images; allow that much, or search with a lower one"
         for verdict in verdicts.artifacts
         if verdict.precision == MIXED and most is not None and verdict.metric and 100 * verdict.metric.drop > most
     ]

@@ -30,6 +30,8 @@ from samesight.conversion.tasks.decoding_faults import decoded
 
 DIAGNOSED = 32
 """Images on which faults are tried, half of them those that differ most."""
+PIXELS = 100_000_000
+"""Of all these images together; but `ENOUGH` images there are."""
 DRAWS = 8
 """How often the noise that a gate allows is drawn."""
 MARGIN = 2.0
@@ -43,6 +45,8 @@ ENOUGH = 8
 HALVES_DB = 40.0
 """The gate of half precision, which int8 files' float operators reach too."""
 SHOWN = 5
+HARDLY = 0.005
+"""Confidences below it, and above 1 less it, are not told exactly: the sabotage suite has some hundred trials."""
 
 
 class NamedCause(Strict):
@@ -108,24 +112,32 @@ def diagnose(
         unit: what it ran on, which decides how much noise is right.
         earlier: bundles whose answers they may be, by name.
         image_code: False where the input tensor is known to be right.
-        progress: counts the images.
+        progress: counts the images, then the faults.
 
     Raises:
         SamesightError: nothing here runs the artifact or another of the bundle, or an earlier bundle has other labels.
     """
     compared, network, qparams = load_network(bundle, artifact)
     spec, given = bundle.spec, [image.answers for image in images]
-    cases = []
+    gate = gate_for(artifact.precision, unit)
+    agreement, right, pixels = Agreement(spec.task, gate.iou), list[tuple[Answer, ...]](), list[int]()
     for number, image in enumerate(images):
         progress(number, len(images))
-        cases.append(picture_case(image.picture, spec, network, number))
-    gate = gate_for(artifact.precision, unit)
-    agreement = Agreement(spec.task, gate.iou)
-    for case, answers in zip(cases, given, strict=True):
-        agreement.add(case.answers, answers)
+        picture = image.load()
+        right.append(picture_case(picture, spec, network).answers)
+        agreement.add(right[-1], image.answers)
+        pixels.append(picture.width * picture.height)
+    apart = distances_of(right, given, listing(spec))
+    chosen = choose(apart, pixels)
+    cases = [picture_case(images[number].load(), spec, network, number) for number in chosen]
     others = {name: _answers_of(other, spec, cases) for name, other in (earlier or {}).items()}
-    question = Question(spec, cases, network, image_code, True, qparams, others)
-    judged = judge_answers(Hypotheses(question), given, noise_db(artifact, unit))
+    hypotheses = Hypotheses(Question(spec, cases, network, image_code, True, qparams, others))
+    faults = hypotheses.before() if float(apart.mean()) > NOTHING_LEFT else []
+    for number, fault in enumerate(faults):
+        progress(number, len(faults))
+        hypotheses.variants(fault)
+    noise = noise_db(artifact, unit) if compared is artifact else gate.snr_db
+    judged = judge_answers(hypotheses, [given[number] for number in chosen], noise, float(apart.mean()))
     return Diagnosis(
         artifact=artifact.name,
         compared_with=compared.name,
@@ -150,17 +162,19 @@ class Judged:
     causes: list[Cause]
 
 
-def judge_answers(hypotheses: Hypotheses, given: Sequence[Sequence[Answer]], snr_db: float) -> Judged:
-    """Whether given answers are right, but for the noise of a signal-to-noise ratio; and what explains them if not."""
-    question, spec = hypotheses.question, hypotheses.spec
-    apart = distances_of([case.answers for case in question.cases], given, spec)
-    allowed = allowed_distance(question, given, snr_db)
-    distance, chosen = float(apart.mean()), choose(apart)
-    causes = []
-    if distance > NOTHING_LEFT:
-        part = hypotheses if len(chosen) == len(given) else hypotheses.only(chosen)
-        causes = rank(part, [given[number] for number in chosen], allowed)
-    return Judged(distance, allowed, distance <= allowed and not is_sure(causes, len(chosen)), causes)
+def judge_answers(
+    hypotheses: Hypotheses, given: Sequence[Sequence[Answer]], snr_db: float, distance: float | None = None
+) -> Judged:
+    """Whether given answers are right, but for the noise of a signal-to-noise ratio; and what explains them if not.
+
+    `distance` is the mean over more images than these.
+    """
+    if distance is None:
+        right = [case.answers for case in hypotheses.question.cases]
+        distance = float(distances_of(right, given, hypotheses.spec).mean())
+    allowed = allowed_distance(hypotheses.question, given, snr_db)
+    causes = rank(hypotheses, given, allowed) if distance > NOTHING_LEFT else []
+    return Judged(distance, allowed, distance <= allowed and not is_sure(causes, len(given)), causes)
 
 
 def noise_db(artifact: Artifact, unit: Unit) -> float:
@@ -173,13 +187,17 @@ def is_sure(causes: Sequence[Cause], images: int) -> bool:
     return bool(causes) and images >= ENOUGH and causes[0].explains >= SURELY
 
 
-def choose(apart: Float64) -> list[int]:
-    """The images on which faults are tried, in their order: all, or half those that differ most and half any."""
-    if len(apart) <= DIAGNOSED:
+def choose(apart: Float64, pixels: Sequence[int]) -> list[int]:
+    """The images on which faults are tried, in their order: all, or half those that differ most and half any.
+
+    Of large photos there are fewer: every fault is applied to whole images.
+    """
+    count = min(DIAGNOSED, max(ENOUGH, PIXELS * len(pixels) // max(1, sum(pixels))))
+    if len(apart) <= count:
         return list(range(len(apart)))
-    most = np.argsort(-apart, kind="stable")[: DIAGNOSED // 2]
+    most = np.argsort(-apart, kind="stable")[: count // 2]
     others = np.setdiff1d(np.arange(len(apart)), most)
-    evenly = others[np.linspace(0, len(others) - 1, DIAGNOSED - len(most)).round().astype(int)]
+    evenly = others[np.linspace(0, len(others) - 1, count - len(most)).round().astype(int)]
     return sorted([*most.tolist(), *evenly.tolist()])
 
 
@@ -247,6 +265,13 @@ def _plain(cause: Cause) -> NamedCause:
     )
 
 
+def sureness(confidence: float) -> str:
+    """A confidence in words: never certain."""
+    if confidence < HARDLY:
+        return "< 1 %"
+    return "> 99 %" if confidence > 1.0 - HARDLY else f"{100 * confidence:.0f} %"
+
+
 def print_diagnosis(diagnosis: Diagnosis) -> str:
     """The diagnosis in a few lines."""
     here = (
@@ -263,7 +288,9 @@ def print_diagnosis(diagnosis: Diagnosis) -> str:
     cause = diagnosis.cause
     lines.append(f"  different; {f'likely cause: {cause.name}' if cause else 'no known fault explains half of it'}")
     lines.append("  confidence  explains")
-    for row in diagnosis.causes:
+    for number, row in enumerate(diagnosis.causes):
+        if number and row.confidence < HARDLY:
+            break
         alike = f" (as would: {'; '.join(row.alike)})" if row.alike else ""
-        lines.append(f"  {row.confidence:10.0%}  {row.explains:8.0%}  {row.name}{alike}")
+        lines.append(f"  {sureness(row.confidence):>10}  {row.explains:8.0%}  {row.name}{alike}")
     return "\n".join(lines)

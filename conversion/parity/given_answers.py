@@ -1,8 +1,9 @@
 """Reads the answers that an app or anyone's code gave to images in a folder. docs/diagnosis.md shows the forms."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,10 +22,10 @@ FORM = 'give {"photo.jpg": [{"label": …, "score": …}, …], …}, or what `s
 
 @dataclass(frozen=True)
 class Answered:
-    """An image and the answers that were given to it, as they stand in the file: best first."""
+    """An image, loaded when it is needed, and the answers that were given to it, in their order: best first."""
 
     name: str
-    picture: Picture
+    load: Callable[[], Picture]
     answers: list[Answer]
 
 
@@ -66,7 +67,7 @@ def read_answers(file: Path, content: Any, folder: Path, spec: ModelSpec) -> lis
         if path in found:
             raise SamesightError(f"{file}: answers image {name!r} twice; leave one out")
         answers = _answers_of(given, spec, f"{file}: image {name!r}")
-        found[path] = Answered(name, load_picture(path, spec.input.background), answers)
+        found[path] = Answered(name, partial(load_picture, path, spec.input.background), answers)
     if not found:
         raise SamesightError(f"{file}: holds no answers; {FORM}")
     return list(found.values())

@@ -238,7 +238,7 @@ def beside_others(
     if judgement.passed and all(noise_of(record, cases) * CLEARLY < noise_of(records[name], cases) for name in known):
         reason = f"{judgement.reason}; {mean_apart:.2f} steps from {nearest}, which is the one that departs"
         return dataclasses.replace(judgement, figures=figures, reason=reason)
-    missed = f"outputs are {mean_apart:.2f} steps from every other int8 artifact's, more than {STEPS_APART:g}"
+    missed = f"outputs are {mean_apart:.2f} steps from every other file of its program, more than {STEPS_APART:g}"
     reason = missed if judgement.passed else f"{judgement.reason}; {missed}"
     return dataclasses.replace(judgement, passed=False, reason=reason, figures=figures)
 

@@ -62,6 +62,37 @@ class FloatProgram:
         return self.modules[node]
 
 
+def without_chance(
+    tallies: Sequence[tuple[str, Tally]], inputs: Mapping[str, Sequence[str]], floor: float
+) -> list[tuple[str, Tally]]:
+    """Without values that were taken for a node of the same shape by chance: what follows from that node is right.
+
+    A value that is really wrong makes wrong what is computed from it.
+    """
+    right = {tally.node: tally.db is None or tally.db >= floor for _, tally in tallies}
+    readers: dict[str, list[str]] = {}
+    for node, read in inputs.items():
+        for name in read:
+            readers.setdefault(name, []).append(node)
+
+    def followed_by(node: str) -> set[str]:
+        """The nearest nodes that were compared and depend on this one."""
+        found, waiting = set[str](), list(readers.get(node, ()))
+        while waiting:
+            reader = waiting.pop()
+            if reader in right:
+                found.add(reader)
+            else:
+                waiting += readers.get(reader, ())
+        return found
+
+    def by_chance(node: str) -> bool:
+        after = followed_by(node)
+        return not right[node] and bool(after) and all(right[reader] for reader in after)
+
+    return [(name, tally) for name, tally in tallies if not by_chance(tally.node)]
+
+
 class LayerFigures(Strict):
     """One value: its name and operator in the file, the node and the module of the network that it stands for.
 
@@ -146,6 +177,7 @@ def view_layers(bundle: Bundle, names: Sequence[str] = (), progress: Progress = 
         except SamesightError as error:
             failed[artifact.name] = str(error)
             continue
+        tallies = without_chance(tallies, program.inputs, floor_of(artifact))
         compared = {tally.node for _, tally in tallies}
         layers = tuple(
             LayerFigures(

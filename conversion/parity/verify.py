@@ -26,6 +26,8 @@ def judge_bundle(bundle: Bundle, results: Results) -> Verdicts:
     # An NPU rounds in its own way.
     npu = {artifact.name for artifact in bundle.manifest.artifacts if artifact.unit == "npu"}
     on_cpu = {name: record for name, record in results.records.items() if name not in npu}
+    # Those of one precision come from one program.
+    precisions = {artifact.name: artifact.precision for artifact in bundle.manifest.artifacts}
     for artifact in bundle.manifest.artifacts:
         if artifact.name in results.records:
             runner = runner_of(artifact.format, artifact.unit)
@@ -37,7 +39,8 @@ def judge_bundle(bundle: Bundle, results: Results) -> Verdicts:
                 if twin:
                     judgement = beside_cpu(judgement, record, results.records.get(twin.name), twin.name)
             else:
-                judgement = beside_others(judgement, record, on_cpu, results.cases)
+                alike = {name: one for name, one in on_cpu.items() if precisions[name] == artifact.precision}
+                judgement = beside_others(judgement, record, alike, results.cases)
             warnings = with_facts(
                 warnings_of(bundle.path(artifact), artifact.format), facts, artifact.format, artifact.precision
             )

@@ -13,6 +13,8 @@ from samesight.contract.documents import Document, Strict, read_document
 from samesight.conversion.quantization.schemes import Scheme
 
 FILE = "recipe.json"
+NAMED = 5
+"""Layers of a scheme that are named."""
 
 
 class Found(Strict):
@@ -55,6 +57,18 @@ class Recipe(Document):
     max_drop: float | None = None
     found: Found | None = None
 
+    @property
+    def words(self) -> str:
+        """How many layers have each scheme, and the first of those that are not int8: `17 int8, 1 float (head)`."""
+        named: dict[Scheme, list[str]] = {}
+        for name, scheme in self.layers.items():
+            named.setdefault(scheme, []).append(name)
+        parts = [f"{len(named.pop('int8'))} int8"] if "int8" in named else []
+        for scheme, names in named.items():
+            shown = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+            parts.append(f"{len(names)} {scheme} ({shown})")
+        return ", ".join(parts)
+
 
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe.
@@ -63,3 +77,12 @@ def read_recipe(path: Path) -> Recipe:
         SamesightError: it cannot be read, is damaged or of another version.
     """
     return read_document(Recipe, path)
+
+
+def find_recipe(bundle: Path) -> Recipe | None:
+    """A bundle's recipe; None where it has none.
+
+    Raises:
+        SamesightError: it is damaged.
+    """
+    return read_recipe(bundle / FILE) if (bundle / FILE).exists() else None

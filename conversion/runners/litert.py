@@ -54,35 +54,50 @@ class LiteRTModel:
 
 
 def trace(path: Path, tensors: Tensors) -> Callable[[UInt8], list[TracedValue]]:
-    """Every operator's outputs, by LiteRT's own kernels: XNNPACK, which keeps no values, is left out."""
+    """Every operator's outputs, as outputs of the file: so the kernels that really run hand them over."""
     with mute():
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-        interpreter = Interpreter(
-            model_content=path.read_bytes(),
-            num_threads=1,
-            experimental_preserve_all_tensors=True,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        interpreter.allocate_tensors()
+        model, operators = _with_all_outputs(path.read_bytes())
+        interpreter = start(model)
     call = interpreter.get_signature_runner(SIGNATURE)
     details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
 
     def values(tensor: UInt8) -> list[TracedValue]:
         call(image=pack(tensor, tensors.input_layout))
         found = []
-        for operator in interpreter._get_ops_details():
-            # Weights that are stored in half precision become float32 first: these are no layers.
-            if operator["op_name"] == "DEQUANTIZE" and details[operator["inputs"][0]]["dtype"] is np.float16:
-                continue
-            for index in operator["outputs"]:
-                scale, zero_point = details[index]["quantization"]
-                stored = interpreter.get_tensor(index)
-                real = dequantize(stored, scale, zero_point) if scale else stored.astype(np.float32)
-                found.append(TracedValue(details[index]["name"], operator["op_name"], real))
+        for index, operator in operators.items():
+            scale, zero_point = details[index]["quantization"]
+            stored = interpreter.get_tensor(index)
+            real = dequantize(stored, scale, zero_point) if scale else stored.astype(np.float32)
+            found.append(TracedValue(details[index]["name"], operator, real))
         return found
 
     return values
+
+
+def _with_all_outputs(data: bytes) -> tuple[bytes, dict[int, str]]:
+    """A file that returns what each operator computes from the image, and the operator's name by tensor."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    for buffer in model.buffers:
+        # Large weights may stand behind the model, where they would be lost.
+        if buffer.offset > 1:
+            buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    graph = model.subgraphs[0]
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+    computed, operators = set(graph.inputs), dict[int, str]()
+    for operator in graph.operators:
+        # Weights that are brought back from half precision depend on no image: they are no layers.
+        if computed.intersection(operator.inputs):
+            computed.update(operator.outputs)
+            operators |= {int(index): names[codes[operator.opcodeIndex]] for index in operator.outputs}
+    graph.outputs = np.array([*graph.outputs, *(index for index in operators if index not in graph.outputs)], np.int32)
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output()), operators
 
 
 def load(path: Path, tensors: Tensors) -> LiteRTModel:

@@ -328,7 +328,7 @@ class Kind:
 KINDS: tuple[Kind, ...] = (
     Kind("a run folder", lambda request: _looks_like_run(request.path), _open_run, proposed=False),
     Kind("a .pt2 file", lambda request: request.path.suffix == ".pt2", _open_program),
-    Kind("a .onnx file", lambda request: request.path.suffix == ONNX, _open_onnx, proposed=False),
+    Kind("an .onnx file", lambda request: request.path.suffix == ONNX, _open_onnx, proposed=False),
     Kind(
         "a folder in Hugging Face's form",
         lambda request: hugging_face.is_model_folder(request.path),

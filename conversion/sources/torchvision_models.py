@@ -22,8 +22,8 @@ LAST_LAYERS = 2  # dimensions of a linear layer's weights
 def propose(name: str, wishes: Wishes) -> ModelSpec:
     """The spec of a classifier or detector (errors as in `library.Library`)."""
     plain, _, tag = name.partition(".")
-    _check_name(plain)
-    published = _published(plain, tag)
+    check_name(plain)
+    published = published_weights(plain, tag)
     if plain in detectors.NAMES:
         return detectors.propose(plain, published.meta["categories"], wishes)
     preset = published.transforms()
@@ -54,7 +54,7 @@ def build(name: str, spec: ModelSpec, weights: Path | None, random: bool) -> "Mo
     from torchvision.models import get_model
 
     plain, _, tag = name.partition(".")
-    _check_name(plain)
+    check_name(plain)
     source, classes = f"torchvision:{name}", spec.class_count
     options: dict[str, Any] = {"weights_backbone": None} if plain in detectors.NAMES else {}
     if plain in TRANSFORMING:
@@ -64,7 +64,7 @@ def build(name: str, spec: ModelSpec, weights: Path | None, random: bool) -> "Mo
         if weights:
             load_weights(network, weights, source)
     else:
-        published = _published(plain, tag)
+        published = published_weights(plain, tag)
         known = len(published.meta["categories"])
         if classes != known:
             raise SamesightError(
@@ -78,7 +78,8 @@ def build(name: str, spec: ModelSpec, weights: Path | None, random: bool) -> "Mo
     return detectors.raw_heads(network) if plain in detectors.NAMES else network
 
 
-def _check_name(plain: str) -> None:
+def check_name(plain: str) -> None:
+    """Refuse a name that torchvision has not, or not for us: a UsageError with the nearest ones."""
     import torchvision
     from torchvision.models import list_models
 
@@ -93,8 +94,12 @@ def _check_name(plain: str) -> None:
     raise unknown_name("torchvision", plain, names)
 
 
-def _published(plain: str, tag: str) -> Any:
-    """The published weights of this name, or the library's choice: an entry of torchvision's WeightsEnum."""
+def published_weights(plain: str, tag: str) -> Any:
+    """The published weights of this name, or the library's choice: an entry of torchvision's WeightsEnum.
+
+    Raises:
+        UsageError: torchvision has no weights of this name.
+    """
     from torchvision.models import get_model_weights
 
     entries = get_model_weights(plain)

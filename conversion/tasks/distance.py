@@ -9,9 +9,8 @@ import math
 import numpy as np
 
 from samesight.contract.answers import Answer
-from samesight.contract.detection import iou_matrix
 from samesight.conversion.tasks.interface import ImageAnswers
-from samesight.conversion.tasks.matching import boxes_of, match_greedily
+from samesight.conversion.tasks.matching import match_greedily, overlaps
 
 LEAST_OVERLAP = 0.1
 """Boxes that overlap less are not the same object."""
@@ -54,7 +53,7 @@ def box_distance(expected: ImageAnswers, given: ImageAnswers, threshold: float) 
     """
     if not expected and not given:
         return 0.0
-    overlap = iou_matrix(boxes_of(expected), boxes_of(given)).astype(np.float64)
+    overlap = overlaps(expected, given)
     same = np.array([[a.label == b.label for b in given] for a in expected], np.bool_).reshape(overlap.shape)
     # A box of the same label is preferred.
     columns = match_greedily(overlap * np.where(same, 1.0, 0.5), np.ones_like(same), LEAST_OVERLAP)

@@ -47,11 +47,16 @@ def match_answers(
         For each of the server's answers the position of the candidate's or None; and the IoU of every pair, which is
         1 for boxes that are the same, even without area.
     """
-    boxes, others = boxes_of(server), boxes_of(candidate)
-    same = np.all(np.abs(boxes[:, None] - others[None]) <= SAME_PIXELS, axis=2)
-    overlap = np.where(same, 1.0, iou_matrix(boxes, others)).astype(np.float64)
+    overlap = overlaps(server, candidate)
     labels = np.array([[a.label == b.label for b in candidate] for a in server], np.bool_).reshape(overlap.shape)
     return match_greedily(overlap, labels, iou), overlap
+
+
+def overlaps(server: Sequence[Answer], candidate: Sequence[Answer]) -> npt.NDArray[np.float64]:
+    """The IoU of every pair of boxes, whatever their labels: 1 for boxes that are the same, even without area."""
+    boxes, others = boxes_of(server), boxes_of(candidate)
+    same = np.all(np.abs(boxes[:, None] - others[None]) <= SAME_PIXELS, axis=2)
+    return np.where(same, 1.0, iou_matrix(boxes, others)).astype(np.float64)
 
 
 def boxes_of(answers: Sequence[Answer]) -> Float32:

@@ -174,33 +174,6 @@ class TimmPyramid(nn.Module):
         return kinds, boxes
 
 
-# Of the score heads' outputs, whose mean is 0 and deviation 1: some positions answer, and few are near the threshold.
-CONTRAST, RARITY = 4.0, 6.0
-
-
-def sharpen(network: nn.Module) -> None:
-    """Make the scores of an untrained detector those of a sure one, in place; nothing is done to other networks."""
-    with torch.no_grad():
-        for head in _score_heads(network):
-            first = head.out_channels - CLASSES if isinstance(network, YoloV5) else 0
-            head.weight[first:].mul_(CONTRAST)
-            if head.bias is not None:
-                head.bias[first:].mul_(CONTRAST).sub_(RARITY)
-
-
-def _score_heads(network: nn.Module) -> list[nn.Conv2d]:
-    """The last convolutions before the scores."""
-    names = ("heads",) if isinstance(network, YoloV5) else ("kinds", "kind")
-    heads = [getattr(network, name) for name in names if hasattr(network, name)]
-    return [
-        [each for each in part.modules() if isinstance(each, nn.Conv2d)][-1] for head in heads for part in _parts(head)
-    ]
-
-
-def _parts(head: nn.Module) -> list[nn.Module]:
-    return list(head) if isinstance(head, nn.ModuleList) else [head]
-
-
 DETECTORS: dict[str, Callable[[], nn.Module]] = {
     "yolo_v5": YoloV5,
     "yolox": YoloX,

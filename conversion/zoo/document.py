@@ -20,7 +20,7 @@ worst output in dB, `=` an exact copy. **Bold** misses a gate; a letter stands f
 
 """
 FRESH = (
-    "not trained: each layer is scaled so that signals keep their size, and batch statistics are those of\n"
+    "not trained, but made such that signals and errors go through them as through trained ones, on\n"
     "images (`conversion/zoo/weights.py`). Int8 is harder on them than on trained networks: their answers lie close."
 )
 PUBLISHED = "published ones where the library has some, otherwise scaled so that signals keep their size."

@@ -1,7 +1,7 @@
 """One architecture of the zoo in a process of its own: built, converted to every format, judged, and set beside what
 the plain converters give.
 
-    python -m samesight.conversion.zoo.judge timm:resnet18 FOLDER KEY [--pretrained]
+    python -m samesight.conversion.zoo.judge timm:resnet18 FOLDER KEY WISHES
 """
 
 import sys
@@ -17,21 +17,21 @@ from samesight.conversion.workflow.convert import Outcome, convert_source
 from samesight.conversion.workflow.plan import Target, choose
 from samesight.conversion.zoo.images import photo_crops
 from samesight.conversion.zoo.plain import plain_results
-from samesight.conversion.zoo.result import Cell, Result, write_result
+from samesight.conversion.zoo.result import Cell, Result, Wishes, write_result
 from samesight.conversion.zoo.table import ARCHITECTURES, Architecture
 
 IMAGES = 48
 COMPARED = 4
 
 
-def judge(row: Architecture, key: str, pretrained: bool = False) -> Result:
+def judge(row: Architecture, key: str, wishes: Wishes) -> Result:
     """Convert and judge one architecture; what fails stands in the result."""
     from samesight.conversion.zoo.networks import build, normalised
 
     started = time.monotonic()
     images = photo_crops(IMAGES, row.size)
     try:
-        built = build(row, images, pretrained)
+        built = build(row, images, wishes.pretrained)
     except SamesightError as error:
         return Result(title=row.title, key=key, error=first_line(error), seconds=time.monotonic() - started)
     parameters = sum(parameter.numel() for parameter in built.network.parameters())
@@ -39,11 +39,14 @@ def judge(row: Architecture, key: str, pretrained: bool = False) -> Result:
     with tempfile.TemporaryDirectory(prefix="samesight-") as name:
         folder = Path(name)
         compared = normalised(images[:COMPARED], built.spec)
-        plain = plain_results(built.network, compared, built.spec, folder)
+        targets = choose(built.spec.name, wishes.formats, wishes.precisions)
+        suffixes = {target.format.suffix[1:] for target in targets}
+        plain = plain_results(built.network, compared, built.spec, folder, suffixes)
         try:
             (folder / "source").mkdir()
             source = open_in_memory(built.network, built.spec, images, folder / "source")
-            cells = _cells(convert_source(source, folder / "bundle"), choose(built.spec.name))
+            outcome = convert_source(source, folder / "bundle", wishes.formats, wishes.precisions)
+            cells = _cells(outcome, targets)
         except SamesightError as refused:
             refusal = first_line(refused)
     return Result(
@@ -96,8 +99,8 @@ def formats() -> tuple[tuple[str, str], ...]:
 
 def main(arguments: list[str]) -> None:
     """Judge one architecture and write its result."""
-    title, folder, key, *options = arguments
-    write_result(Path(folder), judge(ARCHITECTURES[title], key, "--pretrained" in options))
+    title, folder, key, wishes = arguments
+    write_result(Path(folder), judge(ARCHITECTURES[title], key, Wishes.model_validate_json(wishes)))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,19 @@ from torch import Tensor, nn
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import ModelSpec, parse_spec
 from samesight.conversion.qparams import UInt8
+from samesight.conversion.sources import torchvision_models
+from samesight.conversion.sources.library import Wishes
 from samesight.conversion.sources.server_model import normalise
 from samesight.conversion.sources.timm_models import create_network
 from samesight.conversion.zoo import awkward, detectors
+from samesight.conversion.zoo.score_heads import sharpen
 from samesight.conversion.zoo.table import Architecture
-from samesight.conversion.zoo.weights import settle
+from samesight.conversion.zoo.weights import fit_answers, settle
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLASSES = 20
+# Much of what differs between images is the same all over each: turned there, scores say little of places.
+DETECTORS_TURN = 0.1
 OURS: dict[str, Callable[[], nn.Module]] = {**detectors.DETECTORS, **awkward.AWKWARD}
 
 
@@ -44,12 +49,18 @@ def build(row: Architecture, images: list[UInt8], pretrained: bool) -> Built:
     """
     torch.manual_seed(0)
     with torch.no_grad():
-        network, published = _create(row, pretrained)
-    mean, std = _normalisation(network)
-    spec = _spec(row, mean, std, _class_count(row, network))
+        network, published, spec = _create(row, pretrained)
+    if spec is None:
+        mean, std = _normalisation(network)
+        spec = _spec(row, mean, std, _class_count(row, network))
     if not published:
-        settle(network, normalised(images, spec))
-        detectors.sharpen(network)
+        batch = normalised(images, spec)
+        if row.task == "classification":
+            settle(network, batch)
+            fit_answers(network, batch, spec.class_count)
+        else:
+            settle(network, batch, turn=DETECTORS_TURN)
+            sharpen(network, batch)
     return Built(network.eval(), spec, published)
 
 
@@ -58,13 +69,16 @@ def normalised(images: list[UInt8], spec: ModelSpec) -> Tensor:
     return torch.cat([normalise(image, spec.input) for image in images])
 
 
-def _create(row: Architecture, pretrained: bool) -> tuple[Any, bool]:
+def _create(row: Architecture, pretrained: bool) -> tuple[Any, bool, ModelSpec | None]:
+    """The network, whether its weights are published ones, and the spec that its library brings, for a detector."""
     if row.library == "ours":
-        return OURS[row.name](), False
+        return OURS[row.name](), False, None
     try:
-        if row.library == "torchvision":
-            return _torchvision(row, pretrained)
-        return _timm(row, pretrained)
+        if row.library == "timm":
+            return (*_timm(row, pretrained), None)
+        if row.task == "detection":
+            return _torchvision_detector(row, pretrained)
+        return (*_torchvision(row, pretrained), None)
     except Exception as error:
         raise SamesightError(f"{row.title}: its library cannot build it ({first_line(error)})") from None
 
@@ -88,6 +102,16 @@ def _torchvision(row: Architecture, pretrained: bool) -> tuple[Any, bool]:
     ), pretrained
 
 
+def _torchvision_detector(row: Architecture, pretrained: bool) -> tuple[Any, bool, ModelSpec]:
+    labels = None if pretrained else _labels(detectors.CLASSES)
+    spec = torchvision_models.propose(row.name, Wishes((row.size, row.size), labels))
+    return torchvision_models.build(row.name, spec, None, random=not pretrained), pretrained, spec
+
+
+def _labels(count: int) -> list[str]:
+    return [f"class {number}" for number in range(count)]
+
+
 def _normalisation(network: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
     published = getattr(network, "pretrained_cfg", None) or {}
     return tuple(published.get("mean", MEAN)), tuple(published.get("std", STD))
@@ -106,7 +130,7 @@ def _spec(row: Architecture, mean: tuple[float, ...], std: tuple[float, ...], co
         "name": row.name.replace("_", "-"),
         "task": row.task,
         "input": {"width": row.size, "height": row.size, "mean": mean, "std": std},
-        "labels": [f"class {number}" for number in range(count)],
+        "labels": _labels(count),
     }
     given |= detectors.SPECS.get(row.name, {})
     if "outputs" not in given:

@@ -5,7 +5,7 @@ worst output against the network itself.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ Run = Callable[[Float32], list[Float32]]
 CAP = 200.0
 
 
-def plain_results(network: nn.Module, images: Tensor, spec: ModelSpec, folder: Path) -> dict[str, float | str]:
+def plain_results(
+    network: nn.Module, images: Tensor, spec: ModelSpec, folder: Path, suffixes: Collection[str]
+) -> dict[str, float | str]:
     """By suffix: decibels of the worst output over the images, or the converter's or the runtime's first line.
 
     Args:
@@ -32,10 +34,13 @@ def plain_results(network: nn.Module, images: Tensor, spec: ModelSpec, folder: P
         images: normalised, float32 [B, C, H, W].
         spec: says which part of the outputs plays which role; the figure is that of the worst role.
         folder: for files; exists.
+        suffixes: the converters that are asked for, of those in `PLAIN`.
     """
     expected = [_outputs(network, image[None]) for image in images]
     results: dict[str, float | str] = {}
     for suffix, convert in PLAIN.items():
+        if suffix not in suffixes:
+            continue
         try:
             with quiet(), mute(), torch.no_grad():
                 run = convert(copy.deepcopy(network), images[:1].contiguous(), folder)

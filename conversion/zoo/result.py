@@ -10,6 +10,14 @@ from samesight.contract.errors import SamesightError
 from samesight.contract.files import write_atomically
 
 
+class Wishes(Strict):
+    """What is made of each architecture, as `samesight convert` has it; all formats at their precisions by default."""
+
+    pretrained: bool = False
+    formats: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+
+
 class Cell(Strict):
     """One artifact. `state` is `failed` where it could not be made or does not run; `reason` says why.
 

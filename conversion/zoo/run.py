@@ -13,7 +13,7 @@ from samesight.contract.errors import SamesightError, UsageError, first_line
 from samesight.conversion.child_process import child_environment, death_reason
 from samesight.conversion.runners import RUNNERS
 from samesight.conversion.workflow.cache import code_version, make_key, tool_versions
-from samesight.conversion.zoo.result import Result, read_result, write_result
+from samesight.conversion.zoo.result import Result, Wishes, read_result, write_result
 from samesight.conversion.zoo.table import Architecture
 
 JUDGE = "samesight.conversion.zoo.judge"
@@ -29,7 +29,7 @@ def run_zoo(
     rows: Sequence[Architecture],
     folder: Path,
     processes: int = 1,
-    pretrained: bool = False,
+    wishes: Wishes = Wishes(),  # noqa: B008 (frozen)
     ray_address: str | None = None,
     on_result: OnResult = lambda result, cached: None,
 ) -> list[Result]:
@@ -39,7 +39,7 @@ def run_zoo(
         rows: which.
         folder: of the results; made where it is missing.
         processes: how many at once.
-        pretrained: with published weights where a library has them.
+        wishes: the formats and precisions, and whether with published weights where a library has them.
         ray_address: of a Ray cluster (`auto`, `local`, or host:port) that does the work; its hosts need this package.
         on_result: called with each result as it comes, and whether it was there already.
 
@@ -53,7 +53,7 @@ def run_zoo(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SamesightError(f"{folder}: {error.strerror or error}; choose another --out") from None
-    key = result_key(pretrained)
+    key = result_key(wishes)
     results: dict[str, Result] = {}
     missing: list[Architecture] = []
     for row in rows:
@@ -63,11 +63,7 @@ def run_zoo(
         else:
             results[row.title] = earlier
             on_result(earlier, True)
-    work = (
-        _here(missing, key, pretrained, processes)
-        if ray_address is None
-        else _on_ray(missing, key, pretrained, ray_address)
-    )
+    work = _here(missing, key, wishes, processes) if ray_address is None else _on_ray(missing, key, wishes, ray_address)
     for result in work:
         write_result(folder, result)
         results[result.title] = result
@@ -75,18 +71,20 @@ def run_zoo(
     return [results[row.title] for row in rows]
 
 
-def result_key(pretrained: bool) -> str:
-    """What the figures depend on: our code, the tools' versions, the kind of weights."""
+def result_key(wishes: Wishes) -> str:
+    """What the figures depend on: our code, the tools' versions, the kind of weights, the formats."""
     packages = {package for runner in RUNNERS.values() for package in runner.packages}
-    return make_key({"zoo": code_version(), "tools": tool_versions({*packages, *TOOLS}), "pretrained": str(pretrained)})
+    return make_key(
+        {"zoo": code_version(), "tools": tool_versions({*packages, *TOOLS}), "wishes": wishes.model_dump_json()}
+    )
 
 
-def judge_in_process(title: str, key: str, pretrained: bool) -> Result:
+def judge_in_process(title: str, key: str, wishes: Wishes) -> Result:
     """Judge one architecture in a process of its own: whatever it dies of, or hangs at, is its result."""
     with tempfile.TemporaryDirectory(prefix="samesight-") as name:
         folder = Path(name)
-        command = [sys.executable, "-P", "-m", JUDGE, title, name, key, *(["--pretrained"] if pretrained else [])]
-        environment = child_environment() | ({} if pretrained else {"HF_HUB_OFFLINE": "1"})
+        command = [sys.executable, "-P", "-m", JUDGE, title, name, key, wishes.model_dump_json()]
+        environment = child_environment() | ({} if wishes.pretrained else {"HF_HUB_OFFLINE": "1"})
         try:
             done = subprocess.run(command, capture_output=True, env=environment, timeout=LONGEST, check=False)
         except subprocess.TimeoutExpired:
@@ -98,10 +96,10 @@ def judge_in_process(title: str, key: str, pretrained: bool) -> Result:
         return Result(title=title, key=key, error=f"its process {reason}")
 
 
-def _here(rows: Sequence[Architecture], key: str, pretrained: bool, processes: int) -> Iterator[Result]:
+def _here(rows: Sequence[Architecture], key: str, wishes: Wishes, processes: int) -> Iterator[Result]:
     with ThreadPoolExecutor(max(1, processes)) as pool:
         try:
-            futures = [pool.submit(judge_in_process, row.title, key, pretrained) for row in rows]
+            futures = [pool.submit(judge_in_process, row.title, key, wishes) for row in rows]
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:
@@ -109,7 +107,7 @@ def _here(rows: Sequence[Architecture], key: str, pretrained: bool, processes: i
             raise
 
 
-def _on_ray(rows: Sequence[Architecture], key: str, pretrained: bool, address: str) -> Iterator[Result]:
+def _on_ray(rows: Sequence[Architecture], key: str, wishes: Wishes, address: str) -> Iterator[Result]:
     import ray
 
     try:
@@ -120,7 +118,7 @@ def _on_ray(rows: Sequence[Architecture], key: str, pretrained: bool, address: s
         ) from None
     try:
         remote: Any = ray.remote(num_cpus=1, max_retries=2)(_judge_remotely)
-        pending = {remote.remote(row.title, key, pretrained): row for row in rows}
+        pending = {remote.remote(row.title, key, wishes): row for row in rows}
         while pending:
             (done, *_), _ = ray.wait(list(pending), num_returns=1)
             row = pending.pop(done)
@@ -134,6 +132,6 @@ def _on_ray(rows: Sequence[Architecture], key: str, pretrained: bool, address: s
         ray.shutdown()
 
 
-def _judge_remotely(title: str, key: str, pretrained: bool) -> str:
+def _judge_remotely(title: str, key: str, wishes: Wishes) -> str:
     """On a host of the cluster. The result as JSON."""
-    return judge_in_process(title, key, pretrained).to_json()
+    return judge_in_process(title, key, wishes).to_json()

@@ -38,7 +38,6 @@ class Architecture:
 
 
 CLASSIFIERS = (
-    Architecture("vgg11_bn", "torchvision", 2014, 64),
     Architecture("googlenet", "torchvision", 2014),
     Architecture("resnet18", "timm", 2015),
     Architecture("squeezenet1_1", "torchvision", 2016),
@@ -88,6 +87,10 @@ DETECTORS = (
     Architecture("fcos", "ours", 2019, 96, "detection", "one head with GroupNorm shared by three levels"),
     Architecture("mobilenetv4_fpn", "ours", 2024, 96, "detection", "a timm backbone under a feature pyramid"),
     Architecture("efficientnet_bifpn", "ours", 2020, 96, "detection", "weighted features, depthwise separable heads"),
+    Architecture("ssdlite320_mobilenet_v3_large", "torchvision", 2019, 160, "detection", "anchors, background first"),
+    Architecture("retinanet_resnet50_fpn", "torchvision", 2017, 128, "detection", "anchors, heads shared by levels"),
+    Architecture("retinanet_resnet50_fpn_v2", "torchvision", 2021, 128, "detection", "anchors, GroupNorm in heads"),
+    Architecture("fcos_resnet50_fpn", "torchvision", 2019, 128, "detection", "distances, centreness, GroupNorm"),
 )
 AWKWARD = (
     Architecture("shared_prelu", "ours", 2015, 64, note="one convolution used twice, PReLU after a linear layer"),

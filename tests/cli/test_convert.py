@@ -168,7 +168,8 @@ def wrong(arguments):
         ),
         (
             ["--precision", "int4"],
-            "unknown precision 'int4'; choose among fp32, fp16, int8, dynamic-int8, int8-weights, palette6, palette4",
+            "unknown precision 'int4'; choose among fp32, fp16, int8, dynamic-int8, int8-weights, palette6, palette4, "
+            "w8a16, int4-weights, mixed",
         ),
         (["--to", "pt", "--precision", "int8"], "TorchScript (.pt) holds no int8, only fp32"),
         (["--spec", "x.json"], "is a run, which holds its own spec and images"),

@@ -4,8 +4,10 @@ import json
 
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 
+from samesight.cli.spec import spec as spec_command
 from samesight.contract.random_images import Generator, random_image
 from samesight.contract.spec import read_spec
 
@@ -111,3 +113,30 @@ def test_sizes_and_weights_reach_the_network(folder, samesight_here):
 def test_convert_without_a_spec_names_the_command(folder, samesight_here):
     done = samesight_here("convert", "nets_of_spec:classifier", "--calibration", "photos", "--out", "mine")
     assert done.returncode == 2 and "`samesight spec nets_of_spec:classifier` proposes a spec" in done.stderr
+
+
+def test_at_a_terminal_it_asks_what_only_a_person_can_know(folder, monkeypatch):
+    monkeypatch.setattr("samesight.cli.spec.at_terminal", lambda: True)
+    monkeypatch.syspath_prepend(folder)
+    answers = ["48x64", "cat, dog, cat", "cat", "cat,dog,fox,owl", "0.5,0.5", "imagenet", "middle", "crop"]
+    done = CliRunner().invoke(
+        spec_command, ["nets_of_spec:classifier", "--out", "model.json"], "\n".join(answers) + "\n"
+    )
+    assert done.exit_code == 0, done.output
+    spec = read_spec(folder / "model.json")
+    assert (spec.input.width, spec.input.height, spec.labels) == (48, 64, ("cat", "dog", "fox", "owl"))
+    assert (spec.input.mean, spec.input.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert spec.input.framing.rule == "crop" and "unknown" not in done.stderr
+    for wrong in ("neither a file nor the names of 4 classes", "takes 3 channels", "'middle' is not one of"):
+        assert wrong in done.stderr
+
+
+def test_empty_answers_take_what_is_proposed_and_options_are_not_asked(folder, monkeypatch):
+    monkeypatch.setattr("samesight.cli.spec.at_terminal", lambda: True)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 24 * 40, 3))
+    torch.export.save(torch.export.export(network.eval(), (torch.zeros(1, 3, 24, 40),)), "net.pt2")
+    done = CliRunner().invoke(spec_command, ["net.pt2", "--mean", "imagenet"], "\n\n")
+    assert done.exit_code == 0 and "Mean" not in done.stderr and "Width" not in done.stderr
+    assert json.loads(done.stdout)["labels"] == ["class 0", "class 1", "class 2"]
+    refused = CliRunner().invoke(spec_command, ["net.pt2", "--yes"], "")
+    assert refused.exit_code == 0 and "?" not in refused.stderr and "classes:" not in refused.stderr

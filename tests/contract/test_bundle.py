@@ -230,6 +230,18 @@ def test_two_writers_at_once_do_not_mix(tmp_path):
         seal(new, SPEC, (), None, "0")
 
 
+def test_a_bundle_that_nobody_could_open_is_not_made(tmp_path, monkeypatch):
+    write_bundle(tmp_path / "b")
+    for limit, sentence in (
+        ("FOLDER_BYTES", "tiny: its artifacts have .* bytes together, and a bundle holds 20,000; "),
+        ("BUNDLE_BYTES", "tiny: artifacts/tiny.fp32.onnx has 20,001 bytes, and no app opens more than 20,000; "),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(SamesightError, match=sentence):
+            patch.setattr(f"samesight.contract.bundle.{limit}", 20_000)
+            write_bundle(tmp_path / "b", b"x" * 20_001)
+    assert open_bundle(tmp_path / "b").find("tiny.fp32.onnx").bytes < 20_000
+
+
 def test_an_unwritable_place_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SamesightError, match="is a file where a folder has to be"):

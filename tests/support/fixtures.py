@@ -201,14 +201,36 @@ def boxes_quantized(boxes_prepared):
 
 
 @pytest.fixture(scope="session")
-def boxes_lowering(boxes_prepared, boxes_quantized):
+def boxes_program(boxes_prepared, boxes_quantized):
+    """A function (precision): the small detector quantized; where it is mixed, every third layer is float."""
+    from samesight.conversion.precisions import PRECISIONS
+    from samesight.conversion.quantization.layers import layers_of
+    from samesight.conversion.quantization.mixed import quantize_mixed, quantize_wide
+    from support.images import blobs
+
+    @functools.cache
+    def program(precision):
+        images = blobs(boxes_prepared.spec)
+        if precision == "w8a16":
+            return quantize_wide(boxes_quantized, images)
+        if precision == "mixed":
+            layers = layers_of(boxes_prepared.module)
+            schemes = {layer.node: "float" if number % 3 == 1 else "int8" for number, layer in enumerate(layers)}
+            return quantize_mixed(boxes_quantized, schemes, images)
+        return boxes_quantized if PRECISIONS[precision].calibrated else None
+
+    return program
+
+
+@pytest.fixture(scope="session")
+def boxes_lowering(boxes_prepared, boxes_program):
     """A function (format, precision, folder): what its converter is asked for."""
     from samesight.conversion.formats import FORMATS
     from samesight.conversion.formats.interface import Lowering
 
     def lowering(name, precision, folder):
         output = folder / f"boxes.{precision}{FORMATS[name].suffix}"
-        return Lowering(boxes_prepared.spec, precision, boxes_prepared, boxes_quantized, output)
+        return Lowering(boxes_prepared.spec, precision, boxes_prepared, boxes_program(precision), output)
 
     return lowering
 

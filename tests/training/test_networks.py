@@ -1,7 +1,11 @@
 """Networks: what the phones' runtimes are given, by default and from timm."""
 
+from urllib.error import URLError
+
 import pytest
 import torch
+import torchvision
+from torchvision.models import WeightsEnum
 
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.training.models.build import build_network
@@ -46,11 +50,45 @@ def test_timm_backbones_serve_both_tasks(model, task):
 
 
 @pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("resnet18", ("fc",)),
+        ("mobilenet_v3_small", ("classifier.3",)),
+        ("squeezenet1_1", ("classifier.1",)),
+        ("googlenet", ("fc",)),
+        ("swin_v2_t", ("head",)),
+    ],
+)
+def test_classifiers_of_torchvision_keep_their_published_weights_but_for_the_labels(name, layers, monkeypatch):
+    side = 256 if name.startswith("swin") else 64
+    theirs = torchvision.models.get_model(name, weights=None)
+    # As published weights of these two are: with the heads for training.
+    assert name != "googlenet" or any(key.startswith("aux") for key in theirs.state_dict())
+    monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda self, **options: theirs.state_dict())
+    network = build(f"torchvision:{name}", "classification", side, pretrained=True)
+    module = network.module
+    assert network.label_layers == network.head == layers
+    drops = [each.p for each in module.modules() if isinstance(each, torch.nn.Dropout)]
+    assert 0.1 in drops, "the share that was asked for, before the last layer"
+    fresh = {key for key in module.state_dict() if key.startswith(layers[0] + ".")}
+    expected = theirs.state_dict()
+    same = [torch.equal(value, expected[key]) for key, value in module.state_dict().items() if key not in fresh]
+    assert all(same) and len(same) > 20 and fresh
+    assert module.train()(torch.zeros(2, 3, side, side)).shape == (2, 10)
+    assert (network.mean, network.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@pytest.mark.parametrize(
     ("model", "task", "words"),
     [
         ("timm:resnt18", "classification", "did you mean timm:resnet18"),
         ("timm:qqqqqqq", "classification", "list_models"),
         ("timm:test_vit", "detection", "strides"),
+        ("torchvision:resnt18", "classification", "--model torchvision:resnt18: .* did you mean torchvision:resnet18"),
+        ("torchvision:resnet18.V9", "classification", "choose torchvision:resnet18.IMAGENET1K_V1"),
+        ("torchvision:resnet18", "detection", "torchvision has no backbones for detection here; choose .* timm:NAME"),
+        ("torchvision:fcos_resnet50_fpn", "classification", "is a detector"),
+        ("torchvision:vit_b_16", "classification", "does not take 64 x 64 pixels .*; change --size"),
     ],
 )
 def test_a_model_that_will_not_do_is_told_in_one_sentence(model, task, words):
@@ -66,3 +104,12 @@ def test_weights_that_cannot_be_had(monkeypatch, tmp_path):
     with pytest.raises(SamesightError, match="--pretrained: the weights of resnet18 cannot be had") as error:
         build("timm:resnet18", "classification", pretrained=True)
     assert "\n" not in str(error.value)
+
+
+def test_weights_of_torchvision_that_cannot_be_had(monkeypatch):
+    def unreachable(*arguments, **options):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
+    with pytest.raises(SamesightError, match="--pretrained: the weights of torchvision:resnet18 cannot be had"):
+        build("torchvision:resnet18", "classification", pretrained=True)

@@ -1,5 +1,6 @@
-"""Networks by name: `default`, or `timm:NAME`."""
+"""Networks by name: `default`, `timm:NAME` or `torchvision:NAME`."""
 
+from samesight.contract.errors import UsageError
 from samesight.contract.tasks import Task
 from samesight.training.models.network import Network
 from samesight.training.tasks.table import TASKS
@@ -9,17 +10,24 @@ def build_network(model: str, task: Task, classes: int, dropout: float, pretrain
     """Build a network with fresh weights (or published ones for its backbone).
 
     Args:
-        model: `default` or `timm:NAME`.
+        model: `default`, `timm:NAME` or `torchvision:NAME`.
         task: what it is for.
         classes: number of labels.
         dropout: share of the last features that training drops.
-        pretrained: take timm's published weights.
+        pretrained: take the library's published weights.
         side: the shorter input side in pixels, for backbones that are built for one size.
 
     Raises:
-        UsageError: timm has no model of this name, or it cannot serve the task.
+        UsageError: the library has no model of this name, or it cannot serve the task.
         SamesightError: its weights cannot be had.
     """
     if model == "default":
         return TASKS[task].default_network(classes, dropout)
-    return TASKS[task].timm_network(model.removeprefix("timm:"), classes, dropout, pretrained, side)
+    library, _, name = model.partition(":")
+    libraries = TASKS[task].library_networks
+    if library not in libraries:
+        raise UsageError(
+            f"--model {model}: {library} has no backbones for {task} here; choose default or "
+            f"{' or '.join(f'{each}:NAME' for each in libraries)}"
+        )
+    return libraries[library](name, classes, dropout, pretrained, side)

@@ -8,18 +8,15 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from samesight.contract.errors import SamesightError, UsageError, first_line
 from samesight.conversion.sources.timm_models import create_network
 from samesight.training.models.detector import STRIDE, Heads, Neck
-from samesight.training.models.network import Network
+from samesight.training.models.network import Network, average_faster, check_runs
 
 NECK = 64
 DEEPEST_STRIDE = 32
-# Freshly begun nets of timm average BatchNorm's statistics so slowly that short trainings evaluate at chance level.
-MOMENTUM = 0.1
 
 
 class PyramidDetector(nn.Module):
@@ -39,7 +36,7 @@ def build_classifier(name: str, classes: int, dropout: float, pretrained: bool, 
     """A timm model with a fresh classification layer (errors as `build_network`)."""
     _check_name(name, pretrained)
     model = _create(name, pretrained, side, num_classes=classes, drop_rate=dropout)
-    _check_runs(name, model, side)
+    check_runs(f"timm:{name}", model, side)
     layers = model.get_classifier()
     # Distilled transformers have two.
     layers = layers if isinstance(layers, tuple) else (layers,)
@@ -66,7 +63,7 @@ def build_detector(name: str, classes: int, dropout: float, pretrained: bool, si
         )
     model = _create(name, pretrained, side, features_only=True, out_indices=[index for index, _ in stages])
     detector = PyramidDetector(model, [width for _, width in stages], classes, dropout)
-    _check_runs(name, detector, side)
+    check_runs(f"timm:{name}", detector, side)
     return _network(detector, STRIDE, model, ("neck", "heads"), ("heads.scores",))
 
 
@@ -99,25 +96,10 @@ def _create(name: str, pretrained: bool, side: int, **options: Any) -> Any:
         ) from None
 
 
-def _check_runs(name: str, model: nn.Module, side: int) -> None:
-    """An input that is too small for a backbone shows here and not in the middle of a training."""
-    model.eval()
-    try:
-        with torch.no_grad():
-            model(torch.zeros(1, 3, side, side))
-    except Exception as error:
-        raise UsageError(
-            f"--model timm:{name}: does not take {side} x {side} pixels ({first_line(error)}); change --size"
-        ) from None
-    model.train()
-
-
 def _network(
     model: nn.Module, stride: int | None, backbone: Any, head: tuple[str, ...], label_layers: tuple[str, ...]
 ) -> Network:
     published = getattr(backbone, "pretrained_cfg", None) or {}
     mean, std = published.get("mean", (0.485, 0.456, 0.406)), published.get("std", (0.229, 0.224, 0.225))
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = MOMENTUM
+    average_faster(model)
     return Network(model, tuple(mean), tuple(std), stride, head, label_layers)

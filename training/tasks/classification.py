@@ -119,6 +119,12 @@ def _timm_network(name: str, classes: int, dropout: float, pretrained: bool, sid
     return build_classifier(name, classes, dropout, pretrained, side)
 
 
+def _torchvision_network(name: str, classes: int, dropout: float, pretrained: bool, side: int) -> Network:
+    from samesight.training.models.torchvision_backbone import build_classifier
+
+    return build_classifier(name, classes, dropout, pretrained, side)
+
+
 def _module(
     network: Network,
     spec: ModelSpec,
@@ -133,7 +139,7 @@ def _module(
 CLASSIFICATION = TaskTraining(
     augmentations={"glyphs": glyph_changes, "photos": photo_changes},
     default_network=_default_network,
-    timm_network=_timm_network,
+    library_networks={"timm": _timm_network, "torchvision": _torchvision_network},
     module=_module,
     item=item,
     collate=collate_labels,

@@ -226,7 +226,7 @@ def _module(
 DETECTION = TaskTraining(
     augmentations={"glyphs": glyph_changes, "photos": photo_changes},
     default_network=_default_network,
-    timm_network=_timm_network,
+    library_networks={"timm": _timm_network},
     module=_module,
     item=item,
     collate=collate_boxes,

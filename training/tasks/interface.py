@@ -1,6 +1,6 @@
 """What a task says for itself when it is trained: the row type of the table `TASKS`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ class TaskTraining:
     Attributes:
         augmentations: random changes to training images by name.
         default_network: (classes, dropout) -> the small default net.
-        timm_network: (name, classes, dropout, pretrained, shorter side) -> a net on a backbone of timm.
+        library_networks: by library, as `--model LIBRARY:NAME` has it: (name, classes, dropout, pretrained, shorter
+            side) -> a net on a backbone of that library.
         module: (network, spec, optimiser, seed, images, channels last) -> loss and metrics around the network.
         item: an example as the network is trained on it.
         collate: items as a batch.
@@ -33,7 +34,7 @@ class TaskTraining:
 
     augmentations: dict[Augmentation, MakeChanges]
     default_network: Callable[[int, float], Network]
-    timm_network: Callable[[str, int, float, bool, int], Network]
+    library_networks: Mapping[str, Callable[[str, int, float, bool, int], Network]]
     module: Callable[[Network, ModelSpec, Optimiser, int, dict[str, FramedImages], bool], TrainingModule]
     item: MakeItem
     collate: Callable[[list[Any]], Any]

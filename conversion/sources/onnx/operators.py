@@ -6,67 +6,16 @@ An operator that is not here is refused by name; the whole network is compared w
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from samesight.conversion.sources.onnx.call import Call, UnreadableError
+from samesight.conversion.sources.onnx.pointwise import POINTWISE
+
 POOLED = 2
-
-
-class UnreadableError(Exception):
-    """An operator, or a form of it, that has no row here."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One operator: its attributes, and its inputs as tensors and, where they are constants, as numbers.
-
-    `opset` is the version of the operators that the file uses.
-    """
-
-    kind: str
-    attributes: dict[str, Any]
-    inputs: tuple[Tensor | None, ...]
-    numbers: tuple[Any, ...]
-    outputs: int
-    opset: int
-
-    @property
-    def x(self) -> Tensor:
-        """The first input."""
-        return self.tensor(0)
-
-    def tensor(self, index: int) -> Tensor:
-        """An input that must be there."""
-        value = self.inputs[index] if index < len(self.inputs) else None
-        if value is None:
-            raise UnreadableError(f"{self.kind} without its input {index}")
-        return value
-
-    def optional(self, index: int) -> Tensor | None:
-        """An input that may be left out."""
-        return self.inputs[index] if index < len(self.inputs) else None
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """An attribute."""
-        return self.attributes.get(name, default)
-
-    def number(self, index: int, name: str | None = None, default: Any = None) -> Any:
-        """What newer versions pass as an input and older ones as an attribute: an array, number or list."""
-        if index < len(self.inputs) and self.inputs[index] is not None:
-            if self.numbers[index] is None:
-                raise UnreadableError(f"{self.kind} with lengths or axes that depend on the image")
-            return self.numbers[index]
-        return self.get(name, default) if name else default
-
-    def integers(self, index: int, name: str | None = None, default: Sequence[int] | None = None) -> list[int]:
-        """The same as a list of whole numbers."""
-        found = self.number(index, name, default)
-        return [] if found is None else [int(value) for value in np.atleast_1d(np.asarray(found))]
 
 
 def _window(call: Call, kernel: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
@@ -166,18 +115,6 @@ def _group_norm(call: Call) -> Tensor:
     if scale.shape[0] != channels:  # version 18 has one for each group
         scale, bias = (values.repeat_interleave(channels // groups) for values in (scale, bias))
     return functional.group_norm(call.x, groups, scale, bias, call.get("epsilon", 1e-5))
-
-
-def _reduce(run: Callable[..., Tensor]) -> Callable[[Call], Tensor]:
-    def reduced(call: Call) -> Tensor:
-        axes = call.integers(1, "axes")
-        if not axes:
-            if call.get("noop_with_empty_axes", 0):
-                return call.x
-            axes = list(range(call.x.dim()))
-        return run(call.x, axes, bool(call.get("keepdims", 1)))
-
-    return reduced
 
 
 def _softmax(run: Callable[..., Tensor]) -> Callable[[Call], Tensor]:
@@ -303,14 +240,6 @@ def _gather(call: Call) -> Tensor:
     return chosen.reshape(*call.x.shape[:axis], *np.shape(indices), *call.x.shape[axis + 1 :])
 
 
-def _clip(call: Call) -> Tensor:
-    low, high = (call.number(index, name) for index, name in ((1, "min"), (2, "max")))
-    bounds = [None if bound is None else float(np.asarray(bound).reshape(-1)[0]) for bound in (low, high)]
-    if bounds == [0.0, 6.0]:
-        return functional.relu6(call.x)
-    return torch.clamp(call.x, *bounds)
-
-
 def _depth_to_space(call: Call) -> Tensor:
     block = call.get("blocksize")
     if call.get("mode", b"DCR") == b"CRD":
@@ -327,46 +256,17 @@ def _space_to_depth(call: Call) -> Tensor:
     return x.reshape(n, c * block**2, h // block, w // block)
 
 
-def _gelu(call: Call) -> Tensor:
-    return functional.gelu(call.x, approximate=call.get("approximate", b"none").decode())
-
-
-def _prelu(call: Call) -> Tensor:
-    slope = call.tensor(1)
-    if slope.numel() in (1, call.x.shape[1]):
-        return functional.prelu(call.x, slope.reshape(-1))
-    return torch.where(call.x < 0, slope * call.x, call.x)
-
-
 def _cast(call: Call) -> Tensor:
     from onnx import helper
 
     return call.x.to(torch.from_numpy(np.zeros(1, helper.tensor_dtype_to_np_dtype(call.get("to")))).dtype)
 
 
-def _many(run: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Call], Tensor]:
-    def all_of_them(call: Call) -> Tensor:
-        x = call.x
-        for index in range(1, len(call.inputs)):
-            x = run(x, call.tensor(index))
-        return x
-
-    return all_of_them
-
-
-def _unary(run: Callable[[Tensor], Tensor]) -> Callable[[Call], Tensor]:
-    return lambda call: run(call.x)
-
-
-def _binary(run: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Call], Tensor]:
-    return lambda call: run(call.x, call.tensor(1))
-
-
 OPERATORS: dict[str, Callable[[Call], Tensor | Sequence[Tensor]]] = {
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "Gemm": _gemm,
-    "MatMul": _binary(torch.matmul),
+    "MatMul": lambda call: torch.matmul(call.x, call.tensor(1)),
     "Einsum": lambda call: torch.einsum(call.get("equation").decode(), *map(call.tensor, range(len(call.inputs)))),
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
@@ -378,42 +278,6 @@ OPERATORS: dict[str, Callable[[Call], Tensor | Sequence[Tensor]]] = {
     "AveragePool": _average_pool,
     "GlobalAveragePool": lambda call: functional.adaptive_avg_pool2d(call.x, 1),
     "GlobalMaxPool": lambda call: functional.adaptive_max_pool2d(call.x, 1),
-    "ReduceMean": _reduce(torch.mean),
-    "ReduceSum": _reduce(torch.sum),
-    "ReduceMax": _reduce(torch.amax),
-    "ReduceMin": _reduce(torch.amin),
-    "ReduceL2": _reduce(lambda x, axes, keep: torch.linalg.vector_norm(x, 2, axes, keep)),
-    "Add": _binary(torch.add),
-    "Sub": _binary(torch.sub),
-    "Mul": _binary(torch.mul),
-    "Div": _binary(torch.div),
-    "Pow": _binary(torch.pow),
-    "Max": _many(torch.maximum),
-    "Min": _many(torch.minimum),
-    "Sum": _many(torch.add),
-    "Neg": _unary(torch.neg),
-    "Abs": _unary(torch.abs),
-    "Sqrt": _unary(torch.sqrt),
-    "Exp": _unary(torch.exp),
-    "Log": _unary(torch.log),
-    "Erf": _unary(torch.erf),
-    "Reciprocal": _unary(torch.reciprocal),
-    "Relu": _unary(functional.relu),
-    "Sigmoid": _unary(torch.sigmoid),
-    "Tanh": _unary(torch.tanh),
-    "Softplus": _unary(functional.softplus),
-    "HardSwish": _unary(functional.hardswish),
-    "Mish": _unary(functional.mish),
-    "Gelu": _gelu,
-    "PRelu": _prelu,
-    "LeakyRelu": lambda call: functional.leaky_relu(call.x, call.get("alpha", 0.01)),
-    "Elu": lambda call: functional.elu(call.x, call.get("alpha", 1.0)),
-    "HardSigmoid": lambda call: (
-        functional.hardsigmoid(call.x)
-        if abs(call.get("alpha", 0.2) - 1 / 6) < 1e-6 and call.get("beta", 0.5) == 0.5
-        else torch.clamp(call.get("alpha", 0.2) * call.x + call.get("beta", 0.5), 0.0, 1.0)
-    ),
-    "Clip": _clip,
     "Softmax": _softmax(torch.softmax),
     "LogSoftmax": _softmax(torch.log_softmax),
     "Concat": lambda call: torch.cat(list(map(call.tensor, range(len(call.inputs)))), call.get("axis")),
@@ -435,4 +299,5 @@ OPERATORS: dict[str, Callable[[Call], Tensor | Sequence[Tensor]]] = {
     "Cast": _cast,
     "Identity": lambda call: call.x,
     "Dropout": lambda call: call.x,
+    **POINTWISE,
 }

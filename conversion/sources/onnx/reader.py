@@ -16,8 +16,9 @@ from samesight.contract.errors import SamesightError, describe_error
 from samesight.contract.spec import ModelSpec
 from samesight.conversion.snr import decibels
 from samesight.conversion.sources.export import export_network
+from samesight.conversion.sources.onnx.call import Call, UnreadableError
 from samesight.conversion.sources.onnx.file import folded, read_model, run_session
-from samesight.conversion.sources.onnx.operators import OPERATORS, Call, UnreadableError
+from samesight.conversion.sources.onnx.operators import OPERATORS
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

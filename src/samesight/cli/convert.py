@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from samesight.cli.names import split_names
+
 if TYPE_CHECKING:
     from samesight.contract.bundle import Bundle
     from samesight.contract.verdicts import Verdicts
@@ -41,20 +43,12 @@ Results are kept in ~/.cache/samesight (or $SAMESIGHT_CACHE) by content.
 Exit code 0: all were made and passed. 1: one was not, or missed a gate. 2: the request was wrong."""
 
 
-def _split_names(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of an option's values, which may be lists separated by commas."""
-    names = tuple(name.strip() for value in values for name in value.split(",") if name.strip())
-    if values and not names:
-        raise click.BadParameter("is empty; leave it out, or name what you want", context, parameter)
-    return names
-
-
 @click.command(epilog=EPILOG)
 @click.argument("source", metavar="RUN|FILE.pt2|FILE.onnx|timm:NAME|torchvision:NAME|FOLDER|MODULE:FUNCTION")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The bundle to make or replace.")
-@click.option("--to", "formats", multiple=True, callback=_split_names, metavar="FORMATS", help="Only these formats.")
+@click.option("--to", "formats", multiple=True, callback=split_names, metavar="FORMATS", help="Only these formats.")
 @click.option(
-    "--precision", "precisions", multiple=True, callback=_split_names, metavar="PRECISIONS", help="Only these."
+    "--precision", "precisions", multiple=True, callback=split_names, metavar="PRECISIONS", help="Only these."
 )
 @click.option("--recipe", type=click.Path(path_type=Path), help="Make mixed artifacts by this recipe.json.")
 @click.option("--max-drop", type=float, help="--precision auto: points of the metric that may be lost.  [default: 0.5]")
@@ -62,7 +56,7 @@ def _split_names(context: click.Context, parameter: click.Parameter, values: tup
 @click.option(
     "--via",
     multiple=True,
-    callback=_split_names,
+    callback=split_names,
     metavar="ROUTES",
     help="Make TFLite by onnx-tf or onnx2tf and TensorFlow (`samesight setup classic`); own is this one's converter.",
 )
@@ -74,7 +68,7 @@ def _split_names(context: click.Context, parameter: click.Parameter, values: tup
     help="npu: compile .tflite files ahead of time too, for the NPUs of the chips of --soc. What is made without "
     "runs anywhere, on phones' GPUs too.",
 )
-@click.option("--soc", "socs", multiple=True, callback=_split_names, metavar="CHIPS", help="SM8650,SM8750 and so on.")
+@click.option("--soc", "socs", multiple=True, callback=split_names, metavar="CHIPS", help="SM8650,SM8750 and so on.")
 @click.option("--spec", type=click.Path(path_type=Path), help="The model.json of anything but a run.")
 @click.option("--calibration", type=click.Path(path_type=Path), help="Folder of some 100 images, likewise.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights for a function or a named network.")

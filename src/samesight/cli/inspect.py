@@ -21,6 +21,7 @@ def inspect(folder: Path, as_json: bool) -> None:
     from samesight.contract.bundle import is_run, open_bundle
     from samesight.contract.manifest import CALIBRATION
     from samesight.contract.spec import read_spec
+    from samesight.contract.text import printable
     from samesight.contract.verdicts import failures
     from samesight.conversion.npu.words import plan_note, plan_warnings
 
@@ -35,8 +36,10 @@ def inspect(folder: Path, as_json: bool) -> None:
         return
     from samesight.conversion.network_checks.costs import artifact_costs
     from samesight.conversion.network_checks.document import read_facts
+    from samesight.conversion.quantization.recipe import find_recipe
 
     bundle = open_bundle(folder)
+    recipe = find_recipe(folder)
     costs, facts = artifact_costs(bundle), read_facts(folder)
     verdicts = bundle.verdicts()
     if as_json:
@@ -52,6 +55,7 @@ def inspect(folder: Path, as_json: bool) -> None:
                 for artifact in bundle.manifest.artifacts
             ],
             "network": facts.model_dump(mode="json") if facts else None,
+            "recipe": recipe.model_dump(mode="json") if recipe else None,
             "passed": verdicts.passed if verdicts else None,
             "targets": [verdict.model_dump(mode="json") for verdict in verdicts.targets] if verdicts else [],
             "signature": _signature(folder, bundle.spec.name),
@@ -83,6 +87,8 @@ def inspect(folder: Path, as_json: bool) -> None:
         for target in on_targets:
             if target.name == artifact.name:
                 click.echo(f"  {target.unit:<9} {'passed' if target.passed else 'failed'} on {target.title}")
+        if recipe and artifact.precision == "mixed":
+            click.echo(f"  recipe    {printable(recipe.words)}")
         for tensor in artifact.outputs:
             click.echo(f"  {tensor.role:<9} {_tensor_line(tensor)}")
         if cost := costs[artifact.name]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+from samesight.cli.spec_questions import FRAMINGS, IMAGENET, ask, at_terminal, numbers_of, size_of
+
 EPILOG = """\b
 Examples:
   samesight spec timm:mobilenetv4_conv_small --out model.json
@@ -14,32 +15,17 @@ Examples:
   samesight spec network.pt2 --labels labels.txt --framing letterbox --out model.json
 
 What the network shows is proposed, and what it cannot show is said: certain, likely, guess or unknown. Read those lines
-before you convert. docs/contract.md has the meaning of every field.
+before you convert. At a terminal it asks what only you can know (not with --yes or --json). docs/contract.md has the
+meaning of every field.
 Exit code 0: a spec was proposed. 1: the network cannot be run, or is of no task of ours. 2: the request was wrong."""
 
 
 def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    """`320` or `640x480` as width and height."""
-    if value is None:
-        return None
-    words = value.lower().split("x")
-    if not all(word.isascii() and word.isdigit() and 0 < int(word) <= 8192 for word in words) or len(words) > 2:
-        raise click.BadParameter(f"{value!r} is no size; give a side such as 320, or 640x480", context, parameter)
-    return int(words[0]), int(words[-1])
+    return None if value is None else size_of(value)
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
-    """Numbers separated by commas, or the word imagenet."""
-    if value is None:
-        return None
-    if value == "imagenet":
-        return IMAGENET[parameter.name == "std"]
-    try:
-        return tuple(float(word) for word in value.split(","))
-    except ValueError:
-        raise click.BadParameter(
-            f"{value!r}: give a number per channel, as 0.5,0.5,0.5, or imagenet", context, parameter
-        ) from None
+    return None if value is None else numbers_of(value, IMAGENET[parameter.name == "std"])
 
 
 @click.command(epilog=EPILOG)
@@ -49,9 +35,10 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--size", callback=_size, metavar="WxH", help="The input's width and height, or one side of a square.")
 @click.option("--mean", callback=_numbers, metavar="NUMBERS", help="As training had it, of values 0..1; or imagenet.")
 @click.option("--std", callback=_numbers, metavar="NUMBERS", help="Likewise; --mean imagenet brings its own.")
-@click.option("--framing", type=click.Choice(["stretch", "crop", "letterbox"]), help="How images get to the size.")
+@click.option("--framing", type=click.Choice(FRAMINGS), help="How images get to the size.")
 @click.option("--name", metavar="NAME", help="The model's name in the spec.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights for a function or a named network.")
+@click.option("--yes", is_flag=True, help="Ask nothing; take what is proposed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the spec and the remarks as JSON alone.")
 def spec(
     source: str,
@@ -63,6 +50,7 @@ def spec(
     framing: str | None,
     name: str | None,
     weights: Path | None,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Look at a network, run it once, and propose its model.json, which `convert --spec` takes."""
@@ -82,6 +70,8 @@ def spec(
         name=spec_name(name) if name else None,
     )
     proposal = propose_for(source, known, weights)
+    if at_terminal() and not (yes or as_json) and (answered := ask(proposal, known)) != known:
+        proposal = propose_for(source, answered, weights)
     if out:
         write_atomically(out, proposal.spec.to_json().encode())
     if as_json:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from samesight.cli.names import split_names
+
 if TYPE_CHECKING:
     from samesight.conversion.zoo.result import Result
     from samesight.conversion.zoo.table import Architecture
@@ -15,6 +17,7 @@ Examples:
   samesight zoo --list
   samesight zoo timm:resnet18 yolo_v8
   samesight zoo sample --processes 2
+  samesight zoo sample --to onnx,tflite --precision fp32
   samesight zoo classifiers --out zoo --document zoo.md
   samesight zoo --ray auto --processes 8
 
@@ -29,6 +32,10 @@ Exit code 0: everything in fp32 and fp16 was made and passed. 1: something was n
 @click.option("--out", type=click.Path(path_type=Path), default=Path("zoo"), show_default=True, help="Of the results.")
 @click.option("--document", type=click.Path(path_type=Path), help="Write the table of all results in --out here.")
 @click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="How many at once.")
+@click.option("--to", "formats", multiple=True, callback=split_names, metavar="FORMATS", help="Only these formats.")
+@click.option(
+    "--precision", "precisions", multiple=True, callback=split_names, metavar="PRECISIONS", help="Only these."
+)
 @click.option("--pretrained", is_flag=True, help="With published weights, where the library has some.")
 @click.option("--ray", "ray_address", metavar="ADDRESS", help="Work on a Ray cluster: auto, local or HOST:PORT.")
 @click.option("--list", "listed", is_flag=True, help="Show the architectures, and do nothing.")
@@ -38,6 +45,8 @@ def zoo(
     out: Path,
     document: Path | None,
     processes: int,
+    formats: tuple[str, ...],
+    precisions: tuple[str, ...],
     pretrained: bool,
     ray_address: str | None,
     listed: bool,
@@ -53,8 +62,15 @@ def zoo(
     if listed:
         _print_list(rows, as_json)
         return
+    if document and (formats or precisions):
+        raise click.UsageError("--document is the table of all formats; leave out --to and --precision")
     from samesight.cli.tables import progress_bar
+    from samesight.conversion.workflow.plan import choose as choose_targets
+    from samesight.conversion.zoo.result import Wishes
     from samesight.conversion.zoo.run import run_zoo
+
+    choose_targets("model", formats, precisions)  # a wrong name is answered at once
+    wishes = Wishes(pretrained=pretrained, formats=formats, precisions=precisions)
 
     with progress_bar("zoo", quiet=as_json) as progress:
         done = 0
@@ -67,7 +83,7 @@ def zoo(
             if not as_json:
                 click.echo(_line(result, cached), err=True)
 
-        results = run_zoo(rows, out, processes, pretrained, ray_address, on_result)
+        results = run_zoo(rows, out, processes, wishes, ray_address, on_result)
     if document:
         _write_document(out, document)
     if as_json:

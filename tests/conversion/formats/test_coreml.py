@@ -9,6 +9,7 @@ from samesight.contract.errors import SamesightError
 from samesight.conversion.formats import FORMATS
 from samesight.conversion.formats.coreml import LABELS_KEY, MODEL, check_package, convert
 from samesight.conversion.formats.interface import Lowering
+from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.preparation.equivalence import compare
 from samesight.conversion.preparation.prepare import pixels_of
 from samesight.conversion.runners.coreml.import_coremltools import PROBED
@@ -166,12 +167,15 @@ def test_a_package_that_is_not_what_was_asked_for_is_refused(boxes, boxes_spec):
 
 
 FLOOR = {"fp32": 100.0, "fp16": 45.0, "int8": 20.0, "int8-weights": 24.0, "palette6": 12.0, "palette4": 3.0}
+FLOOR |= {"int4-weights": 3.0, "mixed": 20.0}
 SYSTEM = {"fp32": 8, "fp16": 8, "int8": 9, "int8-weights": 9, "palette6": 9, "palette4": 9}
+SYSTEM |= {"int4-weights": 9, "mixed": 9}
 # Of an int8 file, what the weights are stored as.
 WEIGHTS = {
     "int8-weights": "constexpr_blockwise_shift_scale",
     "palette6": "constexpr_lut_to_dense",
     "palette4": "constexpr_lut_to_dense",
+    "int4-weights": "constexpr_blockwise_shift_scale",
 }
 
 
@@ -182,14 +186,16 @@ def test_every_precision_computes_the_network(tmp_path, digits_prepared, digits_
     assert description(output).specificationVersion == SYSTEM[precision]
     assert made.os_minimum["ios"] == ("17.0" if SYSTEM[precision] == 8 else "18.0")
     kinds = [operation.type for operation in operators(output)]
-    assert ("quantize" in kinds) == (precision == "int8")
+    assert ("quantize" in kinds) == (precision in ("int8", "mixed"))
     if precision in WEIGHTS:
         assert kinds.count(WEIGHTS[precision]) >= 1
     runner = load(output, made)
     found = torch.cat([torch.from_numpy(runner(tensor)["logits"]) for tensor in digits_inputs])
     wanted = torch.cat([digits_prepared.module(pixels_of(tensor[None]))[0] for tensor in digits_inputs])
     assert compare(wanted, found)[0] > FLOOR[precision]
-    assert dict(runner.qparams) == ({"logits": digits_quantized.outputs["logits"]} if precision == "int8" else {})
+    assert dict(runner.qparams) == (
+        {"logits": digits_quantized.outputs["logits"]} if PRECISIONS[precision].calibrated else {}
+    )
 
 
 def test_int8_is_the_quantized_program_within_few_steps(tmp_path, digits_prepared, digits_quantized, digits_inputs):

@@ -11,7 +11,7 @@ from samesight.cli.train import train
 from samesight.cli.verify import as_plain
 from samesight.contract.gates import GATES
 from samesight.contract.verdicts import RoleFigures, Verdict, Verdicts
-from samesight.conversion.parity.advice import MILDER, TRAIN_FOR_INT8, advise
+from samesight.conversion.parity.advice import MILDER, SEARCH, TRAIN_FOR_INT8, advise
 from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.runners import RUNNERS
 from support.bundles import SPEC, artifact
@@ -46,6 +46,7 @@ def test_int8_of_a_run_is_to_be_fine_tuned_or_exchanged():
     assert advice == {
         "tiny.int8.tflite": (
             TRAIN_FOR_INT8,
+            SEARCH,
             "take tiny.dynamic-int8.tflite or tiny.fp16.tflite, which passed",
         )
     }
@@ -54,9 +55,9 @@ def test_int8_of_a_run_is_to_be_fine_tuned_or_exchanged():
 
 def test_int8_of_another_network_needs_images_and_milder_precisions_are_named():
     _, advice = advised(judged("tiny.int8.tflite", "litert", False))
-    images, command = advice["tiny.int8.tflite"]
-    assert "--calibration" in images
-    assert command.endswith("`samesight convert … --to tflite --precision dynamic-int8,fp16`")
+    images, search, command = advice["tiny.int8.tflite"]
+    assert "--calibration" in images and "--precision auto" in search
+    assert command.endswith("`samesight convert … --to tflite --precision dynamic-int8,int8-weights,fp16`")
 
 
 def test_int8_apart_from_the_others_is_not_for_lack_of_training():

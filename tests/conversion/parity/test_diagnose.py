@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 import shutil
+from pathlib import Path
 
 import onnx
 import pytest
@@ -12,11 +14,15 @@ from samesight.contract.bundle import open_bundle
 from samesight.contract.device_results import CaseRun, DeviceParity, UnitRun
 from samesight.contract.golden import StoredAnswer
 from samesight.conversion.apps.device_results import judge_device
+from samesight.conversion.parity.faults import VALUE_FAULTS
+from samesight.conversion.parity.image_faults import IMAGE_FAULTS
 from samesight.conversion.parity.sabotage import CLEAN, clean_trials, confusion, onnx_network, sabotage_trials
 from samesight.conversion.parity.sabotaged_app import App
-from samesight.conversion.parity.sabotages import SABOTAGES
+from samesight.conversion.parity.sabotages import SABOTAGES, bicubic
+from samesight.conversion.tasks.detection_faults import CODINGS
 from support.faulty import reseal
 
+ROOT = Path(__file__).parents[3]
 # Pairs of faults are tried for it, which takes seconds; the command that prints docs/diagnosis.md has it.
 SLOW = "stale model"
 SHOWN = {
@@ -40,10 +46,10 @@ def test_faults_of_somebodys_app_are_caught_and_named(demo, name):
     assert sum(trial.named for trial in trials) >= 0.95 * len(trials) and len(trials) > 10, table
 
 
-@pytest.mark.parametrize(("name", "rows"), [("digits", CLEAN), ("scenes", CLEAN[1:4:2])])
+@pytest.mark.parametrize(("name", "rows"), [("digits", CLEAN[1::2]), ("scenes", CLEAN[3:4])])
 def test_right_apps_raise_no_alarm(demo, name, rows):
-    trials = list(clean_trials(demo / name, 15, rows=rows))
-    assert len(trials) == 15 and all(trial.judged.passed for trial in trials)
+    trials = list(clean_trials(demo / name, 10, rows=rows))
+    assert len(trials) == 10 and all(trial.judged.passed for trial in trials)
     assert any(trial.judged.distance > 0 for trial in trials)
 
 
@@ -225,3 +231,19 @@ def test_image_code_is_not_blamed_where_the_tensors_are_right(app, demo):
     run = run_of(bundle, app("digits", layout=bgr), "digits.fp32.onnx")
     (verdict,) = judge_device(bundle, parity_of(bundle, run))
     assert not verdict.passed or "BGR" not in verdict.reason
+
+
+def test_a_small_difference_that_one_fault_explains_is_told_where_noise_would_be_allowed(app, diagnosed):
+    """On a GPU the noise of halves hides what another filter changes, unless it is just what that filter changes."""
+    told = json.loads(diagnosed(app("digits", resize=bicubic), "digits", "--unit", "gpu", "--json").stdout)
+    assert told["distance"] < told["allowed"] and not told["passed"]
+    assert "other filter" in told["causes"][0]["name"] and told["causes"][0]["explains"] > 0.9
+
+
+def test_the_document_has_every_fault_and_every_sabotage():
+    text = (ROOT / "docs/diagnosis.md").read_text(encoding="utf-8")
+    assert not [name for name in (*IMAGE_FAULTS, *VALUE_FAULTS, *CODINGS) if name not in text]
+    assert not [sabotage.kind for sabotage in SABOTAGES if f"| {sabotage.kind} |" not in text]
+    caught, right = re.search(r"\*\*\d+ faults\*\* \| \d+ \| \d+ \((.*)%\) \| \d+ \((.*)%\)", text).groups()
+    assert float(caught) == 100 and float(right) >= 90
+    assert ", 0 alarms." in text

@@ -18,7 +18,10 @@ from samesight.conversion.parity.layer_view import (
     save_layers,
     view_layers,
 )
+from samesight.conversion.parity.results import Results
 from samesight.conversion.report.layers import make_layer_charts
+from samesight.conversion.report.page import Machine
+from samesight.conversion.report.report import render
 from samesight.conversion.runners.traced import TracedValue
 from samesight.conversion.workflow.cache import Cache
 from support.faulty import reseal
@@ -89,7 +92,12 @@ def test_a_changed_layer_is_named_by_its_module(demo, copy_of, samesight_here, n
 
 @pytest.fixture(scope="module")
 def views(demo):
-    return {name: view_layers(open_bundle(demo / name)) for name in ("digits", "scenes")}
+    kinds = ("fp32.onnx", "int8.onnx", "fp32.tflite", "fp16.tflite", "int8.tflite", "fp32.pte", "fp16.mlpackage")
+    names = {"digits": kinds, "scenes": kinds[:-1]}
+    return {
+        name: view_layers(open_bundle(demo / name), [f"{name}.{kind}" for kind in kinds])
+        for name, kinds in names.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["digits", "scenes"])
@@ -166,3 +174,17 @@ def test_what_does_not_fit_is_one_sentence(demo, copy_of, samesight_here):
     seal(folder, bundle.spec, kept, bundle.manifest.data, bundle.manifest.samesight)
     without = samesight_here("verify", folder, "--layers")
     assert without.returncode == 1 and "has no .pt2" in without.stderr and without.stderr.count("\n") == 1
+
+
+def test_the_page_shows_where_a_layer_breaks(views, demo):
+    bundle, view = open_bundle(demo / "digits"), views["digits"]
+    artifact = next(artifact for artifact in view.artifacts if artifact.artifact == "digits.int8.tflite")
+    low = artifact.layers[5].model_copy(update={"snr_db": 3.2})
+    broken = artifact.model_copy(update={"layers": (*artifact.layers[:5], low, *artifact.layers[6:]), "first": 5})
+    seen, view = Results(bundle.golden_cases(), None, {}, {}), view.model_copy(update={"artifacts": (broken,)})
+    html = render(bundle, seen, bundle.verdicts(), None, Machine("a CPU", "Linux"), view)
+    section = html[html.index('<section aria-labelledby="h-layers"') :]
+    section = section[: section.index("</section>")]
+    assert f"First to break: {low.module}, {low.operator}: 3.2 dB." in section
+    assert section.count("<title>") == len(artifact.layers) and section.count("k-int8") == 1
+    assert "Layer by layer" not in render(bundle, seen, bundle.verdicts(), None, Machine("a CPU", "Linux"))

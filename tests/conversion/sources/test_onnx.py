@@ -31,7 +31,7 @@ def ints(*values):
     return np.array(values, np.int64)
 
 
-POSITIVE = ("Sqrt", "Log", "Pow", "Div", "Reciprocal")
+POSITIVE = ("Sqrt", "Log", "Pow", "Div", "Reciprocal", "ReduceLogSum")
 # Per operator: constants after the image, attributes, and the opset where it is not 20.
 CASES = [
     ("Conv", [weights(4, 3, 3, 3), weights(4)], {"pads": [1, 1, 1, 1], "strides": [2, 1]}),
@@ -62,20 +62,29 @@ CASES = [
     ("ReduceSum", [ints(-1)], {}),
     ("ReduceMin", [], {}),
     ("ReduceL2", [ints(1)], {}),
-    *((kind, [weights(3, 1, 1)], {}) for kind in ("Add", "Sub", "Mul", "Max", "Min", "Sum")),
+    *((kind, [weights(3, 1, 1)], {}) for kind in ("Add", "Sub", "Mul", "Max", "Min", "Sum", "Mean")),
+    *((f"Reduce{kind}", [ints(1, 3)], {}) for kind in ("L1", "SumSquare", "LogSum", "LogSumExp")),
+    ("CumSum", [np.array(-1)], {}),
+    ("CumSum", [np.array(2)], {"reverse": 1}),
+    ("LRN", [], {"size": 3, "alpha": 0.1, "beta": 0.6, "bias": 1.5}),
+    ("LpNormalization", [], {"axis": 1, "p": 1}),
     ("Div", [np.abs(weights(3, 1, 1)) + 1], {}),
     ("Pow", [np.float32([2.0])], {}),
     *(
         (kind, [], {})
         for kind in (
             *("Neg", "Abs", "Sqrt", "Exp", "Log", "Erf", "Reciprocal", "Relu", "Sigmoid", "Tanh", "Softplus", "Mish"),
-            *("HardSwish", "Identity", "Dropout", "Gelu", "LogSoftmax", "HardSigmoid"),
+            *("HardSwish", "Identity", "Dropout", "Gelu", "LogSoftmax", "HardSigmoid", "Sin", "Cos"),
+            *("Floor", "Ceil", "Round", "Sign", "Softsign", "Selu", "Celu", "ThresholdedRelu"),
         )
     ),
     ("Gelu", [], {"approximate": "tanh"}),
     ("PRelu", [weights(3, 1, 1)], {}),
     ("LeakyRelu", [], {"alpha": 0.3}),
     ("Elu", [], {"alpha": 0.7}),
+    ("Selu", [], {"alpha": 1.2, "gamma": 0.9}),
+    ("Celu", [], {"alpha": 0.6}),
+    ("ThresholdedRelu", [], {"alpha": 0.3}),
     ("HardSigmoid", [], {"alpha": 1 / 6, "beta": 0.5}),
     ("Clip", [np.float32(0), np.float32(6)], {}),
     ("Clip", [np.float32(-0.5)], {}),

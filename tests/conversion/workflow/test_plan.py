@@ -50,7 +50,7 @@ def test_formats_by_name_or_suffix_each_once():
 
 def test_what_nothing_here_runs_is_made_by_name_alone():
     assert "m.fp32.vulkan.pte" not in names((*choose("m"), *choose("m", [], ["fp32"])))
-    assert names(choose("m", ["vulkan.pte"])) == ["m.fp32.vulkan.pte", "m.fp16.vulkan.pte"]
+    assert names(choose("m", ["vulkan.pte"])) == [f"m.{name}.vulkan.pte" for name in ("fp32", "fp16", "int8")]
 
 
 def test_a_precision_alone_leaves_out_formats_that_cannot_hold_it():
@@ -132,7 +132,10 @@ def test_what_is_compiled_for_chips_comes_from_fp32_and_int8():
         (["--unit", "npu"], "--unit npu compiles for chips by name; give --soc, such as --soc SM8650"),
         (["--soc", "SM8650"], "--soc names chips whose NPUs are compiled for; give --unit npu too"),
         (["--unit", "npu", "--soc", "SM8660"], "no chip 'SM8660' is known here; did you mean SM8650"),
-        (["--unit", "npu", "--soc", "SM8650", "--to", "pte"], "--unit npu compiles .tflite files of fp32 and int8"),
+        (
+            ["--unit", "npu", "--soc", "SM8650", "--to", "pte"],
+            "--unit npu compiles .tflite files of fp32, int8 and w8a16",
+        ),
         (["--unit", "gpu"], "GPUs take .tflite files as they are"),
         (["--unit", "tpu"], "--unit: no unit 'tpu'; choose among cpu and npu"),
     ],

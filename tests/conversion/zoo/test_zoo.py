@@ -1,20 +1,23 @@
 """The zoo: its table, weights that nobody trained, resuming, and one architecture all the way."""
 
+import copy
 import importlib.util
 import json
+import math
 import os
 import sys
 
 import pytest
 import torch
 
+from samesight.contract.detection import detect
 from samesight.contract.errors import UsageError
 from samesight.conversion.zoo import run as running
 from samesight.conversion.zoo.document import document
 from samesight.conversion.zoo.images import photo_crops
 from samesight.conversion.zoo.judge import formats
 from samesight.conversion.zoo.networks import build, normalised
-from samesight.conversion.zoo.result import Cell, Result, path_of, read_result
+from samesight.conversion.zoo.result import Cell, Result, Wishes, path_of, read_result
 from samesight.conversion.zoo.run import run_zoo
 from samesight.conversion.zoo.table import ARCHITECTURES, AWKWARD, CLASSIFIERS, DETECTORS, SAMPLE, choose
 from samesight.conversion.zoo.weights import SCALED
@@ -49,6 +52,37 @@ def test_signals_keep_their_scale_in_weights_that_nobody_trained(title):
     assert float((logits[0] - logits[1]).abs().mean()) > 0.02, "other images, other outputs"
 
 
+@pytest.mark.parametrize("title", ["timm:mobilenetv2_050", "torchvision:mnasnet0_5"])
+def test_untrained_weights_do_not_multiply_the_errors_of_half_precision(title):
+    row = ARCHITECTURES[title]
+    built = build(row, photo_crops(48, row.size), pretrained=False)
+    batch = normalised(photo_crops(12, row.size, seed=1), built.spec)
+    with torch.no_grad():
+        exact = built.network(batch)
+        half = copy.deepcopy(built.network).half()(batch.half()).float()
+    noise, signal = (exact - half).square().mean(), (exact - exact.mean()).square().mean()
+    assert 10 * math.log10(signal / noise) > 45, "25 with weights that are random directions"
+    assert len(set(exact.argmax(1).tolist())) >= 3, "images that look differently get different answers"
+
+
+@pytest.mark.parametrize(
+    "name", ["ssdlite320_mobilenet_v3_large", pytest.param("fcos_resnet50_fpn", marks=pytest.mark.slow)]
+)
+def test_untrained_detectors_of_torchvision_find_some_boxes_of_some_size(name):
+    row = ARCHITECTURES[f"torchvision:{name}"]
+    images = photo_crops(16, row.size)
+    built = build(row, images, pretrained=False)
+    with torch.no_grad():
+        outputs = built.network(normalised(images[:8], built.spec))
+    counts = []
+    for image in range(8):
+        one = [output[image : image + 1].numpy() for output in outputs]
+        found = detect(dict(zip(built.spec.roles, one, strict=True)), built.spec)
+        assert len(found.boxes) == 0 or float((found.boxes[:, 2:] - found.boxes[:, :2] > 1).all(1).mean()) > 0.8
+        counts.append(len(found.scores))
+    assert sum(count > 0 for count in counts) >= 4, counts
+
+
 def result_of(title, key, state="pass"):
     cells = tuple(
         Cell(
@@ -67,7 +101,7 @@ def result_of(title, key, state="pass"):
 def test_it_resumes_where_it_stopped(tmp_path, monkeypatch):
     asked = []
 
-    def judge(title, key, pretrained):
+    def judge(title, key, wishes):
         asked.append(title)
         if title == "ours:fcos" and len(asked) == 2:
             raise KeyboardInterrupt
@@ -84,13 +118,15 @@ def test_it_resumes_where_it_stopped(tmp_path, monkeypatch):
     assert [result.title for result in results] == ["ours:yolox", "ours:fcos", "ours:yolo_v8"]
     assert ("ours:yolox", True) in told and ("ours:fcos", False) in told
     assert asked.count("ours:yolox") == 1
-    run_zoo(rows, tmp_path, pretrained=True)
+    run_zoo(rows, tmp_path, wishes=Wishes(pretrained=True))
     assert asked.count("ours:yolox") == 2, "other weights are other results"
+    run_zoo(rows, tmp_path, wishes=Wishes(formats=("onnx",)))
+    assert asked.count("ours:yolox") == 3, "and so are other formats"
 
 
 def test_whatever_a_process_dies_of_is_its_result(monkeypatch):
     monkeypatch.setattr(running, "JUDGE", "samesight.no_such_module")
-    result = running.judge_in_process("timm:resnet18", "key", False)
+    result = running.judge_in_process("timm:resnet18", "key", Wishes())
     assert result.error.startswith("its process ended with code 1") and "no_such_module" in result.error
 
 
@@ -99,7 +135,7 @@ def test_two_workers_of_a_ray_cluster_do_the_same(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="Ray is not installed; pip install 'samesight[ray]'")
     from ray.cluster_utils import Cluster
 
-    def judge(title, key, pretrained):
+    def judge(title, key, wishes):
         import time
 
         time.sleep(1)  # as long as both take together, so that each worker has one
@@ -148,8 +184,33 @@ def test_an_architecture_goes_all_the_way(samesight, tmp_path):
     assert again.returncode == 0 and "kept from before" in again.stderr
 
 
+@pytest.mark.slow
+def test_a_sample_of_all_kinds_passes_in_float(samesight, tmp_path):
+    arguments = ("sample", "--to", "onnx,tflite,mlpackage", "--precision", "fp32,fp16", "--processes", "2", "--json")
+    done = samesight("zoo", *arguments, "--out", "zoo", cwd=tmp_path)
+    results = json.loads(done.stdout)
+    assert done.returncode == 0, (done.stderr, results)
+    assert [result["title"] for result in results] == list(SAMPLE)
+    for result in results:
+        cells = {(cell["suffix"], cell["precision"]): cell["snr_db"] for cell in result["cells"]}
+        assert set(cells) == {
+            ("onnx", "fp32"),
+            ("tflite", "fp32"),
+            ("tflite", "fp16"),
+            ("mlpackage", "fp32"),
+            ("mlpackage", "fp16"),
+        }
+        assert min(figure for (_, precision), figure in cells.items() if precision == "fp32") > 80, result
+        assert set(result["plain"]) == {"onnx", "tflite", "mlpackage"}
+
+
+def test_the_table_is_of_all_formats(samesight):
+    done = samesight("zoo", "fcos", "--to", "onnx", "--document", "zoo.md")
+    assert done.returncode == 2 and "--document is the table of all formats" in done.stderr
+
+
 def test_listing_needs_no_torch(samesight):
     done = samesight("zoo", "--list", "detectors")
-    assert done.returncode == 0 and done.stdout.count("ours:") == 6
+    assert done.returncode == 0 and done.stdout.count("ours:") == 6 and done.stdout.count("torchvision:") == 4
     assert sys.modules["torch"]  # of this process
     assert samesight("zoo", "no_such_net").returncode == 2
