@@ -38,6 +38,7 @@ class Architecture:
 
 
 CLASSIFIERS = (
+    Architecture("vgg11_bn", "torchvision", 2014, 64),
     Architecture("googlenet", "torchvision", 2014),
     Architecture("resnet18", "timm", 2015),
     Architecture("squeezenet1_1", "torchvision", 2016),
