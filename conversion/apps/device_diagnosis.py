@@ -10,7 +10,7 @@ from samesight.contract.device_results import CaseRun, DeviceParity, UnitRun
 from samesight.contract.errors import SamesightError
 from samesight.contract.golden import GoldenCase
 from samesight.contract.image import Picture
-from samesight.conversion.parity.diagnose import Diagnosis, diagnose
+from samesight.conversion.parity.diagnose import Diagnosis, diagnose, sureness
 from samesight.conversion.parity.given_answers import Answered
 from samesight.conversion.parity.run import Progress
 
@@ -70,4 +70,4 @@ def cause_in_words(bundle: Bundle, run: UnitRun) -> str | None:
         return None
     if diagnosis.passed or diagnosis.cause is None:
         return None
-    return f"likely cause ({diagnosis.cause.confidence:.0%}): {diagnosis.cause.name}"
+    return f"likely cause ({sureness(diagnosis.cause.confidence)}): {diagnosis.cause.name}"

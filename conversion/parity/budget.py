@@ -21,7 +21,7 @@ def budget_told(bundle: Bundle, verdicts: Verdicts) -> tuple[list[str], list[str
         told += f"; {100 * found.drop:+.2f} points of {found.metric_name} lost on {found.images} validation images"
     missed = [
         f"{verdict.name} loses {100 * verdict.metric.drop:.2f} points on the test images, more than the {most:g} of "
-        f"--max-drop, which its recipe kept on the validation images; lower --max-drop, and take what that finds"
+        f"--max-drop, which its recipe kept on the validation images; allow that much, or search with a lower one"
         for verdict in verdicts.artifacts
         if verdict.precision == MIXED and most is not None and verdict.metric and 100 * verdict.metric.drop > most
     ]

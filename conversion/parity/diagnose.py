@@ -45,6 +45,8 @@ ENOUGH = 8
 HALVES_DB = 40.0
 """The gate of half precision, which int8 files' float operators reach too."""
 SHOWN = 5
+HARDLY = 0.005
+"""Confidences below it, and above 1 less it, are not told exactly: the sabotage suite has some hundred trials."""
 
 
 class NamedCause(Strict):
@@ -263,6 +265,13 @@ def _plain(cause: Cause) -> NamedCause:
     )
 
 
+def sureness(confidence: float) -> str:
+    """A confidence in words: never certain."""
+    if confidence < HARDLY:
+        return "< 1 %"
+    return "> 99 %" if confidence > 1.0 - HARDLY else f"{100 * confidence:.0f} %"
+
+
 def print_diagnosis(diagnosis: Diagnosis) -> str:
     """The diagnosis in a few lines."""
     here = (
@@ -279,7 +288,9 @@ def print_diagnosis(diagnosis: Diagnosis) -> str:
     cause = diagnosis.cause
     lines.append(f"  different; {f'likely cause: {cause.name}' if cause else 'no known fault explains half of it'}")
     lines.append("  confidence  explains")
-    for row in diagnosis.causes:
+    for number, row in enumerate(diagnosis.causes):
+        if number and row.confidence < HARDLY:
+            break
         alike = f" (as would: {'; '.join(row.alike)})" if row.alike else ""
-        lines.append(f"  {row.confidence:10.0%}  {row.explains:8.0%}  {row.name}{alike}")
+        lines.append(f"  {sureness(row.confidence):>10}  {row.explains:8.0%}  {row.name}{alike}")
     return "\n".join(lines)

@@ -35,6 +35,13 @@ def digits(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def timm_run(tmp_path_factory):
+    options = {"epochs": 3, "limit": 400, "threads": 1, "patience": 0, "calibration": 16, "learning_rate": 4e-3}
+    out = tmp_path_factory.mktemp("timm") / "run"
+    return train(make_config(model="timm:test_efficientnet", out=out, **options), report=quiet)
+
+
+@pytest.fixture(scope="module")
 def tuned(digits):
     return fine_tune(digits, report=quiet, **TUNING)
 
@@ -131,6 +138,15 @@ def test_a_detector_is_tuned_too(tmp_path):
     spec, program = int8_program(run)
     outputs = program(torch.zeros(1, 3, 128, 128))
     assert spec.roles == ("logits", "boxes") and [tuple(o.shape) for o in outputs] == [(1, 1024, 10), (1, 1024, 4)]
+
+
+def test_a_backbone_of_timm_is_tuned_and_never_made_worse(timm_run, tmp_path):
+    """SiLU and squeeze-and-excite; a learning rate that ruins the weights leaves what calibration found."""
+    run = fine_tune(timm_run, report=quiet, out=tmp_path / "run", epochs=1, learning_rate=0.3, limit=64)
+    verdict = record_of(run)["quantization"]
+    scores = {name: figures["validation_top1"] for name, figures in verdict["int8"].items()}
+    assert verdict["winner"] == "ptq" and scores["qat"] < scores["ptq"] - 0.1
+    assert abs(top1(run) - verdict["int8"]["ptq"]["top1"]) < 1e-6
 
 
 def test_interrupted_fine_tuning_goes_on(digits, tuned, tmp_path):

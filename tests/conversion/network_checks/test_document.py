@@ -40,7 +40,7 @@ def test_operators_get_their_modules_and_the_file_decides_what_there_is():
 
 
 def test_only_what_phones_compute_in_halves_has_their_risks():
-    facts = NetworkFacts(cost=COST, images=4, risks=(warning("half-overflow", "x"),))
+    facts = NetworkFacts(cost=COST, images=4, risks=(warning("half-elsewhere", "x"),))
     having = {
         (name, precision)
         for name, row in FORMATS.items()
@@ -55,7 +55,10 @@ def test_only_what_phones_compute_in_halves_has_their_risks():
         ("executorch-vulkan", "fp16"),
     } <= having
     assert not having & {("litert", "int8"), ("coreml", "fp32"), ("onnx", "fp32"), ("executorch", "fp32")}
+    assert not having & {("litert", "w8a16")}
     assert computes_in_halves("executorch-coreml", "fp16") and not computes_in_halves("exported", "fp32")
+    overflow = NetworkFacts(cost=COST, images=4, risks=(warning("half-overflow", "x"),))
+    assert with_facts([], overflow, "litert", "int8") and not with_facts([], overflow, "litert", "w8a16")
 
 
 def test_a_document_is_read_as_it_was_written(tmp_path):

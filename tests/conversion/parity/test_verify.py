@@ -15,6 +15,7 @@ from samesight.contract.image import Picture
 from samesight.contract.preprocess import preprocess
 from samesight.contract.spec import Input, ModelSpec, Outputs, Slice
 from samesight.contract.verdicts import MetricFigures, RoleFigures, Verdict
+from samesight.conversion.parity import verify
 from samesight.conversion.parity.judge import (
     Judgement,
     beside_others,
@@ -35,6 +36,7 @@ from samesight.conversion.qparams import QuantParams
 from samesight.conversion.snr import role_figures
 from samesight.conversion.tasks.agreement import Agreement
 from samesight.conversion.workflow.server_answers import server_answers
+from support.bundles import artifact
 
 TestSplit.__test__ = False
 SPEC = ModelSpec(
@@ -337,3 +339,31 @@ def test_no_answer_on_either_side_is_no_evidence():
     agreement = Agreement("detection", iou=0.9)
     agreement.add([], [])
     assert agreement.share is None
+
+
+def test_steps_are_counted_within_a_precision_alone(measured, tmp_path, monkeypatch):
+    """A mixed artifact comes from another program than the int8 ones beside it."""
+    monkeypatch.setattr(verify, "warnings_of", lambda path, format: ())
+    cases, _ = measured
+    apart = {"int8": 0.01, "mixed": 0.4}
+    files = [(precision, form) for precision in apart for form in ("onnx", "executorch")][:3]
+    artifacts = [artifact(f"m.{precision}.{form}", form, precision) for precision, form in files]
+    records = {
+        f"m.{precision}.{form}": Record(
+            [{"logits": case.outputs["logits"] + np.float32(apart[precision])} for case in cases],
+            [list(case.answers) for case in cases],
+            qparams={"logits": QuantParams(0.02, 0)},
+        )
+        for precision, form in files
+    }
+    bundle = SimpleNamespace(
+        folder=tmp_path,
+        spec=SPEC,
+        manifest=SimpleNamespace(artifacts=artifacts),
+        path=lambda artifact: tmp_path,
+        manifest_sha256=lambda: "0" * 64,
+    )
+    results = SimpleNamespace(records=records, cases=cases, split=None, unable={})
+    judged = {verdict.name: verdict for verdict in verify.judge_bundle(bundle, results).artifacts}
+    assert judged["m.int8.onnx"].steps_apart == 0.0
+    assert judged["m.mixed.onnx"].steps_apart is None

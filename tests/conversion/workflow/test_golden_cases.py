@@ -10,6 +10,7 @@ from samesight.contract.golden import read_cases
 from samesight.contract.preprocess import preprocess
 from samesight.contract.yuv import yuv420_from_bytes, yuv420_to_rgb
 from samesight.conversion.parity.test_split import find_test_split
+from samesight.conversion.sources.calibration import FEW_IMAGES, few_images_note
 from samesight.conversion.sources.server_model import load_server
 from samesight.conversion.sources.source import TestData
 from samesight.conversion.workflow import golden_cases
@@ -156,3 +157,26 @@ def test_damaged_images_that_a_run_left_out_are_left_out_again(tmp_path, server)
     (tmp_path / "data" / test[0].name).write_bytes(b"damaged later")
     with pytest.raises(SamesightError, match="has 6 test images, the server model answered 7"):
         find_test_split(bundle)
+
+
+def test_calibration_images_of_another_kind_are_named(server, tmp_path, monkeypatch):
+    """Those of the training part are of the test images' kind; dark ones are not."""
+    data = golden_cases.open_data("digits", seed=0)
+    monkeypatch.setattr(golden_cases, "write_cases", lambda *_: None)
+    monkeypatch.setattr(golden_cases, "answer_split", lambda *_: SimpleNamespace(to_json=lambda: ""))
+    monkeypatch.setattr(golden_cases, "make_cases", lambda *_: [])
+    notes = {}
+    for name, divisor in (("alike", 1), ("dark", 8)):
+        (tmp_path / name).mkdir()
+        paths = [tmp_path / name / f"{index}.png" for index in range(20)]
+        for index, path in enumerate(paths):
+            Image.fromarray(data.train[index].pixels // divisor).save(path)
+        notes[name] = write_goldens(tmp_path / name, server, TestData("digits", 0), paths)
+    assert notes["alike"] == ""
+    assert notes["dark"].startswith("the calibration images are unlike the test images (mean ")
+
+
+def test_few_calibration_images_are_said():
+    assert few_images_note(FEW_IMAGES) == ""
+    assert few_images_note(1).startswith("int8 was calibrated with 1 image,")
+    assert few_images_note(FEW_IMAGES - 1).endswith("give some 100")

@@ -50,7 +50,7 @@ def test_formats_by_name_or_suffix_each_once():
 
 def test_what_nothing_here_runs_is_made_by_name_alone():
     assert "m.fp32.vulkan.pte" not in names((*choose("m"), *choose("m", [], ["fp32"])))
-    assert names(choose("m", ["vulkan.pte"])) == ["m.fp32.vulkan.pte", "m.fp16.vulkan.pte"]
+    assert names(choose("m", ["vulkan.pte"])) == [f"m.{name}.vulkan.pte" for name in ("fp32", "fp16", "int8")]
 
 
 def test_a_precision_alone_leaves_out_formats_that_cannot_hold_it():
