@@ -192,8 +192,6 @@ def _complete(request: Request, own_spec: bool = False) -> None:
     given = {"--spec FILE": own_spec or request.spec, "--calibration FOLDER": request.calibration}
     if missing := [name for name, value in given.items() if not value]:
         hint = f"`samesight spec {request.text}` proposes a spec"
-        if request.path.suffix == ONNX:
-            hint = "docs/contract.md describes the spec"
         end = "" if own_spec or request.spec else f"; {hint}"
         raise UsageError(f"{request.text} is not a run, so it needs {' and '.join(missing)} as well{end}")
 
@@ -328,7 +326,7 @@ class Kind:
 KINDS: tuple[Kind, ...] = (
     Kind("a run folder", lambda request: _looks_like_run(request.path), _open_run, proposed=False),
     Kind("a .pt2 file", lambda request: request.path.suffix == ".pt2", _open_program),
-    Kind("an .onnx file", lambda request: request.path.suffix == ONNX, _open_onnx, proposed=False),
+    Kind("an .onnx file", lambda request: request.path.suffix == ONNX, _open_onnx),
     Kind(
         "a folder in Hugging Face's form",
         lambda request: hugging_face.is_model_folder(request.path),

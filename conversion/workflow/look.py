@@ -17,8 +17,12 @@ from samesight.contract.documents import Document, read_document
 from samesight.contract.errors import SamesightError, first_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
     from torch.nn import Module
+
+    Shape = tuple[int, int, int]
 
 LOOK, OUTPUTS, REFUSAL = "look.json", "outputs.npz", "refusal.txt"
 # Tried one after the other where nobody says how large the input is.
@@ -28,11 +32,12 @@ CELLS = 8
 
 
 class LookRequest(Document):
-    """What to look at: a `.pt2` file, or what `sources.build` builds without a spec."""
+    """What to look at: a `.pt2` or `.onnx` file, or what `sources.build` builds without a spec."""
 
     schema_version: Literal[1] = 1
     source: str
     is_program: bool
+    is_onnx: bool = False
     folder: str
     weights: str | None = None
     size: tuple[int, int] | None = None
@@ -64,6 +69,8 @@ def look(request: LookRequest) -> tuple[Look, dict[str, Any]]:
     from samesight.conversion.sources.server_model import load_program
 
     shapes: list[tuple[int, int, int]]
+    if request.is_onnx:
+        return _look_at_onnx(request)
     if request.is_program:
         program = load_program(Path(request.source))
         inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
@@ -77,10 +84,47 @@ def look(request: LookRequest) -> tuple[Look, dict[str, Any]]:
         network = build_network(request.source, Path(request.folder), None, weights, False).to("cpu").eval()
         sides = [request.size] if request.size else [(side, side) for side in SIDES]
         shapes = [(channels, height, width) for channels in (3, 1) for width, height in sides]
+    return _first_that_runs(lambda shape: network, shapes, request, request.is_program)
+
+
+def _look_at_onnx(request: LookRequest) -> tuple[Look, dict[str, Any]]:
+    from samesight.conversion.sources.onnx.file import input_sides, read_sized, run_session
+    from samesight.conversion.sources.onnx.server import OnnxServer
+
+    path = Path(request.source)
+    known = input_sides(path)
+    if len(known) != 4 or known[0] not in (None, 1):
+        told = ["free" if side is None else side for side in known]
+        raise SamesightError(f"{path}: takes an input {told}, not one image [1, channels, height, width]")
+    sides = [request.size] if request.size else [(side, side) for side in SIDES]
+    # A side that the file knows is taken; only free ones are tried.
+    wished = [(channels, height, width) for channels in (3, 1) for width, height in sides]
+    taken = [tuple(own or side for own, side in zip(known[1:], shape, strict=True)) for shape in wished]
+    shapes = [(channels, height, width) for channels, height, width in dict.fromkeys(taken)]
+    is_known = None not in known[2:]
+
+    read_sized(path, shapes[0])  # what is wrong with the file itself is said before sizes are tried
+
+    def network(shape: tuple[int, int, int]) -> OnnxServer:
+        try:
+            return OnnxServer(run_session(read_sized(path, shape), path), by_name=True)
+        except SamesightError as error:
+            if len(shapes) == 1:
+                raise
+            raise ValueError(str(error)) from None  # another size may do
+
+    return _first_that_runs(network, shapes, request, is_known)
+
+
+def _first_that_runs(
+    network: "Callable[[Shape], Callable[[Tensor], Any]]", shapes: "list[Shape]", request: LookRequest, is_known: bool
+) -> tuple[Look, dict[str, Any]]:
+    """What the network gives for the first shape (channels, height, width) that it takes."""
     failure: Exception | None = None
     for channels, height, width in shapes:
         try:
-            results = [_outputs(network, image, request) for image in _images(channels, height, width, request)]
+            runs = network((channels, height, width))
+            results = [_outputs(runs, image, request) for image in _images(channels, height, width, request)]
         except SamesightError:
             raise
         except Exception as error:  # whatever a person's forward raises on an image of another size
@@ -91,7 +135,7 @@ def look(request: LookRequest) -> tuple[Look, dict[str, Any]]:
             width=width,
             height=height,
             channels=channels,
-            size_known=request.is_program or request.size is not None,
+            size_known=is_known or request.size is not None,
             outputs=names,
         )
         return seen, {name: np.stack([result[name] for result in results]) for name in names}
@@ -118,7 +162,7 @@ def _images(channels: int, height: int, width: int, request: LookRequest) -> "li
     return images
 
 
-def _outputs(network: "Module", image: "Tensor", request: LookRequest) -> dict[str, Any]:
+def _outputs(network: "Callable[[Tensor], Any]", image: "Tensor", request: LookRequest) -> dict[str, Any]:
     import torch
     from torch.utils._pytree import tree_leaves
 

@@ -38,7 +38,7 @@ class Known:
 
 
 def propose_for(source: str, known: Known, weights: Path | None = None) -> Proposal:
-    """The spec of a `.pt2`, a function or a library's network, with remarks about how sure its fields are.
+    """The spec of a `.pt2` or `.onnx` file, a function or a library's network, with remarks about how sure it is.
 
     Raises:
         UsageError: no such source, or an option that does not belong here.
@@ -54,27 +54,25 @@ def propose_for(source: str, known: Known, weights: Path | None = None) -> Propo
         return Proposal(spec, (Remark("all fields", "certain", "as the library's own preprocessing has it"),))
     if (path / "model.json").is_file():
         raise UsageError(f"{source}: has its spec already: {path / 'model.json'}")
-    if path.suffix == ONNX:
-        raise SamesightError(
-            f"{source}: no spec is proposed for an ONNX file; write it as docs/contract.md describes, or give the "
-            "network that it was exported from"
-        )
-    is_program = path.suffix == ".pt2"
-    if not is_program and not KINDS[-1].matches(Request(source, None, None, None, False)):
+    is_program, is_onnx = path.suffix == ".pt2", path.suffix == ONNX
+    if not is_program and not is_onnx and not KINDS[-1].matches(Request(source, None, None, None, False)):
         *titles, last = (kind.title for kind in KINDS if kind.proposed)
         raise SamesightError(f"{source}: no such source; give {', '.join(titles)} or {last}")
     if is_program and (weights or known.size):
         raise UsageError(f"{source} has its weights and its size; leave out --weights and --size")
-    seen, arrays = _look(source, is_program, known, weights)
+    if is_onnx and weights:
+        raise UsageError(f"{source} has its weights; leave out --weights")
+    seen, arrays = _look(source, known, weights)
     return _proposal(source, seen, arrays, known)
 
 
-def _look(source: str, is_program: bool, known: Known, weights: Path | None) -> tuple[Look, dict[str, np.ndarray]]:
+def _look(source: str, known: Known, weights: Path | None) -> tuple[Look, dict[str, np.ndarray]]:
     """What the network gives, seen by a child process, which alone runs a person's code."""
     with tempfile.TemporaryDirectory(prefix="samesight-") as scratch:
         request = LookRequest(
             source=source,
-            is_program=is_program,
+            is_program=Path(source).suffix == ".pt2",
+            is_onnx=Path(source).suffix == ONNX,
             folder=str(Path.cwd()),
             weights=str(weights) if weights else None,
             size=known.size,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import ModelSpec, parse_spec
 from samesight.conversion.qparams import UInt8
-from samesight.conversion.sources import torchvision_models
+from samesight.conversion.sources import torchvision_detectors, torchvision_models
 from samesight.conversion.sources.library import Wishes
 from samesight.conversion.sources.server_model import normalise
 from samesight.conversion.sources.timm_models import create_network
@@ -55,7 +55,7 @@ def build(row: Architecture, images: list[UInt8], pretrained: bool) -> Built:
         spec = _spec(row, mean, std, _class_count(row, network))
     if not published:
         batch = normalised(images, spec)
-        if row.task == "classification":
+        if spec.detection is None:
             settle(network, batch)
             fit_answers(network, batch, spec.class_count)
         else:
@@ -76,7 +76,7 @@ def _create(row: Architecture, pretrained: bool) -> tuple[Any, bool, ModelSpec |
     try:
         if row.library == "timm":
             return (*_timm(row, pretrained), None)
-        if row.task == "detection":
+        if row.name in torchvision_detectors.NAMES:
             return _torchvision_detector(row, pretrained)
         return (*_torchvision(row, pretrained), None)
     except Exception as error:

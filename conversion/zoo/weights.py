@@ -6,8 +6,9 @@ Normalization"): half precision alone leaves 25 dB of a deep one. Such a network
 
 Here, in the order of execution, convolutions and linear layers
 
-- are turned a little towards the directions in which images differ (a trained layer listens to its inputs' principal
-  components; Kraehenbuehl et al. 2016, "Data-dependent Initializations of Convolutional Neural Networks"),
+- are turned a little, where there is BatchNorm, towards the directions in which images differ (a trained layer listens
+  to its inputs' principal components; Kraehenbuehl et al. 2016, "Data-dependent Initializations of Convolutional Neural
+  Networks"),
 - and scaled so that their outputs have a standard deviation of one on a batch of images (layer-sequential unit
   variance: Mishkin and Matas 2016, "All you need is a good init"),
 
@@ -55,7 +56,9 @@ def settle(network: nn.Module, images: Tensor, seed: int = 0, turn: float = TURN
             if isinstance(module, _BatchNorm) and module.bias is not None:
                 module.bias.fill_(SHIFT)
         _batch_statistics(network, images)
-        _unit_variance(network, images, turn)
+        # Without BatchNorm errors do not grow, and turned layers of transformers make tokens of noise all alike.
+        has_batch_norm = any(isinstance(module, _BatchNorm) for module in network.modules())
+        _unit_variance(network, images, turn if has_batch_norm else 0.0)
         _batch_statistics(network, images)
     return network.eval()
 
@@ -130,7 +133,7 @@ def _batch_statistics(network: nn.Module, images: Tensor) -> None:
 def _unit_variance(network: nn.Module, images: Tensor, turn: float) -> None:
     """Turn and scale each layer, in the order of execution, to outputs of standard deviation one."""
     layers = [module for module in network.modules() if isinstance(module, SCALED)]
-    handles = [layer.register_forward_pre_hook(_turning(turn)) for layer in layers]
+    handles = [layer.register_forward_pre_hook(_turning(turn)) for layer in layers if turn]
     handles += [layer.register_forward_hook(_scaling()) for layer in layers]
     try:
         network(images)

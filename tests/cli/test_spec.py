@@ -2,9 +2,12 @@
 
 import json
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from samesight.cli.spec import spec as spec_command
@@ -37,6 +40,7 @@ def broken():
 def folder(tmp_path, monkeypatch):
     (tmp_path / "nets_of_spec.py").write_text(NETS)
     (tmp_path / "labels.txt").write_text("cat\ndog\nfox\nowl\n")
+    (tmp_path / "labels.onnx").write_text("cat")
     (tmp_path / "photos").mkdir()
     generator = Generator(4)
     for number in range(4):
@@ -89,8 +93,13 @@ def test_a_library_has_its_spec(samesight_here):
         (("nets_of_spec:texts",), 1, "returns str as output 0, where tensors"),
         (("nets_of_spec:broken",), 1, "ValueError: no weights"),
         (("nets_of_spec:nothing",), 1, "has no attribute 'nothing'"),
-        (("nowhere",), 1, "no such source; give a .pt2 file, a folder in Hugging Face's form, timm:NAME"),
-        (("m.onnx",), 1, "no spec is proposed for an ONNX file"),
+        (
+            ("nowhere",),
+            1,
+            "no such source; give a .pt2 file, an .onnx file, a folder in Hugging Face's form, timm:NAME",
+        ),
+        (("m.onnx",), 1, "m.onnx: no such file"),
+        (("labels.onnx",), 1, "damaged or not an ONNX file"),
         (("timm:resnet8", "--size", "x"), 2, "is no size"),
         (("timm:test_resnet", "--mean", "imagenet"), 2, "has its own normalisation"),
         (("nets_of_spec:classifier", "--mean", "1,2"), 2, "has 2 numbers, but the network takes 3 channels"),
@@ -140,3 +149,25 @@ def test_empty_answers_take_what_is_proposed_and_options_are_not_asked(folder, m
     assert json.loads(done.stdout)["labels"] == ["class 0", "class 1", "class 2"]
     refused = CliRunner().invoke(spec_command, ["net.pt2", "--yes"], "")
     assert refused.exit_code == 0 and "?" not in refused.stderr and "classes:" not in refused.stderr
+
+
+def onnx_file(path, sides, nodes):
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, sides)
+    logits = helper.make_tensor_value_info("scores", TensorProto.FLOAT, (None, 5))
+    weights = numpy_helper.from_array(np.ones((3 * 24 * 40, 5), np.float32), "weights")
+    graph = helper.make_graph([helper.make_node(*node) for node in nodes], "g", [image], [logits], [weights])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def test_an_onnx_file_is_run_by_onnx_runtime(folder, samesight_here):
+    nodes = [("Flatten", ["image"], ["flat"]), ("MatMul", ["flat", "weights"], ["scores"])]
+    onnx_file("fixed.onnx", (1, 3, 24, 40), nodes)
+    done = samesight_here("spec", "fixed.onnx", "--json")
+    proposal = json.loads(done.stdout)["spec"]
+    assert (proposal["input"]["width"], proposal["input"]["height"], len(proposal["labels"])) == (40, 24, 5)
+    assert proposal["outputs"]["tensors"] == ["scores"]
+    onnx_file("free.onnx", ("batch", 3, "height", "width"), nodes)
+    free = samesight_here("spec", "free.onnx")
+    assert free.returncode == 1 and "runs on no image of 224 x 224, 320 x 320" in free.stderr
+    sized = samesight_here("spec", "free.onnx", "--size", "40x24", "--out", "model.json")
+    assert sized.returncode == 0 and read_spec(folder / "model.json").input.width == 40

@@ -20,6 +20,9 @@ FLOAT32 = 1
 EXTERNAL = 1
 
 
+Shape = tuple[int, int, int]
+
+
 def read_model(path: Path, spec: ModelSpec) -> Any:
     """The file as a ModelProto with all weights inside, for one float32 image [1, C, H, W] of the spec's size.
 
@@ -27,6 +30,17 @@ def read_model(path: Path, spec: ModelSpec) -> Any:
         SamesightError: damaged, weights outside of its folder, operators that ONNX does not define, or another input
             than the spec's; the sentence begins with the path.
     """
+    return read_sized(path, (spec.input.channel_count, spec.input.height, spec.input.width))
+
+
+def input_sides(path: Path) -> tuple[int | None, ...]:
+    """The sides that the file gives its one input, None for free ones (errors as in `read_model`)."""
+    model = _parsed(path)
+    return _sides(_image(model, path))
+
+
+def read_sized(path: Path, shape: Shape) -> Any:
+    """Like `read_model`, for channels, height and width."""
     import onnx
     from onnx import external_data_helper
 
@@ -42,7 +56,7 @@ def read_model(path: Path, spec: ModelSpec) -> Any:
                 f"{path}: uses {node.op_type} of {node.domain}, which ONNX does not define; "
                 "export it with standard operators"
             )
-    _fix_input(model, path, spec)
+    _fix_input(model, path, shape)
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
@@ -141,20 +155,29 @@ def _check_external(model: Any, path: Path) -> None:
             raise SamesightError(f"{path}: its weights are missing ({location}); put that file beside it")
 
 
-def _fix_input(model: Any, path: Path, spec: ModelSpec) -> None:
-    """Give the free sides of the one input the spec's lengths, in place."""
+def _image(model: Any, path: Path) -> Any:
+    """The one input."""
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     if len(inputs) != 1:
         names = ", ".join(value.name for value in inputs) or "none"
         raise SamesightError(f"{path}: takes {len(inputs)} inputs ({names}), but must take one image")
-    tensor = inputs[0].type.tensor_type
-    wanted = (1, spec.input.channel_count, spec.input.height, spec.input.width)
-    shape = [side.dim_value if side.HasField("dim_value") else None for side in tensor.shape.dim]
+    return inputs[0]
+
+
+def _sides(image: Any) -> tuple[int | None, ...]:
+    dimensions = image.type.tensor_type.shape.dim
+    return tuple(side.dim_value if side.HasField("dim_value") and side.dim_value > 0 else None for side in dimensions)
+
+
+def _fix_input(model: Any, path: Path, shape: Shape) -> None:
+    """Give the free sides of the one input these lengths, in place."""
+    image = _image(model, path)
+    tensor, sides, wanted = image.type.tensor_type, _sides(image), (1, *shape)
     if tensor.elem_type != FLOAT32:
-        raise SamesightError(f"{path}: its input {inputs[0].name} is not float32; export the network in float32")
-    if len(shape) != len(wanted) or any(s not in (None, 0, -1, w) for s, w in zip(shape, wanted, strict=True)):
-        told = ["free" if side is None else side for side in shape]
+        raise SamesightError(f"{path}: its input {image.name} is not float32; export the network in float32")
+    if len(sides) != len(wanted) or any(s not in (None, w) for s, w in zip(sides, wanted, strict=True)):
+        told = ["free" if side is None else side for side in sides]
         raise SamesightError(
             f"{path}: takes an input {told}, but the spec says {list(wanted)}; correct input in model.json, "
             "or export it for that input"

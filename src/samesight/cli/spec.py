@@ -12,6 +12,7 @@ Examples:
   samesight spec timm:mobilenetv4_conv_small --out model.json
   samesight spec torchvision:retinanet_resnet50_fpn --size 320 --out model.json
   samesight spec my_models:classifier --labels labels.txt --mean imagenet --framing crop --out model.json
+  samesight spec network.onnx --labels labels.txt --out model.json
   samesight spec network.pt2 --labels labels.txt --framing letterbox --out model.json
 
 What the network shows is proposed, and what it cannot show is said: certain, likely, guess or unknown. Read those lines
@@ -29,7 +30,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
 
 
 @click.command(epilog=EPILOG)
-@click.argument("source", metavar="FILE.pt2|timm:NAME|torchvision:NAME|FOLDER|MODULE:FUNCTION")
+@click.argument("source", metavar="FILE.pt2|FILE.onnx|timm:NAME|torchvision:NAME|FOLDER|MODULE:FUNCTION")
 @click.option("--out", type=click.Path(path_type=Path), help="The model.json to write; printed otherwise.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Names of the classes, one a line.")
 @click.option("--size", callback=_size, metavar="WxH", help="The input's width and height, or one side of a square.")

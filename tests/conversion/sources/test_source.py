@@ -106,7 +106,7 @@ def test_options_that_do_not_belong_are_refused(tmp_path, run, spec_file):
         open_source("m:f", spec_file)
     file = tmp_path / "m.onnx"
     file.touch()
-    with pytest.raises(UsageError, match=r"--calibration FOLDER as well; docs/contract\.md describes the spec"):
+    with pytest.raises(UsageError, match=r"--calibration FOLDER as well; `samesight spec .*` proposes a spec"):
         open_source(str(file))
     with pytest.raises(UsageError, match=r"m\.onnx is an ONNX file with its weights; leave out --weights"):
         open_source(str(file), spec_file, tmp_path, random_weights=True)
