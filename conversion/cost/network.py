@@ -13,7 +13,7 @@ from samesight.conversion.known_faults.network import Network, Operator, Tensor
 
 BITS = re.compile(r"\d+")
 # Parameters of operators, by name, that describe other parameters: they take bytes and are no weights themselves.
-DESCRIBING = re.compile(r"(^|_)(scale|zero_point|offset|lut|axis|scales|zero_points)$")
+DESCRIBING = re.compile(r"(^|_)(scale|zero_point|offset|lut|axis|scales|zero_points|sums)$")
 RESHAPES = frozenset(
     (
         *("RESHAPE", "SQUEEZE", "EXPAND_DIMS"),
@@ -24,6 +24,8 @@ RESHAPES = frozenset(
 )
 OUTSIDE = "::"
 """In the names of ExecuTorch's own operators, which no delegate took and whose tensors the reader does not know."""
+# Vulkan's operators that multiply, under any of their many names.
+VULKAN_PRODUCT = re.compile(r"^(aten|et_vk)\..*(conv|(?<!bi)linear|mm\.)")
 PRODUCTS = ("convolution", "mm", "addmm", "bmm", "linear", "matmul")
 
 
@@ -64,10 +66,10 @@ def _unless_unknown(count: Callable[[], int]) -> int | None:
 
 
 def _parts(network: Network) -> dict[str, int]:
-    delegated = sum(each.kind.startswith("XNN") for each in network.operators)
-    if not delegated:
+    delegated = sum(OUTSIDE not in each.kind for each in network.operators)
+    if not (network.delegate and delegated):
         return {}
-    return {"XNNPACK": delegated, "ExecuTorch": len(network.operators) - delegated}
+    return {network.delegate: delegated, "ExecuTorch": len(network.operators) - delegated}
 
 
 def _tensors(operator: Operator) -> Iterator[Tensor]:
@@ -111,6 +113,8 @@ def _macs(operator: Operator) -> int:
     if OUTSIDE in kind and kind.partition(OUTSIDE)[2].partition(".")[0] in PRODUCTS:
         raise _UnknownShapeError
     formula = FORMULAS.get(kind)
+    if formula is None and VULKAN_PRODUCT.match(kind):
+        raise _UnknownShapeError
     return formula(operator) if formula else 0
 
 
@@ -159,6 +163,15 @@ def _xnn_transposed(operator: Operator) -> int:
     return prod(_shape(operator.first)) * kernel * int(operator.options["group_output_channels"])
 
 
+def _vulkan_convolution(operator: Operator) -> int:
+    taps = behind_first(_operand(operator, "1"))
+    return taps * prod(_shape(operator.first if operator.options.get("6") else operator.result))
+
+
+def _vulkan_int8(operator: Operator) -> int:
+    return prod(_shape(operator.result)) * _operand(operator, "weight")[-1]
+
+
 def behind_first(shape: Sequence[int]) -> int:
     """Of a weight [out, in / groups, kernel …], or [out, kernel …, in / groups]."""
     return prod(shape[1:])
@@ -189,6 +202,18 @@ FORMULAS: dict[str, Callable[[Operator], int]] = {
     "XNNConvTranspose2d": _xnn_transposed,
     "XNNFullyConnected": lambda operator: prod(_shape(operator.result)) * _shape(operator.first)[-1],
     "XNNBatchMatrixMultiply": _product("input1_id"),
+    # ExecuTorch's Vulkan: inputs and options have their positions
+    "aten.convolution.default": _vulkan_convolution,
+    "et_vk.conv_with_clamp.default": _vulkan_convolution,
+    "aten.linear.default": _product("0"),
+    "aten.mm.default": _product("0"),
+    "aten.bmm.default": _product("0"),
+    "aten.addmm.default": _product("1"),
+    **{f"et_vk.q8ta_{name}.default": _vulkan_int8 for name in ("conv2d", "conv2d_pw", "conv2d_dw")},
+    **{f"et_vk.q8ta_{name}.default": _vulkan_int8 for name in ("linear", "linear_gemv")},
+    "et_vk.q8ta_conv2d_transposed.default": lambda operator: (
+        prod(_shape(operator.first)) * prod(_operand(operator, "weight")) // _shape(operator.first)[-3]
+    ),
 }
 
 

@@ -68,12 +68,14 @@ class Operator:
 class Network:
     """The operators of a file in the order of execution, and the names of its outputs.
 
-    `version` is the format's own: ONNX' opset, ML program's opset as the number of its iOS.
+    `version` is the format's own: ONNX' opset, ML program's opset as the number of its iOS. `delegate` is what runs the
+    operators of an ExecuTorch program, all but those with `::` in their kinds.
     """
 
     operators: tuple[Operator, ...]
     outputs: tuple[str, ...] = ()
     version: int = 0
+    delegate: str = ""
 
     def of(self, *kinds: str) -> list[Operator]:
         """The operators of these kinds."""

@@ -25,6 +25,7 @@ READERS: dict[str, Callable[[Path], Network]] = {
     "onnx": _reader("onnx_file"),
     "litert": _reader("tflite_file"),
     "executorch": _reader("pte_file"),
+    "executorch-vulkan": _reader("vulkan_file"),
     "coreml": _reader("ml_program"),
     "executorch-coreml": _reader("ml_program"),
     "coreai": _reader("coreai_asset"),

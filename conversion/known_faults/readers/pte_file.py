@@ -29,29 +29,39 @@ def read(path: Path) -> Network:
     Raises:
         SamesightError: it cannot be read.
     """
-    root = _root()
+    root = executorch_root()
     try:
         data = path.read_bytes()
-        program = _as_json(data, root, PROGRAM)
+        program = flatbuffer_as_json(data, root, PROGRAM)
         plan = program["execution_plan"][0]
         operators: list[Operator] = []
         for delegate in plan["delegates"]:
             if delegate["id"] == BACKEND:
-                operators += _delegated(_payload(data, program, delegate["processed"]), root)
-        operators += [Operator(f"{entry['name']}.{entry['overload']}".rstrip(".")) for entry in plan["operators"]]
+                operators += _delegated(delegate_payload(data, program, delegate["processed"]), root)
+        operators += outside_operators(plan)
     except (KeyError, IndexError, TypeError, ValueError, OSError, struct.error) as error:
         raise SamesightError(f"{path}: not a .pte that flatc reads ({first_line(error)}); convert again") from None
-    return Network(tuple(operators), version=int(program["version"]))
+    return Network(tuple(operators), version=int(program["version"]), delegate="XNNPACK")
 
 
-def _root() -> Path:
+def outside_operators(plan: dict[str, Any]) -> list[Operator]:
+    """The operators of a program that no delegate took (`aten::mean.out` …); nothing is known of their tensors."""
+    return [Operator(f"{entry['name']}.{entry['overload']}".rstrip(".")) for entry in plan["operators"]]
+
+
+def executorch_root() -> Path:
+    """The folder of the installed package.
+
+    Raises:
+        ImportError: it is not installed.
+    """
     spec = importlib.util.find_spec("executorch")
     if spec is None or not spec.submodule_search_locations:
         raise ImportError("executorch")
     return Path(spec.submodule_search_locations[0])
 
 
-def _as_json(data: bytes, root: Path, schema: str) -> dict[str, Any]:
+def flatbuffer_as_json(data: bytes, root: Path, schema: str) -> dict[str, Any]:
     """A flatbuffer as its schema names it.
 
     Raises:
@@ -71,7 +81,7 @@ def _as_json(data: bytes, root: Path, schema: str) -> dict[str, Any]:
         return read
 
 
-def _payload(data: bytes, program: dict[str, Any], processed: dict[str, Any]) -> bytes:
+def delegate_payload(data: bytes, program: dict[str, Any], processed: dict[str, Any]) -> bytes:
     """A delegate's bytes: inside the program, or in a segment behind it (the extended header says where they begin)."""
     if processed["location"] != "SEGMENT":
         return bytes(program["backend_delegate_data"][processed["index"]]["data"])
@@ -87,7 +97,7 @@ def _delegated(payload: bytes, root: Path) -> list[Operator]:
     if payload[4:8] == b"XH00":
         offset, size = struct.unpack("<II", payload[10:18])
         payload = payload[offset : offset + size]
-    graph = _as_json(payload, root, GRAPH)
+    graph = flatbuffer_as_json(payload, root, GRAPH)
     tensors = dict(_tensor(entry) for entry in graph["xvalues"])
     operators = []
     for number, node in enumerate(graph["xnodes"]):

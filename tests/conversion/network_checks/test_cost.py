@@ -177,6 +177,8 @@ def weight(*shape, dtype="float32", name="weight"):
         (Operator("RELU", "", {"0": image(1, 5)}, (image(1, 5),)), 0),
         (Operator("aten::mean.out"), 0),
         (Operator("aten::convolution.out"), None),
+        (Operator("et_vk.linear_q4gsw.default", "", {"0": image(1, 512)}, (image(1, 10),)), None),
+        (Operator("aten.upsample_bilinear2d.vec", "", {"0": image(1, 3, 8, 8)}, (image(1, 3, 16, 16),)), 0),
         (Operator("Conv", "", {"X": Tensor("x"), "W": weight(3, 3, 1, 1)}, (Tensor("y"),)), None),
     ],
 )
