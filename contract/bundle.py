@@ -161,10 +161,8 @@ def check_declared(manifest: Manifest, source: str, most: int = BUNDLE_BYTES) ->
     """
     lengths = [entry.bytes for entry in manifest.files]
     # Each length by itself first: in the apps a sum of many could pass the end of 64 bits.
-    if long := next((entry for entry in manifest.files if entry.bytes > BUNDLE_BYTES), None):
-        raise SamesightError(
-            f"{source}: declares more than {BUNDLE_BYTES:,} bytes of {long.path}; no bundle of ours has such files"
-        )
+    if any(length > BUNDLE_BYTES for length in lengths):
+        raise SamesightError(f"{source}: declares more than {BUNDLE_BYTES:,} bytes; not a bundle of ours")
     if sum(lengths) > most:
         raise SamesightError(f"{source}: declares more than {most:,} bytes; not a bundle of ours")
     if len(lengths) > BUNDLE_FILES:

@@ -54,7 +54,7 @@ def _sharpen_raw_heads(network: RawHeads, images: Tensor) -> None:
         _bias(layer).zero_()
     if hasattr(boxes, "bbox_ctrness"):
         # FCOS cuts distances off below zero: half of all boxes would have no size.
-        _bias(boxes.get_submodule("bbox_reg")).fill_(2.0)
+        _bias(boxes.get_submodule("bbox_reg")).fill_(3.0)
         _bias(boxes.get_submodule("bbox_ctrness")).zero_()
     logits = network(images)[0]
     best = logits[..., BACKGROUND + 1 :].amax(-1) - logits[..., BACKGROUND] if is_ssd else logits.amax(-1)

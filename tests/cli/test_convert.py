@@ -22,7 +22,7 @@ from samesight.contract.bundle import open_bundle
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-PROGRESS = re.compile(r"digits\.fp32\.pt2  \d+\.\d s")
+PROGRESS = re.compile(r"(digits\.fp32\.pt2|golden cases|network checks)  \d+\.\d s")
 
 
 def environment(cache):

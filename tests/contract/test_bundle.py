@@ -51,7 +51,7 @@ def test_every_format_of_a_large_network_may_stand_in_a_folder_and_not_in_an_app
     check_declared(declaring(600_000_000, 7), "b", FOLDER_BYTES)
     with pytest.raises(SamesightError, match="b: declares more than 2,147,483,647 bytes; not a bundle"):
         check_declared(declaring(600_000_000, 7), "b")
-    with pytest.raises(SamesightError, match="b: declares more than 2,147,483,647 bytes of x0; no bundle"):
+    with pytest.raises(SamesightError, match="b: declares more than 2,147,483,647 bytes; not a bundle"):
         check_declared(declaring(BUNDLE_BYTES + 1), "b", FOLDER_BYTES)
     with pytest.raises(SamesightError, match="b: declares more than 68,719,476,736 bytes; not a bundle"):
         check_declared(declaring(BUNDLE_BYTES, 40), "b", FOLDER_BYTES)

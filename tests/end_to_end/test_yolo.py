@@ -46,7 +46,7 @@ def test_a_detector_of_the_yolo_family_goes_to_every_format_at_every_precision(s
     left = [path.name for path in (tmp_path / "temporary").iterdir() if path.is_file() or any(path.iterdir())]
     assert set(left) <= {".ses"}, "a file of onnxruntime's"
     verdicts = {v["name"]: v for v in json.loads((tmp_path / "out/parity.json").read_text())["artifacts"]}
-    expected = {f"detector.{precision}{row.suffix}" for row in FORMATS.values() for precision in row.precisions}
+    expected = {f"detector.{precision}{row.suffix}" for row in FORMATS.values() for precision in row.usual}
     assert set(verdicts) == expected
     for verdict in verdicts.values():
         assert "did not run" not in verdict["reason"] and "does not load" not in verdict["reason"]

@@ -115,7 +115,7 @@ def test_options_that_do_not_belong_are_refused(tmp_path, run, spec_file):
 @pytest.mark.parametrize("text", ["nowhere", "m:f:g", "1m:f", "m:", "a b:c"])
 def test_what_names_nothing_is_refused(text):
     with pytest.raises(
-        SamesightError, match=r"no such source; give a run folder, a \.pt2 file, a \.onnx file, .* or module:function$"
+        SamesightError, match=r"no such source; give a run folder, a \.pt2 file, an \.onnx file, .* or module:function$"
     ):
         open_source(text)
 
