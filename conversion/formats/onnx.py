@@ -8,7 +8,8 @@ as fast on x86 CPUs with VNNI, but it saturates on those without.
 dynamic-int8 is the float file behind onnxruntime's own quantizer: weights are stored as bytes, activations quantized
 while it runs.
 
-The file's metadata holds `model.json` (the spec) and, for int8, `quanta.json` (scale and zero point per output).
+The file's metadata holds `model.json` (the spec) and, for int8 and mixed, `quanta.json` (scale and zero point per int8
+output).
 """
 
 import tempfile

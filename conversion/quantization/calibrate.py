@@ -107,7 +107,8 @@ def calibrate(prepared: Prepared, calibration: UInt8) -> Calibrated:
         calibration: uint8 [n,H,W,C], the contract's input tensors, n >= 1.
     """
     simulation = simulate(prepared)
-    fixed = exact_qparams(prepared.module, prepared.spec.input)
+    exact = exact_qparams(prepared.module, prepared.spec.input)
+    fixed = {name: qparams for name, qparams in exact.items() if name in simulation.activations}
     pixels = pixels_of(calibration)
     fitting, judging = split(pixels, images_of_a_pass(prepared))
     original = simulation.parameters()

@@ -1,7 +1,7 @@
 """Which tensors of a program are quantized, and which share one scale: a PT2E quantizer as explicit tables.
 
 It annotates as `XNNPACKQuantizer` does (int8, activations per tensor and affine, weights per channel and symmetric),
-with four differences:
+with five differences:
 
 - It needs no import of ExecuTorch, which takes 4 s.
 - Resizing keeps the scale of its input, as TFLite's kernels demand. With a scale of its own for the output of a
@@ -9,6 +9,7 @@ with four differences:
 - ReLU6 is fused into the layer before it, like ReLU, so that the scale covers 0..6 and no values that are clipped.
 - The mean over a whole map has a scale of its own, which is finer: the formats agree better with each other and with
   the float network (docs/int8-agreement.md).
+- Weights whose scale would be less than XNNPACK's least one are a whole number of least scales (`weight_scales`).
 """
 
 from collections.abc import Mapping

@@ -42,17 +42,17 @@ def operators(path):
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_its_tensors_are_described(lowered, precision):
     made = lowered[precision]
-    integer = precision == "int8"
-    assert made.input_layout == ("int8_nhwc" if integer else "float32_nhwc")
+    takes_int8, gives_int8 = precision in ("int8", "w8a16", "mixed"), precision in ("int8", "mixed")
+    assert made.input_layout == ("int8_nhwc" if takes_int8 else "float32_nhwc")
     assert made.input.shape == (1, 24, 32, 3)
     assert (made.input.dtype, made.input.scale, made.input.zero_point) == (
-        ("int8", 1.0, -128) if integer else ("float32", None, None)
+        ("int8", 1.0, -128) if takes_int8 else ("float32", None, None)
     )
     assert [(info.role, info.signature, info.shape) for info in made.outputs] == [
         ("logits", "logits", (1, 48, 2)),
         ("boxes", "boxes", (1, 48, 4)),
     ]
-    assert {info.dtype for info in made.outputs} == {"int8" if integer else "float32"}
+    assert {info.dtype for info in made.outputs} == {"int8" if gives_int8 else "float32"}
     assert {"litert-torch", "torch"} <= made.tools.keys()
     assert re.fullmatch(r"[12]\.\d+\.\d+", made.runtime_version)
 
@@ -62,7 +62,8 @@ def test_there_is_no_transpose(lowered, precision):
     found = operators(lowered[precision].path)
     assert "CONV_2D" in found
     assert "TRANSPOSE" not in found
-    assert "QUANTIZE" not in found
+    # w8a16 has 8 bits before the normalisation's output and 16 behind it.
+    assert found.count("QUANTIZE") == (1 if precision == "w8a16" else 0)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -106,9 +107,9 @@ class Head(nn.Module):
         return tuple(head(x).permute(0, 2, 3, 1).flatten(1, 2) for head in (self.scores, self.boxes))
 
 
-def distance_in_steps(prepared, tensors, folder):
+def distance_in_steps(prepared, tensors, folder, ranges=None):
     """The largest distance of the int8 file from the quantized program in torch, in steps of the logits."""
-    quantized = quantize(prepared, tensors)
+    quantized = quantize(prepared, tensors, ranges)
     made = convert(Lowering(prepared.spec, "int8", prepared, quantized, folder / "small.tflite"))
     runner, grid = load(made.path, made), quantized.outputs["logits"]
     worst = 0.0
@@ -123,9 +124,12 @@ def test_an_all_equal_bias_comes_out_wrong_without_the_pass(monkeypatch, tmp_pat
     program = torch.export.export(Head(-4.6).eval(), (torch.zeros(1, 3, 16, 16),))
     spec = spec_of(8)
     tensors = blobs(spec, 6)
-    assert distance_in_steps(prepare(program, spec), tensors, tmp_path) <= 2
+    prepared = prepare(program, spec)
+    ranges = quantize(prepared, tensors).ranges  # with ranges given, no bias is corrected: all stay equal
+    assert distance_in_steps(prepared, tensors, tmp_path) <= 2
+    assert distance_in_steps(prepared, tensors, tmp_path, ranges) <= 2
     monkeypatch.setattr(prepare_module, "make_biases_unequal", lambda module: 0)
-    assert distance_in_steps(prepare(program, spec), tensors, tmp_path) > 40
+    assert distance_in_steps(prepare(program, spec), tensors, tmp_path, ranges) > 40
 
 
 def test_an_all_zero_bias_needs_no_pass(tmp_path):

@@ -48,12 +48,12 @@ def test_it_is_one_small_valid_file_with_the_spec_inside(lowered, boxes_spec, pr
     import onnx
 
     made = lowered[precision]
-    assert [path.name for path in made.path.parent.glob(f"*{precision}.onnx*")] == [made.path.name]
+    assert [path.name for path in made.path.parent.glob(f"boxes.{precision}.onnx*")] == [made.path.name]
     model = model_of(made)
     onnx.checker.check_model(model, full_check=True)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert parse_spec(metadata["model.json"], "x") == boxes_spec
-    assert ("quanta.json" in metadata) == (precision == "int8")
+    assert ("quanta.json" in metadata) == (precision in ("int8", "mixed"))
     weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     rest = len(made.path.read_bytes()) - weights - len(metadata["model.json"])
     assert rest < 400 * len(model.graph.node)  # no stack traces, scopes or shapes of the exporter
