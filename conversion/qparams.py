@@ -10,6 +10,7 @@ import numpy.typing as npt
 from samesight.contract.spec import Role
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 UInt8 = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int32]
 

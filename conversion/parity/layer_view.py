@@ -20,7 +20,8 @@ from samesight.conversion.npu.words import cannot_run_here
 from samesight.conversion.parity.layer_match import Pair, match
 from samesight.conversion.parity.layers import Tally, node_values
 from samesight.conversion.parity.run import Progress
-from samesight.conversion.qparams import Float32, UInt8
+from samesight.conversion.precisions import PRECISIONS
+from samesight.conversion.qparams import Float32, Float64, UInt8
 from samesight.conversion.quiet import quiet
 from samesight.conversion.runners import runner_of
 from samesight.conversion.runners.isolated import IsolatedModel, Runtimes
@@ -37,6 +38,7 @@ BAR = 24
 """Characters of the longest bar."""
 OF_TORCH = ("exported", "torchscript", "torchscript-lite")
 """Formats that are this very program; they are compared when they are named."""
+CALIBRATED = frozenset[str](row.name for row in PRECISIONS.values() if row.calibrated)
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ class FloatProgram:
         modules: the module of the original network that each node belongs to.
         inputs: the nodes that each node reads, parameters among them.
         outputs: the node of each role.
+        factors: what calibration may multiply the channels of values by, and divide by again behind them, before int8.
     """
 
     values: Callable[[UInt8], dict[str, Float32]]
     modules: Mapping[str, str]
     inputs: Mapping[str, Sequence[str]]
     outputs: Mapping[str, str]
+    factors: Mapping[str, Float64]
 
     def module(self, node: str, compared: Collection[str]) -> str:
         """The module of a node; of the operators that a runtime fused into one, that of the first."""
@@ -172,8 +176,9 @@ def view_layers(bundle: Bundle, names: Sequence[str] = (), progress: Progress = 
             continue
         model = runtimes.model(runner, bundle.path(artifact), artifact)
         model.traced = True
+        factors = program.factors if artifact.precision in CALIBRATED else {}
         try:
-            tallies, values = _tallies(model, tensors, program)
+            tallies, values = _tallies(model, tensors, program, factors)
         except SamesightError as error:
             failed[artifact.name] = str(error)
             continue
@@ -214,7 +219,7 @@ def view_layers(bundle: Bundle, names: Sequence[str] = (), progress: Progress = 
 
 
 def _tallies(
-    model: IsolatedModel, tensors: Sequence[UInt8], program: FloatProgram
+    model: IsolatedModel, tensors: Sequence[UInt8], program: FloatProgram, factors: Mapping[str, Float64]
 ) -> tuple[list[tuple[str, Tally]], int]:
     """Sums over the images of every value that stands for a node, with its name in the file; and how many there are."""
     tallies: list[tuple[str, Tally]] = []
@@ -225,7 +230,7 @@ def _tallies(
         if number == 0:
             pairs, count = match(traced, nodes, program.outputs), len(traced)
             tallies = [
-                (value.name, Tally(value.operator, pair.node, nodes[pair.node].shape))
+                (value.name, Tally(value.operator, pair.node, nodes[pair.node].shape, factors=factors.get(pair.node)))
                 for pair in pairs
                 for value in [traced[pair.position]]
             ]
@@ -242,6 +247,9 @@ def open_float_program(bundle: Bundle) -> FloatProgram:
         SamesightError: it has none.
     """
     from samesight.conversion.preparation.graph import module_of
+    from samesight.conversion.preparation.prepare import pixels_of
+    from samesight.conversion.quantization.calibrate import EQUALIZING
+    from samesight.conversion.quantization.equalization import value_factors
 
     kinds = {(artifact.format, artifact.precision): artifact for artifact in bundle.manifest.artifacts}
     artifact = kinds.get(("exported", "fp32"))
@@ -253,12 +261,17 @@ def open_float_program(bundle: Bundle) -> FloatProgram:
     with quiet():
         program = load_program(bundle.path(artifact)).run_decompositions({})
     nodes = [node for node in program.graph.nodes if node.op == "call_function"]
+    images = (pixels_of(case.tensor[None]) for case in bundle.golden_cases())
     ends = next(iter(reversed(program.graph.nodes))).args[0]
     return FloatProgram(
         values=node_values(program),
         modules={node.name: module_of(node) for node in nodes},
         inputs={node.name: [read.name for read in node.all_input_nodes] for node in nodes},
         outputs={role: node.name for role, node in zip(bundle.spec.roles, ends, strict=True)},
+        factors={
+            name: factor.double().numpy()
+            for name, factor in value_factors(program.module(check_guards=False), images, EQUALIZING).items()
+        },
     )
 
 

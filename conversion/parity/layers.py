@@ -5,6 +5,7 @@ that values can be compared by name where their shapes agree. The reference is t
 node by node.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samesight.contract.tensor_layout import pack
-from samesight.conversion.qparams import Float32, UInt8
+from samesight.conversion.qparams import Float32, Float64, UInt8
 from samesight.conversion.runners.coreml.evaluator import Evaluator
 from samesight.conversion.runners.coreml.package import feed, outputs_by_role
 from samesight.conversion.snr import decibels, role_figures
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from samesight.conversion.sources.server_model import ServerModel
 
 SUFFIXES = ("_cast_fp16", "_cast_fp32", "_cast_uint16", "_cast")
+NEARLY = 1.25
+"""Between a channel's factor and what it is thought to be. A fault that is no more than that is 12 dB, about the floor
+of int8: no wrong gain that the floor would stop passes for a factor."""
+TINY = 1e-30
 FLOOR_DB = 40.0
 FLOOR_QUANTIZED_DB = 15.0
 """Below it a value departs: half precision leaves 45 dB and more, 8 bits 20 and more, a fault a few."""
@@ -43,7 +48,11 @@ class Layer:
 
 @dataclass
 class Tally:
-    """Sums over all elements of one value: enough for its energy about the mean and that of the difference."""
+    """Sums over all elements of one value: enough for its energy about the mean and that of the difference.
+
+    `factors` are what equalization before int8 is thought to have multiplied the channels by, float64 [C]. The value
+    may have them, or others that are nearly the same; what differs from both the plain and the equalized value counts.
+    """
 
     operator: str
     node: str
@@ -52,6 +61,8 @@ class Tally:
     total: float = 0.0
     squares: float = 0.0
     noise: float = 0.0
+    factors: Float64 | None = None
+    by_channel: Float64 | None = None
 
     def add(self, expected: Float32, actual: Float32) -> None:
         """Count one image."""
@@ -60,13 +71,26 @@ class Tally:
         self.total += float(values.sum())
         self.squares += float(np.square(values).sum())
         self.noise += float(np.square(actual.astype(np.float64) - values).sum())
+        if self.factors is not None:
+            right, found = (each.astype(np.float64).reshape(len(self.factors), -1) for each in (expected, actual))
+            sums = np.stack([(right * right).sum(1), (right * found).sum(1), (found * found).sum(1)])
+            self.by_channel = sums if self.by_channel is None else self.by_channel + sums
 
     @property
     def db(self) -> float | None:
         """Signal to noise; None where nothing differs."""
         if self.noise == 0.0:
             return None
-        return decibels(self.squares - self.total**2 / self.count, self.noise)
+        return decibels(self.squares - self.total**2 / self.count, min(self.noise, self._equalized_noise()))
+
+    def _equalized_noise(self) -> float:
+        """The noise with each channel divided by its factor; of those that it may have, the one that fits best."""
+        if self.factors is None or self.by_channel is None or not np.isfinite(self.by_channel).all():
+            return math.inf
+        expected, product, actual = self.by_channel
+        fitting = product / np.maximum(actual, TINY)
+        gain = np.clip(fitting, 1 / (self.factors * NEARLY), 1 / np.maximum(1.0, self.factors / NEARLY))
+        return float(np.maximum(0.0, expected - 2 * gain * product + gain**2 * actual).sum())
 
 
 def floor_of(evaluator: Evaluator) -> float:

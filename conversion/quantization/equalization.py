@@ -6,7 +6,7 @@ Equalization and Bias Correction", ICCV 2019). An activation has one scale for a
 they are scaled by; weights have a scale per output channel, so that only the columns of dense layers behind can lose.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,11 +137,6 @@ def equalizing_factors(module: GraphModule, chunks: Iterable[Tensor], strength: 
     `chunks` are float32 [n,C,H,W] values 0..255. `strength` is 0 for nothing and 1 for equal ranges; a group with only
     depthwise layers behind it has nothing to lose and is always equalized.
     """
-    groups = find_groups(module)
-    run = _Largest(module, (value for group in groups for value in group.values))
-    with torch.no_grad():
-        for chunk in chunks:
-            run.run(chunk)
     factors: dict[str, Tensor] = {}
 
     def multiply(parameter: Any, by: Tensor) -> None:
@@ -149,16 +144,31 @@ def equalizing_factors(module: GraphModule, chunks: Iterable[Tensor], strength: 
             name = str(parameter.target)
             factors[name] = factors[name] * by if name in factors else by
 
-    for group in groups:
-        scale = _scale(group, run.found, strength)
-        if float(scale.max()) < LEAST_GAIN:
-            continue
+    for group, scale in _scales(module, chunks, strength):
         for layer in group.sources:
             multiply(layer.args[1], scale.reshape(-1, 1, 1, 1))
             multiply(argument(layer, 2, "bias"), scale)
         for layer in group.readers:
             multiply(layer.args[1], 1 / scale.reshape((1, -1, 1, 1) if _depth(layer) == 1 else (-1, 1, 1, 1)))
     return factors
+
+
+def value_factors(module: GraphModule, chunks: Iterable[Tensor], strength: float) -> dict[str, Tensor]:
+    """What equalization multiplies the channels of each value by, [C], by its node; the arguments are as above."""
+    return {value.name: scale for group, scale in _scales(module, chunks, strength) for value in group.values}
+
+
+def _scales(module: GraphModule, chunks: Iterable[Tensor], strength: float) -> Iterator[tuple[Group, Tensor]]:
+    """The groups that gain, and the factor of each channel."""
+    groups = find_groups(module)
+    run = _Largest(module, (value for group in groups for value in group.values))
+    with torch.no_grad():
+        for chunk in chunks:
+            run.run(chunk)
+    for group in groups:
+        scale = _scale(group, run.found, strength)
+        if float(scale.max()) >= LEAST_GAIN:
+            yield group, scale
 
 
 def _scale(group: Group, largest: dict[Node, Tensor], strength: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,6 +10,7 @@ from samesight.contract.errors import SamesightError
 from samesight.conversion.formats.coreml import convert
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.parity.layers import (
+    Tally,
     compare_layers,
     compare_outputs,
     first_departure,
@@ -61,3 +63,38 @@ def test_outputs_of_another_model_are_refused(digits_prepared, boxes_spec, tmp_p
     evaluator = evaluator_of(digits_prepared, tmp_path)
     with pytest.raises(SamesightError, match="gives logits, but the run has logits, boxes"):
         outputs_by_role(evaluator, {"logits": None}, boxes_spec)
+
+
+FACTORS = np.array([1.0, 1.0, 2.5, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("made", "least", "most"),
+    [
+        ([1, 1, 1, 1], 200, None),  # calibration did not keep the step
+        ([1, 1, 2.5, 4], 200, None),
+        ([1, 1.1, 2.2, 4.4], 200, None),  # what other images than calibration's lead to
+        ([3, 3, 3, 3], -20, 12.5),  # a layer's weights times three
+        ([3, 3, 7.5, 12], -20, 0),
+        ([1.5, 1.5, 3.75, 6], -20, 16),
+        ([1, 1, 2.5, -4], -20, 8),
+        ([0.5, 0.5, 1.25, 2], -20, 8),  # equalization makes nothing smaller
+        ([1, 1, 0, 0], -20, 5),
+    ],
+)
+def test_channels_that_int8_equalized_are_no_fault_and_other_gains_are(made, least, most):
+    values = np.random.default_rng(0).normal(size=(3, 1, 4, 8, 8)).astype(np.float32)
+    tally = Tally("conv", "conv2d", values.shape[1:], factors=FACTORS)
+    for value in values:
+        tally.add(value, value * np.asarray(made, np.float32).reshape(1, 4, 1, 1))
+    decibels = 300 if tally.db is None else tally.db
+    assert decibels > 100 if most is None else least < decibels < most
+
+
+def test_noise_is_counted_in_the_plain_values_own_size():
+    rng = np.random.default_rng(0)
+    value, noise = rng.normal(size=(2, 1, 4, 64, 64)).astype(np.float32)
+    scale = FACTORS.astype(np.float32).reshape(1, 4, 1, 1)
+    tally = Tally("conv", "conv2d", value.shape, factors=FACTORS)
+    tally.add(value, (value + noise / 10) * scale)
+    assert tally.db == pytest.approx(20, abs=0.3)  # a tenth of the amplitude
