@@ -112,19 +112,40 @@ def test_the_other_winner_is_kept_as_whole(digits, tuned, tmp_path, monkeypatch)
     assert verdict["winner"] == winner
     assert abs(top1(run) - verdict["int8"][winner]["top1"]) < 1e-6
     kept, changed = (run, tuned) if winner == "ptq" else (tuned, run)
-    assert gap(digits, kept) < 1e-3 < gap(digits, changed), "PTQ keeps the weights, QAT changes them"
+    network, ranges = calibrated(digits)
+    assert gap(kept, network) == 0 and ranges_of(kept) == ranges, "PTQ is what calibration makes of the run"
+    assert gap(changed, network) > 1e-3, "QAT changes the weights"
 
 
-def gap(run, other):
-    """The greatest difference of two runs' float networks on a calibration image."""
+def calibrated(run):
+    """The float network and the ranges that calibration alone makes of a run; its weights may be rounded ones."""
+    from samesight.conversion.preparation.prepare import prepare
+    from samesight.conversion.quantization.quantize import as_network, quantize
+
+    spec = read_spec(run / "model.json")
+    tensors = np.stack(
+        [preprocess(load_picture(path), spec.input)[0] for path in sorted((run / "calibration").iterdir())]
+    )
+    plain = quantize(prepare(torch.export.load(run / "network.pt2"), spec, tensors), tensors)
+    return as_network(plain.prepared)[0], plain.ranges
+
+
+def ranges_of(run):
+    from samesight.conversion.quantization.quantize import read_ranges
+
+    return read_ranges(run / "quantization.json")
+
+
+def gap(run, network):
+    """The greatest difference of a run's float network and another on a calibration image."""
     spec = read_spec(run / "model.json")
     picture = load_picture(sorted((run / "calibration").iterdir())[0])
     pixels = torch.tensor(preprocess(picture, spec.input)[0]).permute(2, 0, 1)[None].float().contiguous()
     normal = (pixels / 255 - spec.input.mean[0]) / spec.input.std[0]
     logits = []
-    for folder in (run, other):
+    for exported in (torch.export.load(run / "network.pt2"), network):
         with torch.no_grad():
-            found = torch.export.load(folder / "network.pt2").module()(normal)
+            found = exported.module()(normal)
         logits.append(found[0] if isinstance(found, tuple) else found)
     return float((logits[0] - logits[1]).abs().max())
 
