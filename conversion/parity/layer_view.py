@@ -50,7 +50,8 @@ class FloatProgram:
         modules: the module of the original network that each node belongs to.
         inputs: the nodes that each node reads, parameters among them.
         outputs: the node of each role.
-        factors: what calibration may multiply the channels of values by, and divide by again behind them, before int8.
+        factors: the least and the largest that int8's calibration may multiply the channels of values by, and divide by
+            again behind them; float64 [2, C] by the node.
     """
 
     values: Callable[[UInt8], dict[str, Float32]]
@@ -249,7 +250,7 @@ def open_float_program(bundle: Bundle) -> FloatProgram:
     from samesight.conversion.preparation.graph import module_of
     from samesight.conversion.preparation.prepare import pixels_of
     from samesight.conversion.quantization.calibrate import EQUALIZING
-    from samesight.conversion.quantization.equalization import value_factors
+    from samesight.conversion.quantization.equalization import factor_bounds
 
     kinds = {(artifact.format, artifact.precision): artifact for artifact in bundle.manifest.artifacts}
     artifact = kinds.get(("exported", "fp32"))
@@ -270,7 +271,7 @@ def open_float_program(bundle: Bundle) -> FloatProgram:
         outputs={role: node.name for role, node in zip(bundle.spec.roles, ends, strict=True)},
         factors={
             name: factor.double().numpy()
-            for name, factor in value_factors(program.module(check_guards=False), images, EQUALIZING).items()
+            for name, factor in factor_bounds(program.module(check_guards=False), images, EQUALIZING).items()
         },
     )
 

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from samesight.conversion.sources.server_model import ServerModel
 
 SUFFIXES = ("_cast_fp16", "_cast_fp32", "_cast_uint16", "_cast")
-NEARLY = 1.25
-"""Between a channel's factor and what it is thought to be. A fault that is no more than that is 12 dB, about the floor
-of int8: no wrong gain that the floor would stop passes for a factor."""
 TINY = 1e-30
 FLOOR_DB = 40.0
 FLOOR_QUANTIZED_DB = 15.0
@@ -50,8 +47,8 @@ class Layer:
 class Tally:
     """Sums over all elements of one value: enough for its energy about the mean and that of the difference.
 
-    `factors` are what equalization before int8 is thought to have multiplied the channels by, float64 [C]. The value
-    may have them, or others that are nearly the same; what differs from both the plain and the equalized value counts.
+    `factors` are the least and the largest that equalization before int8 may have multiplied each channel by,
+    float64 [2,C]. What differs from both the plain and the equalized value counts.
     """
 
     operator: str
@@ -72,7 +69,8 @@ class Tally:
         self.squares += float(np.square(values).sum())
         self.noise += float(np.square(actual.astype(np.float64) - values).sum())
         if self.factors is not None:
-            right, found = (each.astype(np.float64).reshape(len(self.factors), -1) for each in (expected, actual))
+            channels = self.factors.shape[1]
+            right, found = (each.astype(np.float64).reshape(channels, -1) for each in (expected, actual))
             sums = np.stack([(right * right).sum(1), (right * found).sum(1), (found * found).sum(1)])
             self.by_channel = sums if self.by_channel is None else self.by_channel + sums
 
@@ -89,7 +87,7 @@ class Tally:
             return math.inf
         expected, product, actual = self.by_channel
         fitting = product / np.maximum(actual, TINY)
-        gain = np.clip(fitting, 1 / (self.factors * NEARLY), 1 / np.maximum(1.0, self.factors / NEARLY))
+        gain = np.clip(fitting, 1 / self.factors[1], 1 / self.factors[0])
         return float(np.maximum(0.0, expected - 2 * gain * product + gain**2 * actual).sum())
 
 

@@ -33,6 +33,8 @@ HOMOGENEOUS = (
 
 MOST = 16.0
 LEAST_GAIN = 1.05
+OTHER_IMAGES = 1.5
+"""Between the largest values that a channel has in two sets of images, beside the other channels."""
 ROOM = 1.1
 """A clip of ReLU6 stays this much above the largest value of a channel that is scaled up."""
 
@@ -153,9 +155,17 @@ def equalizing_factors(module: GraphModule, chunks: Iterable[Tensor], strength: 
     return factors
 
 
-def value_factors(module: GraphModule, chunks: Iterable[Tensor], strength: float) -> dict[str, Tensor]:
-    """What equalization multiplies the channels of each value by, [C], by its node; the arguments are as above."""
-    return {value.name: scale for group, scale in _scales(module, chunks, strength) for value in group.values}
+def factor_bounds(module: GraphModule, chunks: Iterable[Tensor], strength: float) -> dict[str, Tensor]:
+    """The least and the largest factor that each channel of a value may have where other images calibrate.
+
+    The arguments are as above. Returns float [2,C] by the value's node.
+    """
+    bounds: dict[str, Tensor] = {}
+    for group, scale in _scales(module, chunks, strength):
+        slack = OTHER_IMAGES ** (strength if _has_dense_reader(group) else 1.0)
+        both = torch.stack([(scale / slack).clamp(min=1.0), scale * slack])
+        bounds |= {value.name: both for value in group.values}
+    return bounds
 
 
 def _scales(module: GraphModule, chunks: Iterable[Tensor], strength: float) -> Iterator[tuple[Group, Tensor]]:
@@ -171,13 +181,16 @@ def _scales(module: GraphModule, chunks: Iterable[Tensor], strength: float) -> I
             yield group, scale
 
 
+def _has_dense_reader(group: Group) -> bool:
+    return any(_depth(layer) == 1 for layer in group.readers)
+
+
 def _scale(group: Group, largest: dict[Node, Tensor], strength: float) -> Tensor:
     """The factor of each channel, at least 1."""
     stored = [value for value in group.values if fused_activation(value) is None]
     shares = [largest[value] / largest[value].max().clamp(min=1e-9) for value in stored]
     used = torch.stack(shares).amax(0).clamp(min=1 / MOST**2)
-    dense = any(_depth(layer) == 1 for layer in group.readers)
-    scale = torch.clamp(used ** -(strength if dense else 1.0), 1.0, MOST)
+    scale = torch.clamp(used ** -(strength if _has_dense_reader(group) else 1.0), 1.0, MOST)
     for value in group.values:
         if value.target is aten.hardtanh.default:
             room = float(argument(value, 2, "max_val", 1)) / (ROOM * largest[value].clamp(min=1e-6))
