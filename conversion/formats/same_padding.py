@@ -6,17 +6,14 @@ and between 8 and 16 bits the converter makes one that its own checks refuse. Wi
 kernel's padding is SAME, and the result is the same.
 """
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import nn
 from torch.fx import GraphModule, Node
-from torch.fx.passes.shape_prop import ShapeProp
 
-from samesight.conversion.formats.strided_pointwise import between, leads_to
-from samesight.conversion.preparation.graph import add_tensor, argument, aten, is_tensor, nodes_of, tensor_of
+from samesight.conversion.formats.larger_kernels import copy_with_shapes, enlarge, finish, weighted_convolutions
+from samesight.conversion.preparation.graph import argument, tensor_of
 
 
 def with_same_padding(network: GraphModule, example: torch.Tensor) -> GraphModule:
@@ -26,35 +23,20 @@ def with_same_padding(network: GraphModule, example: torch.Tensor) -> GraphModul
         network: takes one image.
         example: such an image, float32 [1, C, H, W].
     """
-    network = copy.deepcopy(network)
-    # Quantization leaves nodes without their shapes.
-    with torch.no_grad():
-        ShapeProp(network).propagate(example)
+    network = copy_with_shapes(network, example)
     for node, constant, (height, width) in list(_enlargeable(network)):
-        weight = tensor_of(network, constant)
-        larger = nn.functional.pad(weight, (0, width - weight.shape[3], 0, height - weight.shape[2]))
-        new = add_tensor(network, f"{constant.target}_enlarged_{node.name}", larger, constant)
-        for user in list(constant.users):
-            if leads_to(user, node):
-                user.replace_input_with(constant, new)
-        for user in between(new, node):
-            user.meta.pop("val", None)
-    for node in network.graph.nodes:
-        node.meta.pop("tensor_meta", None)
-    network.graph.eliminate_dead_code()
-    network.recompile()
+        rows, columns = tensor_of(network, constant).shape[2:]
+        enlarge(network, node, constant, (0, width - columns, 0, height - rows), "enlarged")
+    finish(network)
     return network
 
 
 def _enlargeable(module: GraphModule) -> Iterator[tuple[Node, Node, tuple[int, int]]]:
     """The convolutions, the constant that holds the weights of each, and the height and width of the larger kernel."""
-    for node in nodes_of(module, [aten.conv2d.default]):
-        constant: Any = node.args[1]
-        while isinstance(constant, Node) and constant.op == "call_function":
-            constant = constant.args[0]
+    for node, constant in weighted_convolutions(module):
         strides, padding = argument(node, 3, "stride", [1, 1]), argument(node, 4, "padding", [0, 0])
         dilated = max(argument(node, 5, "dilation", [1, 1])) > 1
-        if not is_tensor(constant) or dilated or max(padding) == 0:
+        if dilated or max(padding) == 0:
             continue
         kernel = tuple(tensor_of(module, constant).shape[2:])
         inputs = node.all_input_nodes[0].meta["tensor_meta"].shape[2:]

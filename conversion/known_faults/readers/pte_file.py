@@ -9,6 +9,7 @@ import re
 import struct
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,32 +30,43 @@ def read(path: Path) -> Network:
     Raises:
         SamesightError: it cannot be read.
     """
-    root = executorch_root()
+    return read_delegates(path, BACKEND, "XNNPACK", _delegated)
+
+
+def read_delegates(
+    path: Path, backend: str, title: str, read_graph: Callable[[bytes, Path, int], tuple[list[Operator], list[str]]]
+) -> Network:
+    """The operators of all of a backend's delegates, then those that run outside (`aten::mean.out` …).
+
+    Args:
+        path: the `.pte`.
+        backend: the delegates' id.
+        title: what the network's `delegate` is called.
+        read_graph: (a delegate's bytes, ExecuTorch's folder, its number) to its operators and the names of its outputs.
+
+    Raises:
+        SamesightError: it cannot be read.
+    """
+    root = _executorch_root()
     try:
         data = path.read_bytes()
         program = flatbuffer_as_json(data, root, PROGRAM)
         plan = program["execution_plan"][0]
         operators: list[Operator] = []
-        for delegate in plan["delegates"]:
-            if delegate["id"] == BACKEND:
-                operators += _delegated(delegate_payload(data, program, delegate["processed"]), root)
-        operators += outside_operators(plan)
+        outputs: list[str] = []
+        for number, delegate in enumerate(plan["delegates"]):
+            if delegate["id"] == backend:
+                found, names = read_graph(_payload(data, program, delegate["processed"]), root, number)
+                operators += found
+                outputs += names
+        # Nothing is known of the tensors of those that no delegate took.
+        operators += [Operator(f"{entry['name']}.{entry['overload']}".rstrip(".")) for entry in plan["operators"]]
     except (KeyError, IndexError, TypeError, ValueError, OSError, struct.error) as error:
         raise SamesightError(f"{path}: not a .pte that flatc reads ({first_line(error)}); convert again") from None
-    return Network(tuple(operators), version=int(program["version"]), delegate="XNNPACK")
+    return Network(tuple(operators), tuple(outputs), int(program["version"]), title)
 
 
-def outside_operators(plan: dict[str, Any]) -> list[Operator]:
-    """The operators of a program that no delegate took (`aten::mean.out` …); nothing is known of their tensors."""
-    return [Operator(f"{entry['name']}.{entry['overload']}".rstrip(".")) for entry in plan["operators"]]
-
-
-def executorch_root() -> Path:
-    """The folder of the installed package.
-
-    Raises:
-        ImportError: it is not installed.
-    """
+def _executorch_root() -> Path:
     spec = importlib.util.find_spec("executorch")
     if spec is None or not spec.submodule_search_locations:
         raise ImportError("executorch")
@@ -81,7 +93,7 @@ def flatbuffer_as_json(data: bytes, root: Path, schema: str) -> dict[str, Any]:
         return read
 
 
-def delegate_payload(data: bytes, program: dict[str, Any], processed: dict[str, Any]) -> bytes:
+def _payload(data: bytes, program: dict[str, Any], processed: dict[str, Any]) -> bytes:
     """A delegate's bytes: inside the program, or in a segment behind it (the extended header says where they begin)."""
     if processed["location"] != "SEGMENT":
         return bytes(program["backend_delegate_data"][processed["index"]]["data"])
@@ -93,21 +105,21 @@ def delegate_payload(data: bytes, program: dict[str, Any], processed: dict[str, 
     return data[start : start + segment["size"]]
 
 
-def _delegated(payload: bytes, root: Path) -> list[Operator]:
+def _delegated(payload: bytes, root: Path, number: int) -> tuple[list[Operator], list[str]]:
     if payload[4:8] == b"XH00":
         offset, size = struct.unpack("<II", payload[10:18])
         payload = payload[offset : offset + size]
     graph = flatbuffer_as_json(payload, root, GRAPH)
     tensors = dict(_tensor(entry) for entry in graph["xvalues"])
     operators = []
-    for number, node in enumerate(graph["xnodes"]):
+    for place, node in enumerate(graph["xnodes"]):
         kind, fields = node["xnode_union_type"].lstrip("_"), node["xnode_union"]
         found = {name: tensors[value] for name, value in fields.items() if name.endswith("_id") and value in tensors}
         results = tuple(tensor for name, tensor in found.items() if name.startswith("output"))
         inputs = {name: tensor for name, tensor in found.items() if not name.startswith("output")}
         limits = node.get("output_min_max") or {}
-        operators.append(Operator(kind, f"{kind} {number}", inputs, results, {**fields, **limits}))
-    return operators
+        operators.append(Operator(kind, f"{kind} {place}", inputs, results, {**fields, **limits}))
+    return operators, []
 
 
 def _tensor(entry: dict[str, Any]) -> tuple[int, Tensor]:

@@ -9,15 +9,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from samesight.contract.errors import SamesightError, first_line
 from samesight.conversion.known_faults.network import Network, Operator, Tensor
-from samesight.conversion.known_faults.readers.pte_file import (
-    PROGRAM,
-    delegate_payload,
-    executorch_root,
-    flatbuffer_as_json,
-    outside_operators,
-)
+from samesight.conversion.known_faults.readers.pte_file import flatbuffer_as_json, read_delegates
 
 SCHEMA = "backends/vulkan/serialization/schema.fbs"
 BACKEND = "VulkanBackend"
@@ -36,29 +29,16 @@ def read(path: Path) -> Network:
     Raises:
         SamesightError: it cannot be read.
     """
-    root = executorch_root()
-    try:
-        data = path.read_bytes()
-        program = flatbuffer_as_json(data, root, PROGRAM)
-        plan = program["execution_plan"][0]
-        operators: list[Operator] = []
-        outputs: tuple[str, ...] = ()
-        for number, delegate in enumerate(plan["delegates"]):
-            if delegate["id"] == BACKEND:
-                graph = _graph(delegate_payload(data, program, delegate["processed"]), root)
-                operators += _operators(graph, f"{number}.")
-                outputs += tuple(f"{number}.{value}" for value in graph["output_ids"])
-        operators += outside_operators(plan)
-    except (KeyError, IndexError, TypeError, ValueError, OSError, struct.error) as error:
-        raise SamesightError(f"{path}: not a .pte that flatc reads ({first_line(error)}); convert again") from None
-    return Network(tuple(operators), outputs, int(program["version"]), "Vulkan")
+    return read_delegates(path, BACKEND, "Vulkan", _delegated)
 
 
-def _graph(payload: bytes, root: Path) -> dict[str, Any]:
+def _delegated(payload: bytes, root: Path, number: int) -> tuple[list[Operator], list[str]]:
     if payload[4:8] != MAGIC:
         raise ValueError("no Vulkan graph")
     offset, size = struct.unpack("<II", payload[10:18])
-    return flatbuffer_as_json(payload[offset : offset + size], root, SCHEMA)
+    graph = flatbuffer_as_json(payload[offset : offset + size], root, SCHEMA)
+    prefix = f"{number}."
+    return _operators(graph, prefix), [f"{prefix}{value}" for value in graph["output_ids"]]
 
 
 def _operators(graph: dict[str, Any], prefix: str) -> list[Operator]:
