@@ -142,9 +142,16 @@ def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
 
     The test answers of the server model are left out; golden cases stay, for the phone's self-test.
     """
-    manifest = reduced_manifest(bundle, chosen)
-    files = {entry.path: (bundle.folder / entry.path).read_bytes() for entry in manifest.files}
-    files[MANIFEST] = manifest.to_json().encode()
+    return _contents(bundle, reduced_manifest(bundle, chosen)) | _documents(bundle, chosen)
+
+
+def _contents(bundle: Bundle, manifest: Manifest) -> dict[str, bytes]:
+    return {entry.path: (bundle.folder / entry.path).read_bytes() for entry in manifest.files}
+
+
+def _documents(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
+    """The reduced manifest, and the reduced verdicts where there are any."""
+    files = {MANIFEST: reduced_manifest(bundle, chosen).to_json().encode()}
     verdicts = bundle.verdicts()
     if verdicts is not None:
         names = {artifact.name for artifact in chosen}
@@ -181,12 +188,15 @@ def pack_bundle(
     Raises:
         UsageError, SamesightError: as in `choose`, or the target cannot be written.
     """
-    files = reduced(bundle, choose(bundle, platform, soc=soc, more=more))
-    if sum(map(len, files.values())) > BUNDLE_BYTES:
+    chosen = choose(bundle, platform, soc=soc, more=more)
+    manifest, documents = reduced_manifest(bundle, chosen), _documents(bundle, chosen)
+    # As declared: what is too large need not be read.
+    if sum(entry.bytes for entry in manifest.files) + sum(map(len, documents.values())) > BUNDLE_BYTES:
         raise SamesightError(
             f"{bundle.folder}: packed for {platform} it has more than {BUNDLE_BYTES:,} bytes, which nothing unpacks; "
             "pack it for one platform, or convert to fewer formats"
         )
+    files = _contents(bundle, manifest) | documents
     if signer:
         signature = signer.sign(bundle.spec.name, files[MANIFEST], files.get(VERDICTS))
         files[SIGNATURE] = signature.to_json().encode()
