@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from samesight.conversion.parity.layers import node_of
+from samesight.conversion.parity.layers import TINY, node_of
 from samesight.conversion.qparams import Float32
 from samesight.conversion.runners.traced import TracedValue
 
@@ -21,6 +21,8 @@ BY_NAME = 0.5
 """The share of values that must have a node's name for names to be believed."""
 SAME_SHAPE = 0.2
 """What the same shape alone is worth, beside a correlation of up to 1."""
+SAME_SIZE = 0.1
+"""What equal values are worth beside that: a value before and one after a scale or a bias correlate alike."""
 SAMPLED = 4096
 """Elements of which a correlation is computed."""
 
@@ -79,7 +81,7 @@ def _aligned(traced: Sequence[TracedValue], nodes: Mapping[str, Float32]) -> lis
     for row, value in enumerate(traced):
         for column, name in enumerate(names):
             for candidate, channels_last in _layouts(value.values, nodes[name].shape):
-                found = SAME_SHAPE + _correlation(candidate, nodes[name])
+                found = SAME_SHAPE + _likeness(candidate, nodes[name])
                 if found > worth[row, column]:
                     worth[row, column], last[row, column] = found, channels_last
     best = np.zeros((len(traced) + 1, len(names) + 1))
@@ -100,11 +102,17 @@ def _aligned(traced: Sequence[TracedValue], nodes: Mapping[str, Float32]) -> lis
     return pairs[::-1]
 
 
-def _correlation(value: Float32, other: Float32) -> float:
-    """Of some elements, evenly spaced, 0..1; 0 for what does not vary or is not finite."""
+def _likeness(value: Float32, node: Float32) -> float:
+    """The correlation of some elements, evenly spaced, 0..1, and up to `SAME_SIZE` more the less they differ.
+
+    0 for what does not vary or is not finite.
+    """
     step = max(1, value.size // SAMPLED)
     a: npt.NDArray[np.float64] = value.reshape(-1)[::step].astype(np.float64)
-    b: npt.NDArray[np.float64] = other.reshape(-1)[::step].astype(np.float64)
+    b: npt.NDArray[np.float64] = node.reshape(-1)[::step].astype(np.float64)
+    noise = float((a - b) @ (a - b))
     a, b = a - a.mean(), b - b.mean()
     energy = float(np.sqrt((a @ a) * (b @ b)))
-    return max(0.0, float(a @ b) / energy) if np.isfinite(energy) and energy > 0.0 else 0.0
+    if not np.isfinite(energy) or energy <= 0.0:
+        return 0.0
+    return max(0.0, float(a @ b) / energy) + SAME_SIZE * max(0.0, 1.0 - noise / max(float(b @ b), TINY))

@@ -36,8 +36,8 @@ LEAST_DB = 8.0
 FILE = "layers.json"
 BAR = 24
 """Characters of the longest bar."""
-OF_TORCH = ("exported", "torchscript", "torchscript-lite")
-"""Formats that are this very program; they are compared when they are named."""
+ITSELF = "exported"
+"""The format that is this very program; such a file is compared where it is named."""
 CALIBRATED = frozenset[str](row.name for row in PRECISIONS.values() if row.calibrated)
 
 
@@ -165,7 +165,7 @@ def view_layers(bundle: Bundle, names: Sequence[str] = (), progress: Progress = 
         SamesightError: the bundle has no `.pt2`, or a name is not one of its artifacts.
     """
     chosen = [bundle.find(name) for name in names] if names else list(bundle.manifest.artifacts)
-    chosen = [artifact for artifact in chosen if artifact.format not in OF_TORCH or artifact.name in names]
+    chosen = [artifact for artifact in chosen if artifact.format != ITSELF or artifact.name in names]
     program, tensors = open_float_program(bundle), [case.tensor for case in bundle.golden_cases()[:IMAGES]]
     runtimes, found = Runtimes(), list[ArtifactLayers]()
     unable, failed = dict[str, str](), dict[str, str]()

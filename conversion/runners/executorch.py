@@ -1,6 +1,7 @@
 """ExecuTorch's own runtime with XNNPACK, one thread; and reading a `.pte`'s constant methods."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ import numpy as np
 
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import Role
-from samesight.contract.tensor_layout import TensorLayout, pack
+from samesight.contract.tensor_layout import TensorLayout, dequantize, pack
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8, read_qparams, to_steps
 from samesight.conversion.quiet import mute
+from samesight.conversion.runners.executorch_schemas import GRAPH, PROGRAM, load_classes, write_classes
 from samesight.conversion.runners.interface import Tensors
+from samesight.conversion.runners.pte_values import with_all_outputs
+from samesight.conversion.runners.traced import TracedValue
 
 # Constant methods that return the spec, and scale and zero point per output; files that exist have these names.
 SPEC_KEY = "model_json"
@@ -64,6 +68,38 @@ def load(path: Path, tensors: Tensors) -> ExecuTorchModel:
             raise SamesightError(f"{path}: ExecuTorch cannot load it ({first_line(error)}); convert again") from None
     roles = [info.role for info in tensors.outputs if info.role != "image"]
     return ExecuTorchModel(module, tensors.input_layout, roles, qparams)
+
+
+def prepare_trace(scratch: Path) -> None:
+    """Write the classes that `trace` rewrites a file with; they are made by a program, which `trace` may not start."""
+    write_classes(scratch)
+
+
+def trace(path: Path, tensors: Tensors) -> Callable[[UInt8], list[TracedValue]]:
+    """Every operator's result, as an output of the file: XNNPACK's kernels, and ExecuTorch's own, hand them over."""
+    import torch
+
+    scratch = Path(tempfile.gettempdir())
+    data, shown = with_all_outputs(path.read_bytes(), load_classes(scratch, PROGRAM), load_classes(scratch, GRAPH))
+    with mute():
+        import executorch.extension.pybindings._C as native
+
+        module = native._load_for_executorch_from_buffer(data)
+
+    def values(tensor: UInt8) -> list[TracedValue]:
+        outputs = module.forward((torch.from_numpy(pack(tensor, tensors.input_layout)),))
+        found = []
+        for value in shown:
+            stored = outputs[value.position].numpy()
+            real = (
+                np.array(stored, np.float32)
+                if value.scale is None
+                else dequantize(stored, value.scale, value.zero_point)
+            )
+            found.append(TracedValue(value.name, value.operator, real))
+        return found
+
+    return values
 
 
 def read_constant(path: Path, name: str) -> str | None:

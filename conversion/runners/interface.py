@@ -58,9 +58,9 @@ class LoadedModel(Protocol):
 class Trace(Protocol):
     """The function `trace` of a runner's module, where its runtime shows what is inside of a file."""
 
-    def __call__(self, path: Path, tensors: Tensors) -> Callable[[UInt8], list[TracedValue]]:
+    def __call__(self, path: Path, tensors: Tensors) -> Callable[[UInt8], list[TracedValue]] | None:
         """Load a file once more, without what fuses or hides values; a function from an input tensor to all values, in
-        the order of execution.
+        the order of execution. None for a file of which nothing can be shown.
         """
         ...
 
@@ -138,6 +138,14 @@ class Runner:
         """The values inside of a file (see `Trace`); None where this runtime shows none."""
         trace = getattr(importlib.import_module(self.module.partition(":")[0]), "trace", None)
         return None if trace is None else cast("Trace", trace)(path, tensors)
+
+    def prepare_trace(self, scratch: Path) -> None:
+        """Write into a folder what `trace` needs and cannot make with a child process's rights; often nothing.
+
+        `trace` finds it in the folder for temporary files.
+        """
+        if prepare := getattr(importlib.import_module(self.module.partition(":")[0]), "prepare_trace", None):
+            prepare(scratch)
 
     def _missing_package(self) -> str | None:
         for package in self.packages:

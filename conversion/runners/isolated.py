@@ -26,6 +26,7 @@ from samesight.conversion.child_process import STDERR_BYTES, child_environment, 
 from samesight.conversion.environments import ENVIRONMENTS, MAIN, PYTHON
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8, read_qparams, to_steps
 from samesight.conversion.quiet import debugging
+from samesight.conversion.runners import RUNNERS
 from samesight.conversion.runners.frames import Array, read_frame, write_frame
 from samesight.conversion.runners.interface import Runner, Tensors
 from samesight.conversion.runners.traced import TracedValue
@@ -48,6 +49,7 @@ class RuntimeProcess:
     starts: int = 0
     models: int = 0
     process: "subprocess.Popen[bytes] | None" = None
+    _scratch: Path | None = None
     _errors: Any = None
     _end: Any = None
 
@@ -73,8 +75,15 @@ class RuntimeProcess:
             raise SamesightError(str(message["error"]))
         return message, returned
 
+    def scratch(self) -> Path:
+        """The one folder that the process may write to, for its temporary files too. The caller holds `lock`."""
+        if self.process is None:
+            self._start()
+        assert self._scratch is not None
+        return self._scratch
+
     def _start(self) -> None:
-        scratch = Path(tempfile.mkdtemp(prefix="samesight-"))
+        self._scratch = scratch = Path(tempfile.mkdtemp(prefix="samesight-"))
         errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         environment = {**child_environment(), "TMPDIR": str(scratch)}
         row = ENVIRONMENTS[self.environment]
@@ -186,6 +195,8 @@ class IsolatedModel:
     def _load(self) -> None:
         if self.child.process is not None and self.loaded_in == self.child.starts:
             return
+        if self.traced:
+            RUNNERS[self.runner].prepare_trace(self.child.scratch())
         request = {
             "do": "load",
             "number": self.number,

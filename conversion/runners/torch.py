@@ -15,6 +15,7 @@ from samesight.contract.tensor_layout import TensorLayout, pack
 from samesight.conversion.qparams import Float32, Integers, QuantParams, UInt8
 from samesight.conversion.quiet import quiet
 from samesight.conversion.runners.interface import Tensors
+from samesight.conversion.runners.traced import TracedValue
 from samesight.conversion.sources.checked_archive import checked_program, checked_torchscript
 
 
@@ -68,6 +69,45 @@ def load(path: Path, tensors: Tensors) -> TorchModel:
     )
 
 
+def trace(path: Path, tensors: Tensors) -> Callable[[UInt8], list[TracedValue]] | None:
+    """Every float value that a TorchScript file computes from the image, as an output of its graph.
+
+    A file for the lite interpreter holds its graph too, which PyTorch runs here. None for an exported program: it is
+    the float network that other files are compared with.
+    """
+    if path.suffix == EXPORTED:
+        return None
+    import torch
+
+    module = _load_torchscript(checked_torchscript(path))
+    graph = module.inlined_graph
+    image = list(graph.inputs())[-1]
+    computed, values = {image.debugName()}, []
+    for node in graph.nodes():
+        if computed.intersection(value.debugName() for value in node.inputs()):
+            computed.update(value.debugName() for value in node.outputs())
+            values += [value for value in node.outputs() if value.type().isSubtypeOf(torch._C.TensorType.get())]
+    operators = [(value.debugName(), value.node().kind().removeprefix("aten::")) for value in values]
+    for _ in list(graph.outputs()):
+        graph.eraseOutput(0)
+    for value in values:
+        graph.registerOutput(value)
+    graph.makeMultiOutputIntoTuple()
+    run = torch._C._create_function_from_graph("values", graph)
+
+    def traced(tensor: UInt8) -> list[TracedValue]:
+        with torch.no_grad():
+            returned = run(module._c, torch.from_numpy(pack(tensor, tensors.input_layout)))
+        outputs = returned if isinstance(returned, tuple) else (returned,)
+        return [
+            TracedValue(name, operator, np.array(output.float().numpy()))
+            for (name, operator), output in zip(operators, outputs, strict=True)
+            if output.is_floating_point()
+        ]
+
+    return traced
+
+
 def _load_exported(archive: io.BytesIO) -> Any:
     import torch
 
@@ -91,9 +131,10 @@ def _load_lite(archive: io.BytesIO) -> Any:
         return _load_for_lite_interpreter(archive)
 
 
+EXPORTED = ".pt2"
 # By suffix: what checks a file, and what loads the bytes that were checked.
 LOADERS: dict[str, tuple[Callable[[Path], io.BytesIO], Callable[[io.BytesIO], Any]]] = {
     ".pt": (checked_torchscript, _load_torchscript),
     ".ptl": (checked_torchscript, _load_lite),
-    ".pt2": (checked_program, _load_exported),
+    EXPORTED: (checked_program, _load_exported),
 }

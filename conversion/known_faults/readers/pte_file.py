@@ -3,7 +3,6 @@
 ExecuTorch's own readers import the exporter and torch with it, which takes seconds; `flatc` answers in 40 ms.
 """
 
-import importlib.util
 import json
 import re
 import struct
@@ -15,9 +14,8 @@ from typing import Any
 
 from samesight.contract.errors import SamesightError, first_line
 from samesight.conversion.known_faults.network import Network, Operator, Tensor
+from samesight.conversion.runners.executorch_schemas import FLATC, GRAPH, PROGRAM, executorch_root
 
-PROGRAM = "exir/_serialize/program.fbs"
-GRAPH = "backends/xnnpack/serialization/runtime_schema.fbs"
 BACKEND = "XnnpackBackend"
 INFINITE = re.compile(r"(?<=[ \[:,])([+-]?)inf(?=[,\s\]}])")
 NOT_A_NUMBER = re.compile(r"(?<=[ \[:,])[+-]?nan(?=[,\s\]}])")
@@ -47,7 +45,7 @@ def read_delegates(
     Raises:
         SamesightError: it cannot be read.
     """
-    root = _executorch_root()
+    root = executorch_root()
     try:
         data = path.read_bytes()
         program = flatbuffer_as_json(data, root, PROGRAM)
@@ -66,13 +64,6 @@ def read_delegates(
     return Network(tuple(operators), tuple(outputs), int(program["version"]), title)
 
 
-def _executorch_root() -> Path:
-    spec = importlib.util.find_spec("executorch")
-    if spec is None or not spec.submodule_search_locations:
-        raise ImportError("executorch")
-    return Path(spec.submodule_search_locations[0])
-
-
 def flatbuffer_as_json(data: bytes, root: Path, schema: str) -> dict[str, Any]:
     """A flatbuffer as its schema names it.
 
@@ -83,7 +74,7 @@ def flatbuffer_as_json(data: bytes, root: Path, schema: str) -> dict[str, Any]:
         file = Path(name) / "file.bin"
         file.write_bytes(data)
         options = ["--json", "--strict-json", "--defaults-json", "--raw-binary", "-o", name]
-        command = [str(root / "data/bin/flatc"), *options, str(root / schema), "--", str(file)]
+        command = [str(root / FLATC), *options, str(root / schema), "--", str(file)]
         made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode:
             raise ValueError(made.stderr.strip().splitlines()[-1] if made.stderr.strip() else "flatc failed")
