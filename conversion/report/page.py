@@ -10,12 +10,14 @@ from samesight.conversion.network_checks.costs import artifact_costs
 from samesight.conversion.parity.layer_view import LayerView
 from samesight.conversion.parity.results import Results
 from samesight.conversion.precisions import PRECISIONS
+from samesight.conversion.quantization.recipe import find_recipe
 from samesight.conversion.report.apps import AppRow, make_app_rows, phones
 from samesight.conversion.report.charts import Scatter, scatter
 from samesight.conversion.report.costs import CostRow, make_cost_rows
 from samesight.conversion.report.gallery import Shot, golden_shots
 from samesight.conversion.report.layers import LayerChart, make_layer_charts
 from samesight.conversion.report.panels import Shown
+from samesight.conversion.report.recipe import RecipePicture, make_recipe_picture
 from samesight.conversion.report.summary import Banner, make_banner, make_tiles
 from samesight.conversion.report.table import Row, make_rows
 from samesight.conversion.report.targets import TargetRow, make_target_rows
@@ -60,6 +62,7 @@ class Page:
     targets: list[TargetRow]
     costs: list[CostRow]
     layers: list[LayerChart]
+    recipe: RecipePicture | None
     phones: list[str]
     metric: str | None
     latencies: Latencies | None
@@ -107,6 +110,7 @@ def make_page(
         targets=targets,
         costs=make_cost_rows(artifact_costs(bundle)),
         layers=make_layer_charts(layers),
+        recipe=make_recipe_picture(find_recipe(bundle.folder)),
         phones=phones(verdicts.apps),
         metric=metric_title(metric.name) if metric else None,
         latencies=latencies,

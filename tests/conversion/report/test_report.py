@@ -25,7 +25,10 @@ from samesight.contract.spec import BoxCoding, Detection, Input, ModelSpec, Outp
 from samesight.contract.verdicts import AppVerdict
 from samesight.conversion.parity.results import run_artifacts
 from samesight.conversion.parity.verify import merge_apps, verify_bundle
+from samesight.conversion.quantization.recipe import FILE as RECIPE_FILE
+from samesight.conversion.quantization.recipe import Found, Recipe
 from samesight.conversion.report.page import Machine
+from samesight.conversion.report.recipe import make_recipe_picture
 from samesight.conversion.report.report import render, report_bundle
 from samesight.conversion.report.text import TIMES, percent, signed
 from samesight.conversion.runners import RUNNERS, onnxruntime
@@ -344,6 +347,30 @@ def test_too_many_classes_for_a_matrix_get_a_list_of_confusions(build, monkeypat
     page = Page(page_of(build("classification", only=("tiny.fp32.onnx", "tiny.bad.onnx"))))
     assert page.faults == [] and "Most frequent confusions" in page.text
     assert not any(a.get("class", "").startswith("confusion") for _, a in page.elements)
+
+
+def test_the_recipe_of_mixed_files_is_shown_by_layer(build):
+    bundle = build("classification", only=("tiny.fp32.onnx",))
+    assert "mixed files" not in page_of(bundle)
+    layers = {"stem": "float", "blocks.0": "int8", HOSTILE[0]: "int8", "blocks.1": "int8", "head": "weights"}
+    found = Found(
+        images=120, metric_name="top1", server=0.97, drop=-0.001, agreement=0.9951, snr_db=24.25, weight_bytes=12345
+    )
+    recipe = Recipe(model="tiny", network="0" * 64, layers=layers, max_drop=0.5, found=found)
+    (bundle.folder / RECIPE_FILE).write_text(recipe.to_json())
+    page = Page(page_of(bundle))
+    assert page.faults == [] and "script" not in [tag for tag, _ in page.elements]
+    shown = [attributes for tag, attributes in page.elements if tag == "li" and "s-" in attributes.get("class", "")]
+    assert [(one["title"], one["class"]) for one in shown] == [
+        (f"{name}: {scheme}", f"s-{scheme}") for name, scheme in layers.items()
+    ]
+    assert "A search that may lose 0.5 points found it; its weights take 12,345 bytes. On 120 images:" in page.text
+    assert f"{signed(-0.1)} points of top1 lost, answers agree on 99.5%, 24.2 dB at the noisiest output." in page.text
+    section = " ".join(page.rows["recipe"].split())
+    assert [section.count(text) for text in ("all others", "stem", "head", "blocks.0")] == [1, 1, 1, 0]
+    picture = make_recipe_picture(recipe.model_copy(update={"layers": dict.fromkeys(layers, "int8"), "found": None}))
+    assert picture is not None and len(picture.rows) == 1 and not picture.rows[0].rest
+    assert picture.told == "It was given by hand; nothing was measured of it."
 
 
 @pytest.mark.parametrize("task", ["classification", "detection"])
