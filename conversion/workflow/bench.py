@@ -14,7 +14,7 @@ from samesight.conversion.workflow.convert import convert_source
 from samesight.conversion.workflow.jobs import make_job
 from samesight.conversion.workflow.plan import choose
 from samesight.conversion.workflow.processes import run_workers
-from samesight.conversion.workflow.worker import Event
+from samesight.conversion.workflow.worker_protocol import Event
 
 TARGET_SECONDS = 45.0
 TARGET_RATIO = 0.4

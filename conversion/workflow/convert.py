@@ -28,7 +28,16 @@ from samesight.conversion.workflow.mixing import MIXED, Mixing
 from samesight.conversion.workflow.plan import Target, choose, for_chips, group, left_out
 from samesight.conversion.workflow.processes import run_workers
 from samesight.conversion.workflow.server_answers import read_server_answers
-from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE, RECIPE, Event, GoldenJob, Job
+from samesight.conversion.workflow.worker_protocol import (
+    CHECKS,
+    EXPORT,
+    GOLDEN,
+    INTERCHANGE,
+    RECIPE,
+    Event,
+    GoldenJob,
+    Job,
+)
 
 WORK = "work"
 CALIBRATION = "calibration.pt"

@@ -16,7 +16,7 @@ from samesight.conversion.workflow.cache import code_version, make_key, tool_ver
 from samesight.conversion.workflow.mixing import MAX_DROP, MIXED, Mixing
 from samesight.conversion.workflow.plan import Target
 from samesight.conversion.workflow.search_job import SearchJob
-from samesight.conversion.workflow.worker import CHECKS, GOLDEN, CompileJob, Job, TargetJob
+from samesight.conversion.workflow.worker_protocol import CHECKS, GOLDEN, CompileJob, Job, TargetJob
 
 SHARED_TOOLS = ("torch", "torchao", "numpy", "pillow")
 GOLDEN_TOOLS = ("scikit-learn", "torchvision")

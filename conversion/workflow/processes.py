@@ -16,7 +16,7 @@ from samesight.contract.files import write_atomically
 from samesight.conversion.child_process import STDERR_BYTES, child_environment, death_reason, environment_of_others
 from samesight.conversion.environments import ENVIRONMENTS, PYTHON, pins_of
 from samesight.conversion.workflow.interrupts import deferred
-from samesight.conversion.workflow.worker import Event, Job
+from samesight.conversion.workflow.worker_protocol import Event, Job
 
 OnEvent = Callable[[Event], None]
 
@@ -183,7 +183,7 @@ def _serve(key: selectors.SelectorKey, selector: selectors.BaseSelector, on_even
 
 def _reduced(job: Job, items: Sequence[str]) -> Job:
     """The job with the items that are still to be made."""
-    from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE, RECIPE
+    from samesight.conversion.workflow.worker_protocol import CHECKS, EXPORT, GOLDEN, INTERCHANGE, RECIPE
 
     return job.model_copy(
         update={

@@ -13,7 +13,7 @@ from samesight.conversion.sources.source import ModelSource
 from samesight.conversion.workflow.jobs import built_from, make_job
 from samesight.conversion.workflow.processes import run_workers
 from samesight.conversion.workflow.server_answers import ServerAnswers, read_server_answers
-from samesight.conversion.workflow.worker import Event, GoldenJob
+from samesight.conversion.workflow.worker_protocol import Event, GoldenJob
 from samesight.datasets import open_data
 from samesight.datasets.damaged import readable
 from samesight.datasets.example import LabelledImage

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from samesight.cli.progress import Rows, result_line
-from samesight.conversion.workflow.worker import Event
+from samesight.conversion.workflow.worker_protocol import Event
 
 
 def drawn(rows):

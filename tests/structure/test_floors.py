@@ -118,7 +118,7 @@ def test_a_persons_code_is_loaded_by_workers_alone():
         "samesight.conversion.sources.build",
         "samesight.conversion.parity.server_process",
     }
-    assert importers("build") == {"samesight.conversion.workflow.worker", "samesight.conversion.workflow.look"}
+    assert importers("build") == {"samesight.conversion.workflow.items", "samesight.conversion.workflow.look"}
 
 
 def test_the_task_is_asked_for_in_its_own_modules_alone():

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from samesight.cli.terminal import cell, raw_stderr
 from samesight.contract.text import printable
-from samesight.conversion.workflow.worker import Event
+from samesight.conversion.workflow.worker_protocol import Event
 
 MARKS = {"waiting": ("·", "dim"), "cached": ("✓", "green"), "end": ("✓", "green"), "failed": ("✗", "red")}
 

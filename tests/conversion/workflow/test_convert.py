@@ -24,7 +24,7 @@ from samesight.conversion.workflow import convert as convert_module
 from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.convert import convert_source
 from samesight.conversion.workflow.server_answers import server_answers
-from samesight.conversion.workflow.worker import CHECKS, GOLDEN, INTERCHANGE, Event
+from samesight.conversion.workflow.worker_protocol import CHECKS, GOLDEN, INTERCHANGE, Event
 
 INT8 = {"digits.int8.onnx", "digits.int8.pte", "digits.int8.tflite"}
 ALL = {

@@ -13,7 +13,7 @@ from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.convert import convert_source
 from samesight.conversion.workflow.mixing import Mixing, read_wish
 from samesight.conversion.workflow.plan import choose
-from samesight.conversion.workflow.worker import RECIPE
+from samesight.conversion.workflow.worker_protocol import RECIPE
 
 
 @pytest.fixture

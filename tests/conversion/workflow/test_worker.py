@@ -20,7 +20,8 @@ from samesight.conversion.workflow import processes
 from samesight.conversion.workflow.jobs import make_job
 from samesight.conversion.workflow.plan import choose
 from samesight.conversion.workflow.processes import Child, _serve, run_workers
-from samesight.conversion.workflow.worker import GOLDEN, GoldenJob, run
+from samesight.conversion.workflow.worker import run
+from samesight.conversion.workflow.worker_protocol import GOLDEN, GoldenJob
 
 pytestmark = pytest.mark.slow
 
