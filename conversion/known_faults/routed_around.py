@@ -63,6 +63,12 @@ ROUTED_AROUND: dict[str, RoutedAround] = {
         "its float weights are quantized when the file is loaded, with one scale for all channels (18 dB)",
         "the bias is added by an operator of its own, which keeps the weights",
     ),
+    "onnxruntime-narrow-softmax": RoutedAround(
+        "onnxruntime 1.31.1",
+        "a softmax over two branches, between integers that do not reach 1",
+        "what lies above the largest integer comes out near zero: QLinearSoftmax does not saturate (7 dB)",
+        "an absolute value behind the softmax, which keeps it in floats",
+    ),
     "coremltools-reciprocal": RoutedAround(
         "coremltools 9.0",
         "`reciprocal`",
