@@ -57,6 +57,12 @@ ROUTED_AROUND: dict[str, RoutedAround] = {
         "a file that does not run (error 0x10)",
         "a product with the reciprocal; where that does not run either, as for RMS normalisation, the file is refused",
     ),
+    "executorch-constant-concatenation": RoutedAround(
+        "executorch 1.5.1",
+        "a concatenation with a constant in int8 (the class token of ViT and DeiT)",
+        "a file that does not run (error 0x1)",
+        "a padding and a sum, which takes the position embedding in",
+    ),
     "onnxruntime-float-weights": RoutedAround(
         "onnxruntime 1.31.1",
         "a grouped transposed convolution between quantized maps",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from samesight.contract.errors import SamesightError
 from samesight.contract.spec import parse_spec
 from samesight.conversion.formats import FORMATS, coreml, decompositions, onnx
 from samesight.conversion.formats.interface import Lowering
@@ -15,7 +16,7 @@ from samesight.conversion.formats.operator_cases import Between
 from samesight.conversion.formats.operator_sweep import SIZE, SPEC, pictures, ratio
 from samesight.conversion.preparation import activations, arithmetic, prepare
 from samesight.conversion.qparams import QuantParams
-from samesight.conversion.quantization import quantizer
+from samesight.conversion.quantization import batches, quantizer
 from samesight.conversion.quantization.activation_qparams import Ranges
 from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.runners import runner_of
@@ -113,6 +114,25 @@ def test_onnxruntimes_integer_softmax_does_not_saturate(decibels, monkeypatch):
     assert decibels(attention, "onnx", "int8", fixed={"softmax": NARROW}) > 30
     monkeypatch.setattr(onnx, "keep_narrow_softmaxes_apart", lambda model: None)
     assert decibels(attention, "onnx", "int8", fixed={"softmax": NARROW}) < 20
+
+
+def test_executorch_makes_a_concatenation_with_a_constant_that_does_not_run(decibels, monkeypatch):
+    token = torch.nn.Parameter(torch.linspace(-1, 1, 8).reshape(1, 1, 8))
+
+    class Tokens(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token = token
+
+        def forward(self, x):
+            rows = torch.cat([self.token, x.flatten(2).transpose(1, 2)], 1)
+            return (rows[:, 1:] + rows[:, :1]).transpose(1, 2).reshape(x.shape)
+
+    assert decibels(Tokens(), "executorch", "int8") > 30
+    for module in (activations, batches):
+        monkeypatch.setattr(module, "rewrite_constant_parts", lambda module: 0)
+    with pytest.raises(SamesightError, match="error: 0x1"):
+        decibels(Tokens(), "executorch", "int8")
 
 
 def test_core_mls_reciprocal_adds_something_to_zero(decibels, monkeypatch):
