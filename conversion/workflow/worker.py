@@ -36,7 +36,7 @@ from samesight.conversion.quantization.recipe import FILE as RECIPE_FILE
 from samesight.conversion.quantization.recipe import Recipe, read_recipe
 from samesight.conversion.quantization.schemes import check_held
 from samesight.conversion.sources.calibration import calibration_tensors, few_images_note
-from samesight.conversion.sources.source import TestData
+from samesight.conversion.sources.source import ONNX, TestData
 from samesight.conversion.workflow.mixing import MIXED
 from samesight.conversion.workflow.search_job import SearchJob
 
@@ -90,7 +90,8 @@ class Job(Document):
     """What one worker does.
 
     `function`, where given, is built, with `weights` or `random_weights`, and exported to `network` first; nothing
-    else is ever done with a person's code. The file `onnx`, where given, is read and exported likewise.
+    else is ever done with a person's code. The file `onnx`, where given, is read and exported likewise;
+    where its network cannot be had, an ONNX file is written beside `network`, and the event says why.
     `environment` is the row of `ENVIRONMENTS` that it runs in. `checks` is the folder for `network.json`.
     `interchange` is where the ONNX file is written that other routes start from; their jobs have it as `network`.
     `search` is a search of the recipe, `recipe` the file of the one that `mixed` artifacts are made by.
@@ -227,7 +228,7 @@ def run(job: Job, emit: Emit) -> None:
     """Make every item of the job; a failure is emitted as an event, not raised, and the next item is begun."""
     programs = Programs(job, emit)
     if job.function or job.onnx:
-        _make_item(EXPORT, Path(job.network), emit, lambda: _export(job))
+        _make_item(EXPORT, Path(job.network), emit, lambda: _export(programs))
     if job.search:
         wanted = job.search
         _make_item(RECIPE, Path(wanted.output), emit, lambda: _search(programs, wanted))
@@ -270,21 +271,34 @@ def _failure(name: str, output: Path, error: Exception) -> Event:
     return Event(kind="failed", name=name, text=f"unexpected {describe_error(error)}")
 
 
-def _export(job: Job) -> Event:
+def _export(programs: Programs) -> Event:
     import torch
 
+    job = programs.job
     if job.onnx:
-        from samesight.conversion.sources.onnx.reader import read_network
-
-        network = Path(job.network)
-        torch.export.save(read_network(Path(job.onnx), job.spec, network.parent), network)
-        return Event(kind="end")
+        return _read_onnx(Path(job.onnx), programs)
     from samesight.conversion.sources.build import export_built
 
     assert job.function is not None
     weights = Path(job.weights) if job.weights else None
     program = export_built(job.function, Path(job.folder), job.spec, weights, job.random_weights)
     torch.export.save(program, job.network)
+    return Event(kind="end")
+
+
+def _read_onnx(path: Path, programs: Programs) -> Event:
+    """Export the network; where it cannot be had, write the file for routes in its place, and say why."""
+    import torch
+
+    from samesight.conversion.sources.onnx.reader import UnreadNetworkError, read_network
+    from samesight.conversion.sources.onnx.without_program import write_without_program
+
+    spec, network = programs.job.spec, Path(programs.job.network)
+    try:
+        torch.export.save(read_network(path, spec, network.parent), network)
+    except UnreadNetworkError as error:
+        write_without_program(path, spec, network.with_suffix(ONNX), programs.samples)
+        return Event(kind="end", text=error.reason)
     return Event(kind="end")
 
 
