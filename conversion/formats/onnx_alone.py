@@ -17,7 +17,14 @@ from samesight.contract.errors import SamesightError, describe_error
 from samesight.contract.tensor_layout import pack
 from samesight.conversion.formats.float_tensors import describe_input, describe_outputs
 from samesight.conversion.formats.interface import Lowered, OnnxLowering
-from samesight.conversion.formats.onnx import RUNTIME_OF_IR, SPEC, strip, with_dynamic_integers
+from samesight.conversion.formats.onnx import (
+    RUNTIME_OF_IR,
+    SPEC,
+    add_transposed_biases,
+    keep_narrow_softmaxes_apart,
+    strip,
+    with_dynamic_integers,
+)
 from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.qparams import Float32, UInt8
 from samesight.conversion.quiet import quiet
@@ -89,7 +96,10 @@ def with_integers(model: Any, images: UInt8 | None) -> Any:
             per_channel=True,
             calibrate_method=quantization.CalibrationMethod.MinMax,
         )
-        return onnx.load(str(path))
+        quantized = onnx.load(str(path))
+    add_transposed_biases(quantized)
+    keep_narrow_softmaxes_apart(quantized)
+    return quantized
 
 
 def write_means(model: Any) -> None:
