@@ -14,7 +14,7 @@ from samesight.conversion.cache_folder import default_root
 from samesight.conversion.npu.chips import find_chips
 from samesight.conversion.sources.in_memory import Images, Spec, open_in_memory
 from samesight.conversion.workflow.cache import Cache
-from samesight.conversion.workflow.convert import convert_source
+from samesight.conversion.workflow.convert import convert_source, failure_sentences
 from samesight.conversion.workflow.mixing import read_wish
 from samesight.conversion.workflow.plan import choose, for_chips
 
@@ -46,7 +46,7 @@ class PartialError(SamesightError):
     def __init__(self, bundle: ModelBundle, failures: dict[str, str]) -> None:
         """One sentence about all of them."""
         self.bundle, self.failures = bundle, failures
-        super().__init__("; ".join(f"{name} could not be made: {reason}" for name, reason in failures.items()))
+        super().__init__("; ".join(failure_sentences(failures)))
 
 
 def convert(

@@ -230,15 +230,36 @@ ROUTES: dict[str, Format] = {
 }
 """Other ways to formats of the table, through ONNX and with quantization of their own; `--via` asks for them."""
 
+ONNX_ALONE = Format(
+    "onnx-alone",
+    "ONNX",
+    f"{HERE}.onnx_alone",
+    ".onnx",
+    (*BOTH, "dynamic-int8"),
+    BOTH,
+    ("onnx", "onnxruntime"),
+    group=1,
+    order=2,
+    via="onnx",
+)
+"""ONNX from an ONNX file whose network PyTorch cannot have; takes the place of the table's row for such a source."""
+
 
 def find_row(name: str) -> Format:
-    """The row of either table that has this name."""
+    """The row of either table that has this name, or that of `ONNX_ALONE`."""
+    if name == ONNX_ALONE.name:
+        return ONNX_ALONE
     return ROUTES[name] if name in ROUTES else FORMATS[name]
 
 
 def route_of(tools: Mapping[str, str]) -> str | None:
     """The route that made an artifact, by the converters that its manifest names; None where its format's own did."""
     return next((name for name in ROUTES if name in tools), None)
+
+
+def made_alone(form: str, tools: Mapping[str, str]) -> bool:
+    """Whether an artifact of this format, made by these tools, is of an ONNX file without a program."""
+    return form == ONNX_ALONE.via and "onnxruntime" in tools and "torch" not in tools
 
 
 def find_format(text: str) -> Format:

@@ -4,7 +4,7 @@ from samesight.contract.bundle import Bundle
 from samesight.contract.gates import STEPS_APART
 from samesight.contract.manifest import Artifact
 from samesight.contract.verdicts import Verdict, Verdicts
-from samesight.conversion.formats import FORMATS
+from samesight.conversion.formats import FORMATS, made_alone
 from samesight.conversion.precisions import PrecisionName
 from samesight.conversion.runners import EVALUATOR, runner_of
 
@@ -44,7 +44,8 @@ def _advice(bundle: Bundle, verdict: Verdict, verdicts: Verdicts) -> tuple[str, 
     if verdict.steps_apart is not None and verdict.steps_apart > STEPS_APART:
         tried.append("take an int8 artifact that passed: this one's runtime or converter computes otherwise")
     elif verdict.precision == "int8":
-        tried += [TRAIN_FOR_INT8 if bundle.manifest.data else MORE_IMAGES, SEARCH]
+        tried.append(TRAIN_FOR_INT8 if bundle.manifest.data else MORE_IMAGES)
+        tried += [] if made_alone(artifact.format, artifact.tools) else [SEARCH]
     tried += _other_precisions(artifact, verdicts)
     if runner_of(artifact.format, artifact.unit).title == EVALUATOR:
         tried.append(

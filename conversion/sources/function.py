@@ -1,11 +1,13 @@
 """Exports the network of a person's own `module:function`. Runs in a worker, never in the command itself."""
 
+import difflib
 import importlib
 import site
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from samesight.contract.errors import SamesightError, describe_error
@@ -51,7 +53,10 @@ def load_function(function: str, folder: Path) -> Callable[..., Any]:
     """
     module, _, name = function.partition(":")
     try:
-        function_object = getattr(importlib.import_module(module), name)
+        imported = importlib.import_module(module)
+        if not hasattr(imported, name):
+            raise _unknown(function, name, imported)
+        function_object = getattr(imported, name)
     except SamesightError:
         raise
     except (Exception, SystemExit) as error:
@@ -59,6 +64,12 @@ def load_function(function: str, folder: Path) -> Callable[..., Any]:
     if not callable(function_object):
         raise SamesightError(f"{function}: is {type(function_object).__name__}, not a function; name a function")
     return cast(Callable[..., Any], function_object)
+
+
+def _unknown(function: str, name: str, module: ModuleType) -> SamesightError:
+    near = difflib.get_close_matches(name, [each for each in vars(module) if not each.startswith("_")], 1)
+    hint = f"did you mean {near[0]}?" if near else "name a function of it"
+    return SamesightError(f"{function}: {module.__name__} has no attribute {name!r}; {hint}")
 
 
 @contextmanager

@@ -8,6 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from pydantic import ValidationError
+
+from samesight.contract.documents import first_problem
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.spec import ModelSpec
 
@@ -78,7 +81,10 @@ def propose_spec(source: str, weights: Path | None, wishes: Wishes, random: bool
 
     library, name = library_of(source)
     state = read_weights(weights) if weights else None
-    spec = library.propose(name, Wishes(wishes.size, wishes.labels, state))
+    try:
+        spec = library.propose(name, Wishes(wishes.size, wishes.labels, state))
+    except ValidationError as error:
+        raise UsageError(f"{source}: no spec has these wishes ({first_problem(error)})") from None
     return spec.model_copy(update={"name": random_name(spec.name)}) if random else spec
 
 

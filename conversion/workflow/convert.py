@@ -1,7 +1,7 @@
 """The workflow: converts a source to a bundle, in child processes; results that are in the cache are not made again."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +14,7 @@ from samesight.conversion.npu.chips import Chip, require_compilers
 from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.quantization.recipe import FILE as RECIPE_FILE
 from samesight.conversion.quantization.recipe import read_recipe
-from samesight.conversion.sources.source import ModelSource, open_source
+from samesight.conversion.sources.source import NETWORK, ONNX, ModelSource, open_source
 from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.jobs import (
     built_from,
@@ -28,6 +28,7 @@ from samesight.conversion.workflow.mixing import MIXED, Mixing
 from samesight.conversion.workflow.plan import Target, choose, for_chips, group, left_out
 from samesight.conversion.workflow.processes import run_workers
 from samesight.conversion.workflow.server_answers import read_server_answers
+from samesight.conversion.workflow.without_program import part
 from samesight.conversion.workflow.worker_protocol import (
     CHECKS,
     EXPORT,
@@ -136,6 +137,14 @@ def convert_source(
     )
 
 
+def failure_sentences(failures: Mapping[str, str]) -> list[str]:
+    """One for each reason, with the names of all that could not be made for it."""
+    names: dict[str, list[str]] = {}
+    for name, reason in failures.items():
+        names.setdefault(reason, []).append(name)
+    return [f"{', '.join(each)} could not be made: {reason}" for reason, each in names.items()]
+
+
 class _UnchangedError(Exception):
     """Ends `replacing_bundle` without replacing the bundle, so that its verdicts and report stay."""
 
@@ -168,7 +177,10 @@ class _Result:
 
 @dataclass
 class _Conversion:
-    """One filling of the folder `new`; `results` has every item that was fetched, made or failed, in that order."""
+    """One filling of the folder `new`; `results` has every item that was fetched, made or failed, in that order.
+
+    `unread` is why there is no program of the source, an ONNX file, whose targets are then made from the file itself.
+    """
 
     source: ModelSource
     targets: tuple[Target, ...]
@@ -178,6 +190,7 @@ class _Conversion:
     notes: list[str]
     mixing: Mixing | None = None
     recipe: Path | None = None
+    unread: str | None = None
     fetched_calibration: bool = False
     keys: dict[str, str] = field(default_factory=dict)
     results: dict[str, _Result] = field(default_factory=dict)
@@ -191,10 +204,10 @@ class _Conversion:
         for name in (*searched, GOLDEN, CHECKS, *(target.name for target in self.targets)):
             self.on_event(Event(kind="waiting", name=name))
         network = self.source.network or self._export(work)
-        if self.mixing:
+        if self.mixing and self.unread is None:
             self._get_recipe(network, work, self.mixing)
         self.keys.update(make_keys(self.source, network, self.targets, self.recipe))
-        missing = [name for name in self.keys if name != RECIPE and not self._fetch(name)]
+        missing = [name for name in self.keys if name not in (RECIPE, *self.results) and not self._fetch(name)]
         compiled = {target.name for target in self.targets if target.chip}
         lowered = [name for name in missing if name not in compiled]
         peak_bytes = run_workers(self._jobs(lowered, network), work, self._on_worker_event)
@@ -247,12 +260,20 @@ class _Conversion:
 
     def _export(self, work: Path) -> Path:
         """What is built or read first, exported by a worker, which alone ever runs a person's code."""
-        network = work / "network.pt2"
+        network = work / NETWORK
         job = make_job(self.source, network, (), self._scratch)
         onnx = str(self.source.onnx) if self.source.onnx else None
         job = job.model_copy(update={**built_from(self.source), "onnx": onnx})
         run_workers([job], work, self._on_worker_event)
-        return network
+        return network if self.unread is None else self._without_program()
+
+    def _without_program(self) -> Path:
+        """The ONNX file in place of a program; what cannot be made from it has failed."""
+        self.targets, left = part(self.targets, str(self.unread))
+        for name, reason in left.items():
+            self._on_worker_event(Event(kind="failed", name=name, text=reason))
+        self._on_worker_event(Event(kind="failed", name=CHECKS, text=f"the file {self.unread}"))
+        return self._interchange
 
     def _fetch(self, name: str) -> bool:
         """Copy an item from the cache, if it is there."""
@@ -272,7 +293,7 @@ class _Conversion:
         calibrated = any(PRECISIONS[target.precision].calibrated for targets in groups for target in targets)
         kept = self._calibration(network) if calibrated else None
         jobs = [make_job(self.source, network, each, self._scratch, recipe=self.recipe, kept=kept) for each in groups]
-        if any(t.format.via for t in self.targets if t.name in missing):
+        if self.unread is None and any(t.format.via for t in self.targets if t.name in missing):
             first = jobs.pop(0) if jobs else make_job(self.source, network, (), self._scratch)
             jobs.insert(0, first.model_copy(update={"interchange": str(self._interchange)}))
         if CHECKS in missing:
@@ -313,8 +334,11 @@ class _Conversion:
 
     @property
     def _interchange(self) -> Path:
-        """The ONNX file that routes start from; there once the jobs of this environment have ended."""
-        return self.new / WORK / "interchange.onnx"
+        """The ONNX file that routes start from; there once the jobs of this environment have ended.
+
+        Where an ONNX file's network cannot be had, the job that was to export it writes it.
+        """
+        return self.new / WORK / f"network{ONNX}"
 
     def _route_jobs(self, missing: Sequence[str]) -> list[Job]:
         """A job for each environment that another route needs, none where their ONNX file could not be made."""
@@ -358,6 +382,8 @@ class _Conversion:
                 self.notes.append(event.text)
             self._store(event)
             self._move(event.name)
+        elif event.kind == "end" and event.name == EXPORT:
+            self.unread = event.text or None
         self.on_event(event)
 
     def _fail_routes(self, event: Event) -> None:

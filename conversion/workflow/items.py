@@ -11,29 +11,42 @@ from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.quantization.recipe import FILE as RECIPE_FILE
 from samesight.conversion.quantization.schemes import check_held
 from samesight.conversion.sources.calibration import few_images_note
-from samesight.conversion.sources.source import TestData
+from samesight.conversion.sources.source import ONNX, TestData
 from samesight.conversion.workflow.mixing import MIXED
 from samesight.conversion.workflow.programs import Programs
 from samesight.conversion.workflow.search_job import SearchJob
 from samesight.conversion.workflow.worker_protocol import CompileJob, Event, GoldenJob, Job, TargetJob
 
 
-def export_network(job: Job) -> Event:
+def export_network(programs: Programs) -> Event:
     """Export a function or an ONNX file to the job's `network`."""
     import torch
 
+    job = programs.job
     if job.onnx:
-        from samesight.conversion.sources.onnx.reader import read_network
-
-        network = Path(job.network)
-        torch.export.save(read_network(Path(job.onnx), job.spec, network.parent), network)
-        return Event(kind="end")
+        return _read_onnx(Path(job.onnx), programs)
     from samesight.conversion.sources.build import export_built
 
     assert job.function is not None
     weights = Path(job.weights) if job.weights else None
     program = export_built(job.function, Path(job.folder), job.spec, weights, job.random_weights)
     torch.export.save(program, job.network)
+    return Event(kind="end")
+
+
+def _read_onnx(path: Path, programs: Programs) -> Event:
+    """Export the network; where it cannot be had, write the file for routes in its place, and say why."""
+    import torch
+
+    from samesight.conversion.sources.onnx.reader import UnreadNetworkError, read_network
+    from samesight.conversion.sources.onnx.without_program import write_without_program
+
+    spec, network = programs.job.spec, Path(programs.job.network)
+    try:
+        torch.export.save(read_network(path, spec, network.parent), network)
+    except UnreadNetworkError as error:
+        write_without_program(path, spec, network.with_suffix(ONNX), programs.samples)
+        return Event(kind="end", text=error.reason)
     return Event(kind="end")
 
 

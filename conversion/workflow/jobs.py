@@ -11,7 +11,13 @@ from samesight.conversion.environments import MAIN, pins_of
 from samesight.conversion.npu.chips import MAKERS
 from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.quantization.schemes import held_by
-from samesight.conversion.sources.source import ModelSource, data_fingerprint, images_sha256, program_sha256
+from samesight.conversion.sources.source import (
+    ONNX,
+    ModelSource,
+    data_fingerprint,
+    images_sha256,
+    program_sha256,
+)
 from samesight.conversion.workflow.cache import code_version, make_key, tool_versions
 from samesight.conversion.workflow.mixing import MAX_DROP, MIXED, Mixing
 from samesight.conversion.workflow.plan import Target
@@ -125,7 +131,7 @@ def calibration_key(source: ModelSource, network: Path) -> str:
 def _shared_parts(source: ModelSource, network: Path) -> dict[str, object]:
     return {
         "code": code_version(),
-        "network": program_sha256(network),
+        "network": file_sha256(network) if network.suffix == ONNX else program_sha256(network),
         "spec": source.spec.to_json(),
         "tools": tool_versions(SHARED_TOOLS),
     }
@@ -155,6 +161,8 @@ def make_keys(
         ),
         CHECKS: make_key({**shared, "checks": image_hash}),
     }
+    if network.suffix == ONNX:
+        del keys[CHECKS]  # of a program
     if source.onnx:
         # It answers as the server model itself, besides its weights in other files, which the network has.
         keys[GOLDEN] = make_key([keys[GOLDEN], file_sha256(source.onnx)])

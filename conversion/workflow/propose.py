@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import ValidationError
 
-from samesight.contract.documents import read_document
+from samesight.contract.documents import first_problem, read_document
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.contract.spec import Crop, Framing, Input, Letterbox, Stretch
 from samesight.conversion.child_process import child_environment, death_reason
@@ -109,14 +110,17 @@ def _proposal(source: str, seen: Look, arrays: dict[str, np.ndarray], known: Kno
         remarks.append(Remark("input.channels", "guess", "RGB; write bgr if the training read images with OpenCV"))
     if not known.framing:
         remarks.append(Remark("input.framing, filter", "unknown", "the whole image stretched; give --framing"))
-    spec = Input(
-        width=seen.width,
-        height=seen.height,
-        channels="rgb" if count == 3 else "grey",
-        framing=_framing(known.framing, seen.width, seen.height),
-        mean=known.mean or (0.0,) * count,
-        std=known.std or (1.0,) * count,
-    )
+    try:
+        spec = Input(
+            width=seen.width,
+            height=seen.height,
+            channels="rgb" if count == 3 else "grey",
+            framing=_framing(known.framing, seen.width, seen.height),
+            mean=known.mean or (0.0,) * count,
+            std=known.std or (1.0,) * count,
+        )
+    except ValidationError as error:
+        raise SamesightError(f"{source}: no spec fits its input ({first_problem(error)})") from None
     name = known.name or spec_name(source.rpartition(":")[2] if ":" in source else Path(source).stem)
     proposed = propose(source, name, arrays, spec, known.labels)
     return Proposal(proposed.spec, (*proposed.remarks, *remarks))

@@ -51,7 +51,7 @@ def run(job: Job, emit: Emit) -> None:
     """Make every item of the job; a failure is emitted as an event, not raised, and the next item is begun."""
     programs = Programs(job, emit)
     if job.function or job.onnx:
-        _make_item(EXPORT, Path(job.network), emit, lambda: export_network(job))
+        _make_item(EXPORT, Path(job.network), emit, lambda: export_network(programs))
     if job.search:
         wanted = job.search
         _make_item(RECIPE, Path(wanted.output), emit, lambda: search_recipe(programs, wanted))

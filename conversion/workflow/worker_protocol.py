@@ -54,7 +54,8 @@ class Job(Document):
     """What one worker does.
 
     `function`, where given, is built, with `weights` or `random_weights`, and exported to `network` first; nothing
-    else is ever done with a person's code. The file `onnx`, where given, is read and exported likewise.
+    else is ever done with a person's code. The file `onnx`, where given, is read and exported likewise;
+    where its network cannot be had, an ONNX file is written beside `network`, and the event says why.
     `environment` is the row of `ENVIRONMENTS` that it runs in. `checks` is the folder for `network.json`.
     `interchange` is where the ONNX file is written that other routes start from; their jobs have it as `network`.
     `kept_calibration` is a file that the workers of one conversion share, so that one of them calibrates.

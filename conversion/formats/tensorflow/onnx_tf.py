@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from samesight.conversion.formats.interchange import OPSET
 from samesight.conversion.formats.interface import Lowered, OnnxLowering
 from samesight.conversion.formats.tensorflow.tflite import Network, write
 from samesight.conversion.quiet import quiet
@@ -20,11 +21,15 @@ def convert(job: OnnxLowering) -> Lowered:
 
 def _load(job: OnnxLowering, scratch: Path) -> Network:
     with quiet():
-        import onnx
+        import onnx.version_converter
         import tensorflow
         from onnx_tf.backend import prepare
 
-        prepare(onnx.load(str(job.network))).export_graph(str(scratch))
+        model = onnx.load(str(job.network))
+        # A person's own file may use newer operators.
+        if max(entry.version for entry in model.opset_import) > OPSET:
+            model = onnx.version_converter.convert_version(model, OPSET)
+        prepare(model).export_graph(str(scratch))
         loaded = tensorflow.saved_model.load(str(scratch))
     signature = loaded.signatures["serving_default"]
 

@@ -116,6 +116,8 @@ def _parsed(path: Path) -> Any:
         raise SamesightError(f"{path}: has more than {NETWORK_BYTES:,} bytes; export it with its weights beside it")
     try:
         model = onnx.load_model_from_string(path.read_bytes())
+    except OSError as error:
+        raise SamesightError(f"{path}: cannot be read ({error.strerror or error}); check it and its rights") from None
     except DecodeError:
         raise SamesightError(f"{path}: damaged or not an ONNX file; get it or export it again") from None
     if not model.graph.node or not model.opset_import:
@@ -178,6 +180,11 @@ def _fix_input(model: Any, path: Path, shape: Shape) -> None:
         raise SamesightError(f"{path}: its input {image.name} is not float32; export the network in float32")
     if len(sides) != len(wanted) or any(s not in (None, w) for s, w in zip(sides, wanted, strict=True)):
         told = ["free" if side is None else side for side in sides]
+        if len(sides) == len(wanted) and sides[-1] == shape[0] != sides[1]:
+            raise SamesightError(
+                f"{path}: takes an input {told}, with its channels last; export it with channels first, as "
+                f"{list(wanted)} (tf2onnx: --inputs-as-nchw {image.name})"
+            )
         raise SamesightError(
             f"{path}: takes an input {told}, but the spec says {list(wanted)}; correct input in model.json, "
             "or export it for that input"

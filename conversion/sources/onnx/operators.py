@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from samesight.conversion.sources.onnx.call import Call, UnreadableError
 from samesight.conversion.sources.onnx.pointwise import POINTWISE
+from samesight.conversion.sources.onnx.selection import SELECTION
 
 POOLED = 2
 
@@ -56,12 +57,25 @@ def _conv_transpose(call: Call) -> Tensor:
     weight = call.tensor(1)
     strides, dilations, pads = _window(call, weight.shape[2:])
     rank = weight.dim() - 2
-    if call.get("output_shape") or pads[:rank] != pads[rank:] or rank != 2:
-        raise UnreadableError("ConvTranspose with unequal padding")
+    automatic = call.get("auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER")
+    if call.get("output_shape") or automatic or rank != 2:
+        raise UnreadableError("ConvTranspose to a given shape, or not over two axes")
     extra = call.get("output_padding") or [0] * rank
-    return functional.conv_transpose2d(
-        call.x, weight, call.optional(2), strides, pads[:rank], extra, call.get("group", 1), dilations
+    equal = pads[:rank] == pads[rank:]
+    x = functional.conv_transpose2d(
+        call.x,
+        weight,
+        call.optional(2),
+        strides,
+        pads[:rank] if equal else [0] * rank,
+        extra,
+        call.get("group", 1),
+        dilations,
     )
+    if equal:
+        return x
+    height, width = x.shape[2:]
+    return x[:, :, pads[0] : height - pads[2], pads[1] : width - pads[3]]
 
 
 def _max_pool(call: Call) -> Tensor:
@@ -79,10 +93,14 @@ def _average_pool(call: Call) -> Tensor:
     counted = bool(call.get("count_include_pad", 0))
     if any(dilation != 1 for dilation in dilations) or len(kernel) != POOLED:
         raise UnreadableError("AveragePool with dilations, or not over two axes")
-    if pads[:POOLED] != pads[POOLED:] and not counted:
-        raise UnreadableError("AveragePool with unequal padding")
+    ceiling = bool(call.get("ceil_mode", 0))
     x, padding = _padded(call.x, pads)
-    return functional.avg_pool2d(x, kernel, strides, padding, bool(call.get("ceil_mode", 0)), counted)
+    mean = functional.avg_pool2d(x, kernel, strides, padding, ceiling, counted)
+    if pads[:POOLED] == pads[POOLED:] or counted:
+        return mean
+    # Each sum is of as many values as the kernel meets inside of the map.
+    inside, _ = _padded(torch.ones(1, 1, *call.x.shape[2:]), pads)
+    return mean / functional.avg_pool2d(inside, kernel, strides, 0, ceiling)
 
 
 def _gemm(call: Call) -> Tensor:
@@ -163,20 +181,6 @@ def _split(call: Call) -> Sequence[Tensor]:
     return torch.split(call.x, sizes, axis)
 
 
-def _slice(call: Call) -> Tensor:
-    starts, ends = call.integers(1, "starts"), call.integers(2, "ends")
-    axes = call.integers(3, "axes", range(len(starts)))
-    steps = call.integers(4, None, [1] * len(starts))
-    x = call.x
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        if step < 1:
-            raise UnreadableError("Slice backwards")
-        index = [slice(None)] * x.dim()
-        index[axis] = slice(start, end, step)
-        x = x[tuple(index)]
-    return x
-
-
 def _pad(call: Call) -> Tensor:
     pads, value = call.integers(1, "pads"), call.number(2, "value", 0.0)
     axes = call.integers(3, None, range(len(pads) // 2))
@@ -232,14 +236,6 @@ def _doubles(x: Tensor, sizes: Sequence[int]) -> bool:
     return all(after % before == 0 for before, after in zip(x.shape[2:], sizes[2:], strict=True))
 
 
-def _gather(call: Call) -> Tensor:
-    axis, indices = call.get("axis", 0), call.number(1)
-    if np.ndim(indices) == 0:
-        return call.x.select(axis, int(indices))
-    chosen = call.x.index_select(axis, torch.as_tensor(np.asarray(indices).reshape(-1) % call.x.shape[axis]))
-    return chosen.reshape(*call.x.shape[:axis], *np.shape(indices), *call.x.shape[axis + 1 :])
-
-
 def _depth_to_space(call: Call) -> Tensor:
     block = call.get("blocksize")
     if call.get("mode", b"DCR") == b"CRD":
@@ -282,7 +278,6 @@ OPERATORS: dict[str, Callable[[Call], Tensor | Sequence[Tensor]]] = {
     "LogSoftmax": _softmax(torch.log_softmax),
     "Concat": lambda call: torch.cat(list(map(call.tensor, range(len(call.inputs)))), call.get("axis")),
     "Split": _split,
-    "Slice": _slice,
     "Reshape": _reshape,
     "Flatten": _flatten,
     "Squeeze": _squeeze,
@@ -293,11 +288,11 @@ OPERATORS: dict[str, Callable[[Call], Tensor | Sequence[Tensor]]] = {
     "Pad": _pad,
     "Resize": _resize,
     "Upsample": _resize,
-    "Gather": _gather,
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,
     "Cast": _cast,
     "Identity": lambda call: call.x,
     "Dropout": lambda call: call.x,
+    **SELECTION,
     **POINTWISE,
 }

@@ -27,6 +27,14 @@ SEED, IMAGES = 0, 4
 LEAST_DECIBELS = 90.0
 
 
+class UnreadNetworkError(SamesightError):
+    """A sound file whose network is not read; `reason` names the operator."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}; export the network from PyTorch with torch.export instead")
+        self.reason = reason
+
+
 class OnnxNetwork(torch.nn.Module):
     """The operators of a file with folded constants, one after another; takes [1, C, H, W].
 
@@ -77,8 +85,11 @@ class OnnxNetwork(torch.nn.Module):
             if kind not in OPERATORS:
                 raise UnreadableError(kind)
             numbers = tuple(self.constants.get(name) for name in inputs)
-            call = Call(kind, attributes, tuple(map(value, inputs)), numbers, len(outputs), self.opset)
-            made = OPERATORS[kind](call)
+            try:
+                call = Call(kind, attributes, tuple(map(value, inputs)), numbers, len(outputs), self.opset)
+                made = OPERATORS[kind](call)
+            except (RuntimeError, TypeError, ValueError, KeyError, IndexError) as error:
+                raise UnreadableError(f"{kind} in a form ({describe_error(error)})") from error
             results = [made] if isinstance(made, torch.Tensor) else list(made)
             values.update(zip(outputs, results, strict=False))
         returned = {name: cast("torch.Tensor", value(name)) for name in self.outputs}
@@ -94,7 +105,8 @@ def read_network(path: Path, spec: ModelSpec, scratch: Path) -> "ExportedProgram
         scratch: for a file with folded constants.
 
     Raises:
-        SamesightError: damaged, another input than the spec's, or an operator that is not read.
+        SamesightError: damaged, or another input than the spec's.
+        UnreadNetworkError: it is sound, but has an operator, or a form of one, that is not read.
     """
     model = read_model(path, spec)
     session = run_session(model, path)
@@ -106,11 +118,7 @@ def read_network(path: Path, spec: ModelSpec, scratch: Path) -> "ExportedProgram
         with torch.no_grad():
             actual = [tree_leaves(network(torch.from_numpy(image))) for image in images]
     except UnreadableError as error:
-        raise SamesightError(
-            f"{path}: uses {error}, which is not read here; export the network from PyTorch with torch.export instead"
-        ) from None
-    except (RuntimeError, TypeError, ValueError, KeyError, IndexError) as error:
-        raise SamesightError(f"{path}: cannot be read as a network ({describe_error(error)}); report it") from error
+        raise UnreadNetworkError(path, f"uses {error}, which is not read as a network of PyTorch") from error
     for number, name in enumerate(network.outputs):
         expected = np.concatenate([session.run([name], {network.image: image})[0].ravel() for image in images])
         found = torch.cat([outputs[number].flatten() for outputs in actual]).numpy()
@@ -118,7 +126,10 @@ def read_network(path: Path, spec: ModelSpec, scratch: Path) -> "ExportedProgram
         noise = float(np.square(expected.astype(np.float64) - found).sum()) if same else np.inf
         signal = float(np.square(expected.astype(np.float64)).sum())
         if not same or decibels(signal, noise) < LEAST_DECIBELS:
-            raise SamesightError(
-                f"{path}: read as a network, its output {number} ({name}) is not what ONNX Runtime computes; report it"
-            )
-    return export_network(network, size, str(path))
+            reason = f"gives another output {number} ({name}) as a network of PyTorch than in ONNX Runtime"
+            raise UnreadNetworkError(path, reason)
+    try:
+        return export_network(network, size, str(path))
+    except SamesightError as error:
+        reason = str(error).removeprefix(f"{path}: ").partition(";")[0]
+        raise UnreadNetworkError(path, f"cannot be exported as a network of PyTorch ({reason})") from error

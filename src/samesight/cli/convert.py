@@ -199,14 +199,15 @@ def live(quiet: bool) -> "Iterator[OnEvent]":
 def _print(outcome: "Outcome", verdicts: "Verdicts | None", seconds: float) -> None:
     from samesight.cli.tables import verdict_table
     from samesight.conversion.parity.advice import advise
+    from samesight.conversion.workflow.convert import failure_sentences
 
     bundle = outcome.bundle
     if verdicts:
         verdict_table(verdicts, bundle.spec, advise(bundle, verdicts), bundle.manifest.artifacts)
     for note in outcome.notes:
         click.echo(f"note: {note}", err=True)
-    for name, reason in outcome.failures.items():
-        click.echo(f"samesight: {name} could not be made: {reason}", err=True)
+    for sentence in failure_sentences(outcome.failures):
+        click.echo(f"samesight: {sentence}", err=True)
     state = "unchanged" if outcome.unchanged else "written"
     count = len(bundle.manifest.artifacts)
     artifact_count = f"{count} artifact{'' if count == 1 else 's'}"

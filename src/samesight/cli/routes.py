@@ -44,7 +44,7 @@ def routes(
     from samesight.conversion.parity.routes import compare_routes
     from samesight.conversion.parity.verify import verify_bundle
     from samesight.conversion.workflow.cache import Cache
-    from samesight.conversion.workflow.convert import convert_source
+    from samesight.conversion.workflow.convert import convert_source, failure_sentences
 
     with tempfile.TemporaryDirectory(prefix="samesight-") as scratch:
         folder, cache = out or Path(scratch) / "bundle", Cache(default_root())
@@ -58,6 +58,6 @@ def routes(
         click.echo(compared.to_json(), nl=False)
     else:
         routes_table(compared)
-        for name, reason in outcome.failures.items():
-            click.echo(f"samesight: {name} could not be made: {reason}", err=True)
+        for sentence in failure_sentences(outcome.failures):
+            click.echo(f"samesight: {sentence}", err=True)
     raise SystemExit(1 if outcome.failures or not verdicts.passed else 0)

@@ -26,7 +26,8 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
-    return None if value is None else numbers_of(value, IMAGENET[parameter.name == "std"])
+    is_std = parameter.name == "std"
+    return None if value is None else numbers_of(value, IMAGENET[is_std], positive=is_std)
 
 
 @click.command(epilog=EPILOG)
@@ -57,11 +58,15 @@ def spec(
     """Look at a network, run it once, and propose its model.json, which `convert --spec` takes."""
     from typing import cast
 
+    from samesight.contract.errors import UsageError
     from samesight.contract.files import write_atomically
     from samesight.conversion.sources.labels import read_labels
     from samesight.conversion.sources.library import spec_name
     from samesight.conversion.workflow.propose import FramingName, Known, propose_for
 
+    if out and (out.is_dir() or not out.parent.is_dir()):
+        wrong = "is a folder" if out.is_dir() else "its folder does not exist"
+        raise UsageError(f"--out {out}: {wrong}; give the file to write")
     known = Known(
         size=size,
         labels=read_labels(labels) if labels else None,

@@ -1,5 +1,6 @@
 """What `samesight spec` asks a person at a terminal: labels, normalisation and framing, where no option says them."""
 
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -27,14 +28,19 @@ def size_of(text: str) -> tuple[int, int]:
     return int(words[0]), int(words[-1])
 
 
-def numbers_of(text: str, imagenet: tuple[float, ...]) -> tuple[float, ...]:
+def numbers_of(text: str, imagenet: tuple[float, ...], positive: bool = False) -> tuple[float, ...]:
     """Numbers separated by commas, or those of the word imagenet; BadParameter for anything else."""
     if text == "imagenet":
         return imagenet
     try:
-        return tuple(float(word) for word in text.split(","))
+        numbers = tuple(float(word) for word in text.split(","))
     except ValueError:
-        raise click.BadParameter(f"{text!r}: give a number per channel, as 0.5,0.5,0.5, or imagenet") from None
+        numbers = ()
+    if not numbers or not all(math.isfinite(number) for number in numbers):
+        raise click.BadParameter(f"{text!r}: give a number per channel, as 0.5,0.5,0.5, or imagenet")
+    if positive and min(numbers) <= 0:
+        raise click.BadParameter(f"{text!r}: values are divided by these numbers; give some above 0")
+    return numbers
 
 
 def at_terminal() -> bool:
@@ -48,7 +54,18 @@ def ask(proposal: "Proposal", known: "Known") -> "Known":
     Args:
         proposal: by what is known so far; nothing is asked that it is certain of.
         known: the options.
+
+    Raises:
+        click.Abort: the person ended it by Ctrl-C or Ctrl-D.
     """
+    try:
+        return _asked(proposal, known)
+    except click.Abort:
+        click.echo(err=True)  # what is said next begins a line
+        raise
+
+
+def _asked(proposal: "Proposal", known: "Known") -> "Known":
     spec = proposal.spec
     fields = {remark.field for remark in proposal.remarks}
     channels = spec.input.channel_count
@@ -57,22 +74,23 @@ def ask(proposal: "Proposal", known: "Known") -> "Known":
         known = replace(known, size=_prompt("Width and height of the input", size, size_of))
     if "labels" in fields:
         count = len(spec.labels)
+        # A detector may have one channel more, for the background.
+        counts = (count, count - 1) if spec.detection else (count,)
         text = (
             f"Names of the {count} classes: a file with one a line, or the names with commas between (empty: numbers)"
         )
-        known = replace(known, labels=_prompt(text, "", lambda answer: _labels(answer, count)) or None)
+        known = replace(known, labels=_prompt(text, "", lambda answer: _labels(answer, counts)) or None)
     if "input.mean, std" in fields:
         known = _normalisation(known, channels)
     if "input.framing, filter" in fields:
         text = "How do images get to that size: stretch, crop (their middle) or letterbox (all of it, with borders)"
-        framing = click.prompt(text, "stretch", type=click.Choice(FRAMINGS), show_choices=False, err=True)
-        known = replace(known, framing=cast("FramingName", framing))
+        known = replace(known, framing=_prompt(text, "stretch", _framing))
     return known
 
 
 def _normalisation(known: "Known", channels: int) -> "Known":
     def numbers(answer: str, place: int) -> tuple[float, ...]:
-        values = numbers_of(answer, IMAGENET[place])
+        values = numbers_of(answer, IMAGENET[place], positive=place == 1)
         if len(values) != channels:
             raise click.BadParameter(f"{answer!r}: the network takes {channels} channels; give a number for each")
         return values
@@ -88,27 +106,43 @@ def _normalisation(known: "Known", channels: int) -> "Known":
     return replace(known, mean=mean, std=std)
 
 
-def _labels(answer: str, count: int) -> tuple[str, ...]:
+def _framing(answer: str) -> "FramingName":
+    if answer not in FRAMINGS:
+        raise click.BadParameter(f"{answer!r} is not one of {', '.join(FRAMINGS)}")
+    return cast("FramingName", answer)
+
+
+def _labels(answer: str, counts: tuple[int, ...]) -> tuple[str, ...]:
     from samesight.contract.errors import SamesightError
     from samesight.contract.text import label_problem
     from samesight.conversion.sources.labels import read_labels
 
     if not answer:
         return ()
-    if Path(answer).is_file():
+    if _is_file(answer):
         try:
             labels = read_labels(Path(answer))
         except SamesightError as error:
             raise click.BadParameter(str(error)) from None
     else:
         labels = tuple(word.strip() for word in answer.split(","))
-    # A detector may have one channel more, for the background.
-    if len(labels) not in (count, count - 1):
-        raise click.BadParameter(f"{answer!r}: neither a file nor the names of {count} classes")
+    if len(labels) not in counts:
+        raise click.BadParameter(f"{answer!r}: neither a file nor the names of {counts[0]} classes")
     if problem := label_problem(labels):
         raise click.BadParameter(f"{answer!r}: {problem}")
     return labels
 
 
+def _is_file(answer: str) -> bool:
+    try:
+        return Path(answer).is_file()
+    except OSError:  # many names are longer than a file's name may be
+        return False
+
+
 def _prompt(text: str, default: str, parse: "Callable[[str], T]") -> T:
-    return click.prompt(text, default, show_default=bool(default), value_proc=parse, err=True)
+    while True:
+        try:
+            return click.prompt(text, default, show_default=bool(default), value_proc=parse, err=True)
+        except UnicodeDecodeError:
+            click.echo("Error: that is no text in UTF-8", err=True)

@@ -25,9 +25,12 @@ def judged(name, format, passed, roles=ROLES, **changed):
     return Verdict(name=name, format=format, precision=precision, passed=passed, roles=roles, **{**about, **changed})
 
 
-def advised(*rows, data=None):
+def advised(*rows, data=None, tools=()):
     """The advice on the first of these verdicts, in a bundle that holds them all."""
     artifacts = {row.name: artifact(row.name, row.format, row.precision) for row in rows}
+    if tools:
+        made = {"tools": dict.fromkeys(tools, "1")}
+        artifacts = {name: each.model_copy(update=made) for name, each in artifacts.items()}
     bundle = SimpleNamespace(
         manifest=SimpleNamespace(data=data), find=artifacts.__getitem__, path=lambda artifact: artifact.file
     )
@@ -58,6 +61,12 @@ def test_int8_of_another_network_needs_images_and_milder_precisions_are_named():
     images, search, command = advice["tiny.int8.tflite"]
     assert "--calibration" in images and "--precision auto" in search
     assert command.endswith("`samesight convert … --to tflite --precision dynamic-int8,int8-weights,fp16`")
+
+
+def test_no_search_is_advised_for_an_onnx_file_without_a_program():
+    row = judged("tiny.int8.onnx", "onnx", False)
+    assert SEARCH in advised(row, tools=("torch", "onnx"))[1]["tiny.int8.onnx"]
+    assert SEARCH not in advised(row, tools=("onnx", "onnxruntime"))[1]["tiny.int8.onnx"]
 
 
 def test_int8_apart_from_the_others_is_not_for_lack_of_training():

@@ -53,7 +53,8 @@ def test_pythons_own_library_comes_before_their_folder(theirs):
     ("name", "text", "sentence"),
     [
         ("their_a", "def make():\n    return 3\n", "returns int, not a torch.nn.Module"),
-        ("their_b", "def other():\n    return 3\n", "AttributeError: module 'their_b' has no attribute 'make'"),
+        ("their_b", "def other():\n    return 3\n", "their_b has no attribute 'make'; name a function of it"),
+        ("their_g", "def maker():\n    return 3\n", "their_g has no attribute 'make'; did you mean maker?"),
         ("their_c", "import no_such_thing\n", "ModuleNotFoundError: No module named 'no_such_thing'"),
         ("their_d", "def make(\n", "SyntaxError"),
         ("their_e", "def make():\n    raise SystemExit(3)\n", "SystemExit: 3"),

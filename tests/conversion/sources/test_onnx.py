@@ -32,6 +32,9 @@ def ints(*values):
 
 
 POSITIVE = ("Sqrt", "Log", "Pow", "Div", "Reciprocal", "ReduceLogSum")
+LOGICAL = ("And", "Or", "Xor", "Not")
+# What gives no floats.
+OTHER = (*LOGICAL, "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "ArgMax", "ArgMin")
 # Per operator: constants after the image, attributes, and the opset where it is not 20.
 CASES = [
     ("Conv", [weights(4, 3, 3, 3), weights(4)], {"pads": [1, 1, 1, 1], "strides": [2, 1]}),
@@ -43,6 +46,7 @@ CASES = [
         [weights(3, 4, 3, 3), weights(4)],
         {"strides": [2, 2], "pads": [1] * 4, "output_padding": [1, 1]},
     ),
+    ("ConvTranspose", [weights(3, 2, 3, 2)], {"strides": [2, 2], "pads": [0, 1, 1, 0], "output_padding": [1, 0]}),
     ("Gemm", [weights(5, 8), weights(5)], {"transB": 1}),
     ("Gemm", [weights(8, 5), weights(1, 5)], {"alpha": 0.5, "beta": 2.0}),
     ("MatMul", [weights(8, 5)], {}),
@@ -55,6 +59,8 @@ CASES = [
     ("MaxPool", [], {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 1, 1]}),
     ("AveragePool", [], {"kernel_shape": [3, 3], "pads": [1] * 4}),
     ("AveragePool", [], {"kernel_shape": [2, 2], "pads": [0, 0, 1, 1], "count_include_pad": 1}),
+    ("AveragePool", [], {"kernel_shape": [3, 2], "auto_pad": "SAME_UPPER", "strides": [2, 2]}),
+    ("AveragePool", [], {"kernel_shape": [2, 2], "pads": [0, 0, 1, 1]}),
     ("GlobalAveragePool", [], {}),
     ("GlobalMaxPool", [], {}),
     *(("Reduce" + kind, [ints(2, 3)], {"keepdims": keep}) for kind in ("Mean", "Max") for keep in (0, 1)),
@@ -75,6 +81,7 @@ CASES = [
         for kind in (
             *("Neg", "Abs", "Sqrt", "Exp", "Log", "Erf", "Reciprocal", "Relu", "Sigmoid", "Tanh", "Softplus", "Mish"),
             *("HardSwish", "Identity", "Dropout", "Gelu", "LogSoftmax", "HardSigmoid", "Sin", "Cos"),
+            *("Tan", "Atan", "Sinh", "Cosh", "Not"),
             *("Floor", "Ceil", "Round", "Sign", "Softsign", "Selu", "Celu", "ThresholdedRelu"),
         )
     ),
@@ -94,6 +101,17 @@ CASES = [
     ("Split", [ints(1, 2)], {"axis": 1}),
     ("Split", [], {"axis": 3, "num_outputs": 2}),
     ("Slice", [ints(1, -7), ints(100, -1), ints(2, 3), ints(2, 1)], {}),
+    ("Slice", [ints(-1, 4), ints(-100, 0), ints(2, 3), ints(-1, -3)], {}),
+    ("GatherElements", [RNG.integers(-8, 8, (1, 3, 6, 2))], {"axis": 3}),
+    ("TopK", [ints(3)], {"axis": 2}),
+    ("TopK", [ints(2)], {"axis": 3, "largest": 0}),
+    ("ArgMax", [], {"axis": 1}),
+    ("ArgMax", [], {"axis": 3, "keepdims": 0, "select_last_index": 1}),
+    ("ArgMin", [], {"axis": 2}),
+    ("Where", [weights(1, 3, 6, 8) > 0, weights(8)], {}),
+    *((kind, [weights(3, 1, 1)], {}) for kind in ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")),
+    *((kind, [weights(3, 6, 1) > 0], {}) for kind in ("And", "Or", "Xor")),
+    ("Mod", [np.float32([0.7])], {"fmod": 1}),
     ("Reshape", [ints(0, -1, 4)], {}),
     ("Flatten", [], {"axis": 2}),
     ("Squeeze", [ints(0)], {}),
@@ -140,10 +158,18 @@ def case_model(kind, constants, attributes, opset=20):
     if kind == "DepthToSpace":  # needs a multiple of four channels
         nodes.append(helper.make_node("Concat", ["x", "c0"], ["eight"], axis=1))
         image = "eight"
+    if kind in LOGICAL:
+        nodes.append(helper.make_node("Greater", ["x", "one"], ["large"]))
+        image = "large"
     named = {f"c{number}": value for number, value in enumerate(constants) if value is not None}
     inputs = [image, *(f"c{number}" if value is not None else "" for number, value in enumerate(constants))]
     outputs = ["y", "z"] if kind == "Split" else ["y"]
-    nodes.append(helper.make_node(kind, inputs[:1] if kind == "DepthToSpace" else inputs, outputs, **attributes))
+    if kind == "Where":
+        inputs = ["c0", image, "c1"]
+    given, made = inputs[:1] if kind == "DepthToSpace" else inputs, ["y", "places"] if kind == "TopK" else outputs
+    nodes.append(helper.make_node(kind, given, ["other"] if kind in OTHER else made, **attributes))
+    if kind in OTHER:
+        nodes.append(helper.make_node("Cast", ["other"], ["y"], to=TensorProto.FLOAT))
     tensors = [numpy_helper.from_array(np.array(value), name) for name, value in named.items()]
     tensors += [numpy_helper.from_array(np.float32([1]), "one"), numpy_helper.from_array(ints(18, 8), "rows")]
     return model_of(nodes, outputs, tensors, opset)
@@ -230,6 +256,11 @@ def halves(model):
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
 
 
+def channels_last(model):
+    for side, length in zip(model.graph.input[0].type.tensor_type.shape.dim, (1, SIDE, SIDE, 3), strict=True):
+        side.dim_value = length
+
+
 def larger(model):
     model.graph.input[0].type.tensor_type.shape.dim[3].dim_value = 99
 
@@ -250,10 +281,14 @@ def missing_value(model):
     ("change", "sentence"),
     [
         (custom, r"uses Conv of my\.ops, which ONNX does not define; export it with standard operators"),
-        (unread, r"uses Asinh, which is not read here; export the network from PyTorch"),
+        (unread, r"uses Asinh, which is not read as a network of PyTorch; export the network from PyTorch"),
         (two_inputs, r"takes 2 inputs \(\w+, mask\), but must take one image"),
         (halves, r"its input \w+ is not float32; export the network in float32"),
         (larger, r"takes an input \['free', 3, 32, 99\], but the spec says \[1, 3, 32, 32\]; correct input"),
+        (
+            channels_last,
+            r"with its channels last; export it with channels first, as \[1, 3, 32, 32\] \(tf2onnx: --inputs",
+        ),
         (future, r"uses opset 9999, and ONNX here ends with \d+; export it with an older one"),
         (empty, r"holds no network of ONNX"),
         (missing_value, r"is no valid ONNX model"),
