@@ -138,7 +138,7 @@ def equalizing_bounds(program: "ExportedProgram", tensors: Iterable[UInt8]) -> d
     from samesight.conversion.quantization.equalization import factor_bounds
 
     images = (pixels_of(tensor[None]) for tensor in tensors)
-    bounds = factor_bounds(program.module(check_guards=False), images, EQUALIZING)  # type: ignore[arg-type]
+    bounds = factor_bounds(program.module(check_guards=False), images, EQUALIZING)
     return {node: factors.double().numpy() for node, factors in bounds.items()}
 
 
