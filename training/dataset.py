@@ -14,6 +14,7 @@ from samesight.contract.preprocess import Geometry, geometry, preprocess
 from samesight.contract.spec import Input
 from samesight.datasets.damaged import Damaged, read_each
 from samesight.datasets.example import Example, Truth
+from samesight.training.prefetch import PrefetchingLoader
 
 # Framed images are kept in memory, as bytes, up to this many; beyond it each is decoded whenever it is needed.
 CACHE_BYTES = 2 << 30
@@ -117,6 +118,7 @@ def make_loader(
     processes: int,
     seed: int,
     single: bool,
+    ahead: bool = False,
 ) -> DataLoader[Any]:
     """Batches of framed images.
 
@@ -129,11 +131,12 @@ def make_loader(
         processes: loader processes; 0 loads in this one.
         seed: of the order.
         single: whether one device trains; with several Lightning deals the images out.
+        ahead: make each batch in a thread while the one before is used (see `PrefetchingLoader`).
     """
     sampler: DistributedSampler[Any] | None = (
         DistributedSampler(images, 1, 0, shuffle=True, seed=seed) if shuffle and single else None
     )
-    return DataLoader(
+    return (PrefetchingLoader if ahead else DataLoader)(
         images,
         batch_size=batch_size,
         shuffle=shuffle and sampler is None,

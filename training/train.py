@@ -224,6 +224,7 @@ def loader_of(setup: TrainingSetup, part: str) -> DataLoader[Any]:
         processes=_loader_processes(setup),
         seed=setup.config.seed,
         single=setup.trainer.world_size == 1,
+        ahead=learns and _prefetches(setup),
     )
 
 
@@ -269,3 +270,10 @@ def _loader_processes(setup: TrainingSetup) -> int:
     if setup.config.loaders is not None:
         return setup.config.loaders
     return 0 if setup.images["train"].in_memory else min(4, torch.get_num_threads())
+
+
+def _prefetches(setup: TrainingSetup) -> bool:
+    """Whether training images are in memory, and the network is known to draw nothing at random."""
+    one_device = setup.trainer.world_size == 1
+    draws = setup.config.model != "default" or setup.resolved.dropout > 0
+    return one_device and not draws and _loader_processes(setup) == 0

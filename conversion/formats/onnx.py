@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 TITLE = "ONNX"
 SPEC = "model.json"
+HIGHEST = 127
 RUNTIME_OF_IR = {8: "1.10", 9: "1.17", 10: "1.18", 11: "1.20", 12: "1.23"}
 """The first ONNX Runtime that reads each version of the intermediate representation."""
 
@@ -45,6 +46,7 @@ def convert(job: Lowering) -> Lowered:
         model = with_dynamic_integers(model)
     if job.integer:
         add_transposed_biases(model)
+        keep_narrow_softmaxes_apart(model)
     metadata = {SPEC: job.spec.to_json()}
     if job.integer:
         metadata[QPARAMS_KEY] = write_qparams(job.integer.outputs)
@@ -127,6 +129,37 @@ def add_transposed_biases(model: Any) -> None:
         del node.input[2]
         node.output[0] = f"{output}_unbiased"
         model.graph.node.extend([node, helper.make_node("Add", [node.output[0], name], [output])])
+
+
+def keep_narrow_softmaxes_apart(model: Any) -> None:
+    """Put an absolute value, which changes nothing, behind each softmax whose integers do not reach 1, in place.
+
+    ONNX Runtime fuses a softmax between integers to QLinearSoftmax, which does not saturate: a value above the largest
+    one that an integer stands for comes out near zero. What stands between keeps it from doing so.
+    """
+    from onnx import helper, numpy_helper
+
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+
+    def reaches_one(reader: Any) -> bool:
+        if reader.op_type != "QuantizeLinear":
+            return True
+        scale, zero_point = (float(numpy_helper.to_array(constants[name])) for name in reader.input[1:])
+        return (HIGHEST - zero_point) * scale >= 1 - scale / 2
+
+    readers: dict[str, list[Any]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    for node in nodes:
+        output = node.output[0]
+        if node.op_type != "Softmax" or all(map(reaches_one, readers.get(output, []))):
+            model.graph.node.append(node)
+            continue
+        node.output[0] = f"{output}_apart"
+        model.graph.node.extend([node, helper.make_node("Abs", [node.output[0]], [output])])
 
 
 def strip(model: Any) -> None:

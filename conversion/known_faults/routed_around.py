@@ -57,11 +57,23 @@ ROUTED_AROUND: dict[str, RoutedAround] = {
         "a file that does not run (error 0x10)",
         "a product with the reciprocal; where that does not run either, as for RMS normalisation, the file is refused",
     ),
+    "executorch-constant-concatenation": RoutedAround(
+        "executorch 1.5.1",
+        "a concatenation with a constant in int8 (the class token of ViT and DeiT)",
+        "a file that does not run (error 0x1)",
+        "a padding and a sum, which takes the position embedding in",
+    ),
     "onnxruntime-float-weights": RoutedAround(
         "onnxruntime 1.31.1",
         "a grouped transposed convolution between quantized maps",
         "its float weights are quantized when the file is loaded, with one scale for all channels (18 dB)",
         "the bias is added by an operator of its own, which keeps the weights",
+    ),
+    "onnxruntime-narrow-softmax": RoutedAround(
+        "onnxruntime 1.31.1",
+        "a softmax over two branches, between integers that do not reach 1",
+        "what lies above the largest integer comes out near zero: QLinearSoftmax does not saturate (7 dB)",
+        "an absolute value behind the softmax, which keeps it in floats",
     ),
     "coremltools-reciprocal": RoutedAround(
         "coremltools 9.0",

@@ -20,7 +20,16 @@ from typing import Any
 
 from torch.fx import GraphModule, Node
 
-from samesight.conversion.preparation.graph import add_call, argument, aten, nodes_of, replace, shape_of
+from samesight.conversion.preparation.constant_parts import rewrite_constant_parts
+from samesight.conversion.preparation.graph import (
+    add_call,
+    argument,
+    aten,
+    drop_unread_tensors,
+    nodes_of,
+    replace,
+    shape_of,
+)
 
 # Klambauer et al. 2017, Self-Normalizing Neural Networks, as torch.nn.functional.selu has them.
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -188,6 +197,8 @@ def rewrite_activations(module: GraphModule, formulas: Mapping[Any, Rewrite] = F
 def quantizable(module: GraphModule) -> GraphModule:
     """A copy of a prepared program whose activations can be quantized."""
     module = copy.deepcopy(module)
-    if rewrite_activations(module, INT8_FORMULAS):
+    if rewrite_activations(module, INT8_FORMULAS) + rewrite_constant_parts(module):
+        module.graph.eliminate_dead_code()
+        drop_unread_tensors(module)
         module.recompile()
     return module

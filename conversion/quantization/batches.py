@@ -5,6 +5,7 @@ from torch.fx import GraphModule
 
 from samesight.contract.errors import SamesightError, first_line
 from samesight.contract.spec import ModelSpec
+from samesight.conversion.preparation.constant_parts import rewrite_constant_parts
 from samesight.conversion.preparation.graph import argument, aten, nodes_of, shape_of
 from samesight.conversion.preparation.prepare import example_of
 
@@ -12,7 +13,8 @@ RESHAPES = (aten.view.default, aten.reshape.default, aten.expand.default)
 
 
 def free_the_batch(module: GraphModule) -> None:
-    """Shapes written into the graph as [1, ...] become [-1, ...]."""
+    """Shapes written into the graph as [1, ...] become [-1, ...]; constants are added, not concatenated."""
+    rewrite_constant_parts(module)
     for node in nodes_of(module, RESHAPES):
         source, shape = argument(node, 0, "self"), list(argument(node, 1, "size"))
         if shape[0] == 1 and shape_of(source)[0] == 1:

@@ -8,6 +8,7 @@ import copy
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ from samesight.conversion.quantization.activation_qparams import (
     read_ranges,
 )
 from samesight.conversion.quantization.calibrate import Step, calibrate, describe
+from samesight.conversion.quantization.kept_calibration import kept_calibration
 from samesight.conversion.quantization.qat import (
     as_network,
     fine_tuned,
@@ -97,11 +99,14 @@ class Quantized:
             return forget_history(torch.export.export(self.folded, (example_of(self.spec),), strict=False))
 
 
-def quantize(prepared: Prepared, calibration: UInt8 | None, ranges: Ranges | None = None) -> Quantized:
+def quantize(
+    prepared: Prepared, calibration: UInt8 | None, ranges: Ranges | None = None, kept: Path | None = None
+) -> Quantized:
     """Quantize a prepared program to int8.
 
     `calibration` is uint8 [n,H,W,C], the contract's input tensors. When `ranges` are given, it is ignored and
-    weights are rounded to the nearest step.
+    weights are rounded to the nearest step. `kept` is a file of the calibration of just this program and images, which
+    is read where it is there and written where it is not.
 
     Raises:
         SamesightError: no calibration images, or `ranges` of another network.
@@ -113,7 +118,10 @@ def quantize(prepared: Prepared, calibration: UInt8 | None, ranges: Ranges | Non
     if ranges is None:
         if calibration is None or len(calibration) == 0:
             raise SamesightError(f"{spec.name}: int8 needs calibration images; give a folder of them")
-        calibrated = calibrate(prepared, calibration)
+        images = calibration
+        calibrated = (
+            kept_calibration(kept, lambda: calibrate(prepared, images)) if kept else calibrate(prepared, images)
+        )
         ranges = calibrated.ranges
     module = quantizable(prepared.module)
     if calibrated:

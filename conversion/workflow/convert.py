@@ -11,11 +11,19 @@ from samesight.contract.errors import SamesightError
 from samesight.contract.files import file_sha256
 from samesight.contract.manifest import Artifact, DataSource
 from samesight.conversion.npu.chips import Chip, require_compilers
+from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.quantization.recipe import FILE as RECIPE_FILE
 from samesight.conversion.quantization.recipe import read_recipe
 from samesight.conversion.sources.source import ModelSource, open_source
 from samesight.conversion.workflow.cache import Cache
-from samesight.conversion.workflow.jobs import built_from, make_job, make_keys, search_job, search_key
+from samesight.conversion.workflow.jobs import (
+    built_from,
+    calibration_key,
+    make_job,
+    make_keys,
+    search_job,
+    search_key,
+)
 from samesight.conversion.workflow.mixing import MIXED, Mixing
 from samesight.conversion.workflow.plan import Target, choose, for_chips, group, left_out
 from samesight.conversion.workflow.processes import run_workers
@@ -23,6 +31,7 @@ from samesight.conversion.workflow.server_answers import read_server_answers
 from samesight.conversion.workflow.worker import CHECKS, EXPORT, GOLDEN, INTERCHANGE, RECIPE, Event, GoldenJob, Job
 
 WORK = "work"
+CALIBRATION = "calibration.pt"
 
 OnEvent = Callable[[Event], None]
 
@@ -160,6 +169,7 @@ class _Conversion:
     notes: list[str]
     mixing: Mixing | None = None
     recipe: Path | None = None
+    fetched_calibration: bool = False
     keys: dict[str, str] = field(default_factory=dict)
     results: dict[str, _Result] = field(default_factory=dict)
 
@@ -185,6 +195,7 @@ class _Conversion:
             *self._compile_jobs([name for name in missing if name in compiled], network),
         ]
         peak_bytes = max(peak_bytes, run_workers(later, work, self._on_worker_event))
+        self._store_calibration(network)
         shutil.rmtree(work)
         artifacts = self._checked_artifacts()
         self._check_sizes(artifacts)
@@ -205,7 +216,7 @@ class _Conversion:
         if self._fetch(RECIPE):
             return
         output.mkdir()
-        job = make_job(self.source, network, (), self._scratch)
+        job = make_job(self.source, network, (), self._scratch, kept=self._calibration(network))
         run_workers([job.model_copy(update={"search": wanted})], work, self._on_worker_event)
 
     def _check_sizes(self, artifacts: Sequence[Artifact]) -> None:
@@ -249,7 +260,9 @@ class _Conversion:
     def _jobs(self, missing: Sequence[str], network: Path) -> list[Job]:
         """The groups of `plan`, and the golden cases: first in the first of two groups, or in their own process."""
         groups = group([t for t in self.targets if t.name in missing and not t.format.via])
-        jobs = [make_job(self.source, network, targets, self._scratch, recipe=self.recipe) for targets in groups]
+        calibrated = any(PRECISIONS[target.precision].calibrated for targets in groups for target in targets)
+        kept = self._calibration(network) if calibrated else None
+        jobs = [make_job(self.source, network, each, self._scratch, recipe=self.recipe, kept=kept) for each in groups]
         if any(t.format.via for t in self.targets if t.name in missing):
             first = jobs.pop(0) if jobs else make_job(self.source, network, (), self._scratch)
             jobs.insert(0, first.model_copy(update={"interchange": str(self._interchange)}))
@@ -275,6 +288,19 @@ class _Conversion:
             onnx=str(self.source.onnx) if self.source.onnx else None,
         )
         return [jobs[0].model_copy(update={"golden": golden}), *jobs[1:]]
+
+    def _calibration(self, network: Path) -> Path:
+        """The file of the calibration that workers share; from the cache, if it is there."""
+        path = self.new / WORK / CALIBRATION
+        if not path.exists() and self.cache:
+            self.cache.fetch(calibration_key(self.source, network), path.parent)
+            self.fetched_calibration = path.exists()
+        return path
+
+    def _store_calibration(self, network: Path) -> None:
+        work = self.new / WORK
+        if (work / CALIBRATION).exists() and not self.fetched_calibration:
+            self._keep(calibration_key(self.source, network), work, [CALIBRATION], True)
 
     @property
     def _interchange(self) -> Path:
@@ -333,14 +359,18 @@ class _Conversion:
                 self.on_event(event.model_copy(update={"name": target.name}))
 
     def _store(self, event: Event) -> None:
-        """Put an item into the cache; after the first failure to write there, nothing more is put."""
-        if self.cache is None:
-            return
+        """Put an item into the cache."""
         scratch = self._scratch(event.name)
         artifact = event.artifact and event.artifact.model_dump(mode="json")
         entry = {"artifact": artifact, "ranges": event.ranges, "note": event.text}
+        self._keep(self.keys[event.name], scratch, [path.name for path in scratch.iterdir()], entry)
+
+    def _keep(self, key: str, folder: Path, names: Sequence[str], entry: object) -> None:
+        """Put files into the cache; after the first failure to write there, nothing more is put."""
+        if self.cache is None:
+            return
         try:
-            self.cache.store(self.keys[event.name], scratch, [path.name for path in scratch.iterdir()], entry)
+            self.cache.store(key, folder, names, entry)
         except SamesightError as error:
             self.notes.append(f"{error}; this conversion is not kept for the next")
             self.cache = None

@@ -29,10 +29,12 @@ def make_job(
     scratch: Callable[[str], Path],
     made: Mapping[str, tuple[Artifact, Path]] = MappingProxyType({}),
     recipe: Path | None = None,
+    kept: Path | None = None,
 ) -> Job:
     """The job of making `targets`, each written below the folder `place(name)` under its path in the bundle.
 
-    `made` has the artifacts by name, and their files, from which others are compiled; `recipe` is that of mixed ones.
+    `made` has the artifacts by name, and their files, from which others are compiled; `recipe` is that of mixed ones;
+    `kept` is the file of the calibration that they share.
     """
     outputs = {target.name: scratch(target.name) / target.file for target in targets}
     for output in outputs.values():
@@ -44,6 +46,7 @@ def make_job(
         folder=str(source.folder),
         calibration=tuple(str(path) for path in source.calibration),
         ranges=str(source.ranges) if source.ranges else None,
+        kept_calibration=str(kept) if kept else None,
         recipe=str(recipe) if recipe else None,
         targets=tuple(
             TargetJob(
@@ -112,6 +115,11 @@ def search_key(source: ModelSource, network: Path, job: SearchJob) -> str:
             "own tools": tool_versions(GOLDEN_TOOLS),
         }
     )
+
+
+def calibration_key(source: ModelSource, network: Path) -> str:
+    """The cache's key of a calibration."""
+    return make_key({**_shared_parts(source, network), **_calibrated_parts(source), "kind": "calibration"})
 
 
 def _shared_parts(source: ModelSource, network: Path) -> dict[str, object]:

@@ -139,7 +139,15 @@ def group(targets: Sequence[Target]) -> tuple[tuple[Target, ...], ...]:
     groups: dict[tuple[str, int], list[Target]] = {}
     for target in sorted(targets, key=lambda target: (target.environment, target.format.group)):
         groups.setdefault((target.environment, target.format.group), []).append(target)
-    return tuple(tuple(sorted(members, key=lambda target: target.format.order)) for members in groups.values())
+    return tuple(
+        tuple(sorted(members, key=lambda target: (_calibrates_at(target, number), target.format.order)))
+        for number, members in enumerate(groups.values())
+    )
+
+
+def _calibrates_at(target: Target, group: int) -> bool:
+    """Whether a target comes in its group's second half: the first group calibrates, and the others wait for it."""
+    return PRECISIONS[target.precision].calibrated == (group > 0)
 
 
 def _target(model: str, row: Format, precision: PrecisionName, chip: str = "") -> Target:

@@ -93,6 +93,7 @@ class Job(Document):
     else is ever done with a person's code. The file `onnx`, where given, is read and exported likewise.
     `environment` is the row of `ENVIRONMENTS` that it runs in. `checks` is the folder for `network.json`.
     `interchange` is where the ONNX file is written that other routes start from; their jobs have it as `network`.
+    `kept_calibration` is a file that the workers of one conversion share, so that one of them calibrates.
     `search` is a search of the recipe, `recipe` the file of the one that `mixed` artifacts are made by.
     """
 
@@ -106,6 +107,7 @@ class Job(Document):
     folder: str = "."
     calibration: tuple[str, ...] = ()
     ranges: str | None = None
+    kept_calibration: str | None = None
     golden: GoldenJob | None = None
     checks: str | None = None
     interchange: str | None = None
@@ -180,7 +182,8 @@ class Programs:
         prepared = self.prepared
         self.emit(Event(kind="step", text="calibrating"))
         ranges = read_ranges(Path(self.job.ranges)) if self.job.ranges else None
-        return quantize(prepared, None if ranges else self.inputs(), ranges)
+        kept = Path(self.job.kept_calibration) if self.job.kept_calibration else None
+        return quantize(prepared, None if ranges else self.inputs(), ranges, kept)
 
     @cached_property
     def mixed(self) -> "Quantized":

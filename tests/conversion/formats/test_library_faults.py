@@ -8,32 +8,41 @@ import numpy as np
 import pytest
 import torch
 
+from samesight.contract.errors import SamesightError
 from samesight.contract.spec import parse_spec
 from samesight.conversion.formats import FORMATS, coreml, decompositions, onnx
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.formats.operator_cases import Between
 from samesight.conversion.formats.operator_sweep import SIZE, SPEC, pictures, ratio
 from samesight.conversion.preparation import activations, arithmetic, prepare
-from samesight.conversion.quantization import quantizer
+from samesight.conversion.qparams import QuantParams
+from samesight.conversion.quantization import batches, quantizer
+from samesight.conversion.quantization.activation_qparams import Ranges
 from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.runners import runner_of
 
 pytestmark = pytest.mark.slow
 
 aten = torch.ops.aten
+NARROW = QuantParams(0.55 / 255, -128)
 
 
 @pytest.fixture
 def decibels(monkeypatch, tmp_path):
     """How near a file is to its program, with the named rewrites of `prepare` left out."""
 
-    def measured(operator, name, precision, without=()):
+    def measured(operator, name, precision, without=(), fixed=()):
         for rewrite in without:
             monkeypatch.setattr(prepare, rewrite, lambda module: 0)
         spec, images = parse_spec(SPEC, "spec"), pictures()
         program = torch.export.export(Between(operator).eval(), (torch.zeros(1, 3, SIZE, SIZE),))
         prepared = prepare.prepare(program, spec, images[:4])
         quantized = quantize(prepared, images) if precision == "int8" else None
+        if fixed:
+            ranges = quantized.ranges.tensors
+            changed = {name: fixed[kind] for name in ranges for kind in fixed if name.startswith(kind)}
+            quantized = quantize(prepared, None, Ranges(ranges | changed))
+            assert changed
         job = Lowering(spec, precision, prepared, quantized, tmp_path / f"x{FORMATS[name].suffix}")
         run = runner_of(name).load(job.output, FORMATS[name].load_module().convert(job))
         network = quantized.folded if quantized else prepared.module
@@ -91,6 +100,39 @@ def test_onnxruntime_quantizes_float_weights_by_itself(decibels, monkeypatch):
     assert decibels(convolution, "onnx", "int8") > 30
     monkeypatch.setattr(onnx, "add_transposed_biases", lambda model: None)
     assert decibels(convolution, "onnx", "int8") < 25
+
+
+def test_onnxruntimes_integer_softmax_does_not_saturate(decibels, monkeypatch):
+    # Some of the weights lie above the range that was chosen.
+    def attention(x):
+        scores = x
+        for _ in range(5):
+            scores = scores + scores
+        branches = (1, 2, x.shape[1] // 2, *x.shape[2:])
+        return (scores.reshape(branches).softmax(1) * x.reshape(branches)).reshape(x.shape)
+
+    assert decibels(attention, "onnx", "int8", fixed={"softmax": NARROW}) > 30
+    monkeypatch.setattr(onnx, "keep_narrow_softmaxes_apart", lambda model: None)
+    assert decibels(attention, "onnx", "int8", fixed={"softmax": NARROW}) < 20
+
+
+def test_executorch_makes_a_concatenation_with_a_constant_that_does_not_run(decibels, monkeypatch):
+    token = torch.nn.Parameter(torch.linspace(-1, 1, 8).reshape(1, 1, 8))
+
+    class Tokens(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token = token
+
+        def forward(self, x):
+            rows = torch.cat([self.token, x.flatten(2).transpose(1, 2)], 1)
+            return (rows[:, 1:] + rows[:, :1]).transpose(1, 2).reshape(x.shape)
+
+    assert decibels(Tokens(), "executorch", "int8") > 30
+    for module in (activations, batches):
+        monkeypatch.setattr(module, "rewrite_constant_parts", lambda module: 0)
+    with pytest.raises(SamesightError, match="error: 0x1"):
+        decibels(Tokens(), "executorch", "int8")
 
 
 def test_core_mls_reciprocal_adds_something_to_zero(decibels, monkeypatch):

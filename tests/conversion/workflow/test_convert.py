@@ -56,6 +56,7 @@ class Pretender:
             [],
             lambda name: None,
         )
+        self.calibrations = 0
 
     def run(self, given, folder, on_event):
         for job in given:
@@ -66,8 +67,15 @@ class Pretender:
             if job.interchange:
                 self.item(INTERCHANGE, on_event, lambda: Event(kind="end"))
             for target in job.targets:
+                if target.precision == "int8" and job.kept_calibration:
+                    self.calibrate(convert_module.Path(job.kept_calibration))
                 self.item(target.name, on_event, lambda target=target: self.target(target))
         return 1 << 30
+
+    def calibrate(self, kept):
+        if not kept.is_file():
+            self.calibrations += 1
+            kept.write_text("found")
 
     def item(self, name, on_event, make):
         self.made.append(name)
@@ -179,6 +187,22 @@ def test_with_nothing_changed_nothing_is_made_and_the_bundle_is_left_alone(tmp_p
     assert workers.made == []
     assert not elsewhere.unchanged
     assert elsewhere.bundle.manifest == first.bundle.manifest
+
+
+def test_workers_and_later_conversions_calibrate_once(tmp_path, run, cache, workers):
+    convert_source(run, tmp_path / "out", ("pte", "tflite"), ("int8",), cache=cache)
+    assert {"digits.int8.pte", "digits.int8.tflite"} < set(workers.made) and workers.calibrations == 1
+    again(workers, run, tmp_path / "out", ("onnx",), ("int8",), cache=cache)
+    assert "digits.int8.onnx" in workers.made and workers.calibrations == 1
+    again(workers, run, tmp_path / "out", ("onnx",), ("int8",), cache=None)
+    assert workers.calibrations == 2
+    change_calibration(run)
+    again(workers, run, tmp_path / "out", ("onnx",), ("int8",), cache=cache)
+    assert workers.calibrations == 3
+    # What nobody calibrates for takes no calibration along.
+    kept = len(list(cache.root.glob("*/files/calibration.pt")))
+    again(workers, run, tmp_path / "floats", ("onnx",), ("fp32",), cache=cache)
+    assert kept == len(list(cache.root.glob("*/files/calibration.pt"))) == 2
 
 
 def change_weights(run):

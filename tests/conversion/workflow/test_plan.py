@@ -95,6 +95,12 @@ def test_groups_lose_and_repeat_nothing():
         assert sorted(names(target for targets in groups for target in targets)) == sorted(names(made))
 
 
+def test_one_process_calibrates_while_another_makes_what_needs_no_calibration():
+    first, second = group(choose("m", ["onnx", "pte", "tflite"], ["fp32", "int8"]))
+    assert names(first) == ["m.int8.tflite", "m.int8.onnx", "m.fp32.tflite", "m.fp32.onnx"]
+    assert names(second) == ["m.fp32.pte", "m.int8.pte"]
+
+
 def test_what_is_not_installed_is_left_out_unless_asked_for(monkeypatch):
     def version(package):
         raise metadata.PackageNotFoundError(package)
