@@ -1,3 +1,6 @@
+import zipfile
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -28,3 +31,9 @@ def test_the_spec_is_inside(tmp_path, digits_prepared, suffix):
         )
     text = files["model.json"]
     assert (text.decode() if isinstance(text, bytes) else text) == digits_prepared.spec.to_json()
+
+
+def test_no_path_of_this_computer_is_inside(tmp_path, digits_prepared, suffix):
+    with zipfile.ZipFile(made(tmp_path, digits_prepared, suffix).path) as archive:
+        records = b"".join(archive.read(name) for name in archive.namelist())
+    assert str(Path(torch.__file__).parent).encode() not in records and b"graph_module.py" not in records
