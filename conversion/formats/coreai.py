@@ -36,7 +36,11 @@ def convert(job: Lowering) -> Lowered:
     import torch
 
     network = without_excluded_padding(job.prepared)
-    program = exported(network, job.prepared) if job.precision == "fp32" else halved(network, job.prepared)
+    if job.precision == "fp32":
+        program = exported(network, job.prepared)
+    else:
+        with_wider_sums(network)
+        program = halved(network, job.prepared)
     shapes = [tuple(node.meta["val"].shape) for node in program.graph.output_node().args[0]]
     try:
         with quiet():
@@ -81,6 +85,21 @@ def without_excluded_padding(prepared: "Prepared") -> "GraphModule":
     if rewrite_pools(network, split_excluded=True):
         network.recompile()
     return network
+
+
+def with_wider_sums(network: "GraphModule") -> None:
+    """Write linear layers as convolutions, in place.
+
+    Core AI adds the products of a matrix in halves, on this CPU at least: 1,024 of them leave 47 dB, where those of a
+    convolution have 74.
+    """
+    from samesight.conversion.formats.linear_layers import rewrite_linear_layers
+    from samesight.conversion.preparation.graph import drop_unread_tensors
+
+    if rewrite_linear_layers(network):
+        network.graph.eliminate_dead_code()
+        drop_unread_tensors(network)
+        network.recompile()
 
 
 def exported(network: "GraphModule", prepared: "Prepared") -> "ExportedProgram":

@@ -87,6 +87,12 @@ ROUTED_AROUND: dict[str, RoutedAround] = {
         "the pass `common::int_op_canonicalization` drops a rescale",
         "the pass is left out",
     ),
+    "coreai-half-products": RoutedAround(
+        "coreai-core 1.0.0b3",
+        "a linear layer in float16",
+        "its products are added in halves (47 dB for 1,024 of them), those of a convolution are not (74 dB)",
+        "a convolution of one pixel",
+    ),
     "coreai-excluded-padding": RoutedAround(
         "coreai-torch 0.4.3",
         "`avg_pool2d` with `count_include_pad=False`",

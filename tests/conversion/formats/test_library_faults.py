@@ -10,7 +10,7 @@ import torch
 
 from samesight.contract.errors import SamesightError
 from samesight.contract.spec import parse_spec
-from samesight.conversion.formats import FORMATS, coreml, decompositions, onnx
+from samesight.conversion.formats import FORMATS, coreai, coreml, decompositions, onnx
 from samesight.conversion.formats.interface import Lowering
 from samesight.conversion.formats.operator_cases import Between
 from samesight.conversion.formats.operator_sweep import SIZE, SPEC, pictures, ratio
@@ -31,11 +31,11 @@ NARROW = QuantParams(0.55 / 255, -128)
 def decibels(monkeypatch, tmp_path):
     """How near a file is to its program, with the named rewrites of `prepare` left out."""
 
-    def measured(operator, name, precision, without=(), fixed=()):
+    def measured(operator, name, precision, without=(), fixed=(), between=Between):
         for rewrite in without:
             monkeypatch.setattr(prepare, rewrite, lambda module: 0)
         spec, images = parse_spec(SPEC, "spec"), pictures()
-        program = torch.export.export(Between(operator).eval(), (torch.zeros(1, 3, SIZE, SIZE),))
+        program = torch.export.export(between(operator).eval(), (torch.zeros(1, 3, SIZE, SIZE),))
         prepared = prepare.prepare(program, spec, images[:4])
         quantized = quantize(prepared, images) if precision == "int8" else None
         if fixed:
@@ -133,6 +133,20 @@ def test_executorch_makes_a_concatenation_with_a_constant_that_does_not_run(deci
         monkeypatch.setattr(module, "rewrite_constant_parts", lambda module: 0)
     with pytest.raises(SamesightError, match="error: 0x1"):
         decibels(Tokens(), "executorch", "int8")
+
+
+def test_core_ai_adds_the_products_of_a_matrix_in_halves(decibels, monkeypatch):
+    pytest.importorskip("coreai.runtime", reason="Core AI is not installed: pip install 'samesight[coreai]'")
+    torch.manual_seed(0)
+
+    def network(layer):
+        stem = torch.nn.Conv2d(3, 8, 3, 2, 1)
+        return torch.nn.Sequential(stem, torch.nn.ReLU(), torch.nn.Flatten(), layer)
+
+    layer = torch.nn.Linear(8 * 12 * 12, 5)
+    assert decibels(layer, "coreai", "fp16", between=network) > 60
+    monkeypatch.setattr(coreai, "with_wider_sums", lambda network: None)
+    assert decibels(layer, "coreai", "fp16", between=network) < 55
 
 
 def test_core_mls_reciprocal_adds_something_to_zero(decibels, monkeypatch):
