@@ -22,6 +22,8 @@ OPTIONS = {
     "backbone_rate": "--backbone-lr",
     "start_from": "--from",
 }
+OWN_MODELS = ("default", "silu")
+"""What --model may be without a colon."""
 # What may stand before the colon of --model.
 MODEL_LIBRARIES = ("timm", "torchvision")
 SMALL_SCANS = ("digits", "scenes", "mnist", "fashion-mnist")
@@ -33,7 +35,8 @@ class TrainingConfig(BaseModel):
     data: `digits`, `scenes`, `folder:PATH`, `coco:IMAGES,ANNOTATIONS.json`, `mnist`, `fashion-mnist` or `cifar10`.
     task: what the data is used for; None takes what the data is made for.
     out: the run folder to write; it must not exist.
-    model: `default`, or `timm:NAME` or `torchvision:NAME` for a backbone of that library.
+    model: `default`, `silu` (a detector in the manner of YOLOv8), or `timm:NAME` or `torchvision:NAME` for a backbone
+    of that library.
     pretrained: start such a backbone from its published weights.
     width, height: of the network's input in pixels; multiples of 32 for detection.
     framing: how an image of another shape is fitted in.
@@ -92,11 +95,11 @@ class TrainingConfig(BaseModel):
         if (self.width is None) != (self.height is None):
             raise ValueError("width and height go together")
         kind, _, name = self.model.partition(":")
-        if self.model != "default" and (kind not in MODEL_LIBRARIES or not name):
+        if self.model not in OWN_MODELS and (kind not in MODEL_LIBRARIES or not name):
             raise ValueError(
-                f"--model {self.model} is unknown; choose default, or timm:NAME or torchvision:NAME for a backbone"
+                f"--model {self.model} is unknown; choose default, silu, or a backbone: timm:NAME or torchvision:NAME"
             )
-        if self.pretrained and self.model == "default":
+        if self.pretrained and self.model in OWN_MODELS:
             raise ValueError(
                 "--pretrained is for backbones of timm and torchvision; add --model timm:NAME or torchvision:NAME"
             )
@@ -173,7 +176,7 @@ def resolve(config: TrainingConfig, task: Task, side: int) -> ResolvedConfig:
         raise UsageError(
             f"--size {width}x{height}: for {task} the input's sides are multiples of {multiple}; choose such a size"
         )
-    rate = defaults.learning_rate if config.model == "default" else BACKBONE_LEARNING_RATE
+    rate = defaults.learning_rate if config.model in OWN_MODELS else BACKBONE_LEARNING_RATE
     glyphs = config.data in SMALL_SCANS
     return ResolvedConfig(
         task=task,

@@ -15,7 +15,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from samesight.contract.errors import Interrupted, UsageError, first_line
 from samesight.training.callbacks import Report, make_callbacks
-from samesight.training.config import ResolvedConfig, TrainingConfig
+from samesight.training.config import OWN_MODELS, ResolvedConfig, TrainingConfig
 
 # Remarks of libraries about hardware, workers and each other that are no news to the person who trains.
 REMARKS = (
@@ -36,7 +36,7 @@ def set_up(config: TrainingConfig) -> None:
     for text in REMARKS:
         warnings.filterwarnings("ignore", message=text)
     # The default nets are so small that a second thread waits longer than it computes.
-    threads = config.threads or (1 if config.model == "default" else None)
+    threads = config.threads or (1 if config.model in OWN_MODELS else None)
     if threads:
         torch.set_num_threads(threads)
     # Deterministic mode would fill each new tensor with NaN, a help in debugging: a twentieth of the detector's time.

@@ -111,16 +111,35 @@ def compare_outputs(evaluator: Evaluator, server: "ServerModel", tensors: Iterab
 def compare_layers(evaluator: Evaluator, prepared: "Prepared", tensors: Iterable[UInt8]) -> list[Layer]:
     """Compare every value that has the same name in the program and the prepared network, in the order of execution."""
     tallies: dict[str, Tally] = {}
-    record = node_values(prepared.exported.run_decompositions({}))
+    tensors = list(tensors)
+    program = prepared.exported.run_decompositions({})
+    record = node_values(program)
+    # Calibration for int8 may have multiplied channels, and divided by as much behind them.
+    activations = any(step.kind == "quantize" for step in evaluator.steps)
+    factors = equalizing_bounds(program, tensors) if activations else {}
     for tensor in tensors:
         expected = record(tensor)
         for declared, operator, actual in evaluator.trace(feed(evaluator, tensor)):
             node = node_of(declared.name, expected)
             if node is None or expected[node].shape != actual.shape:
                 continue
-            tally = tallies.setdefault(declared.name, Tally(operator, node, actual.shape))
+            tally = tallies.setdefault(declared.name, Tally(operator, node, actual.shape, factors=factors.get(node)))
             tally.add(expected[node], actual)
     return [Layer(name, tally.operator, tally.node, tally.shape, tally.db) for name, tally in tallies.items()]
+
+
+def equalizing_bounds(program: "ExportedProgram", tensors: Iterable[UInt8]) -> dict[str, Float64]:
+    """The least and the largest factor of each channel of a node's value in int8, float64 [2,C] by the node.
+
+    `program` is decomposed, and takes the contract's pixels; `tensors` are uint8 [H,W,C].
+    """
+    from samesight.conversion.preparation.prepare import pixels_of
+    from samesight.conversion.quantization.calibrate import EQUALIZING
+    from samesight.conversion.quantization.equalization import factor_bounds
+
+    images = (pixels_of(tensor[None]) for tensor in tensors)
+    bounds = factor_bounds(program.module(check_guards=False), images, EQUALIZING)
+    return {node: factors.double().numpy() for node, factors in bounds.items()}
 
 
 def first_departure(layers: Sequence[Layer], floor: float) -> Layer | None:

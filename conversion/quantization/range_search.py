@@ -155,7 +155,7 @@ def refined_ranges(
                 for value, *of_probes in zip(sources, *gradients, strict=True):
                     given = [gradient for gradient in of_probes if gradient is not None]
                     place = next(number for number, each in enumerate(values) if any(one is value for one in each))
-                    _add_costs(costs[place], candidates[place], value, given)
+                    _add_costs(costs[place], candidates[place], value, given, len(chunk))
     chosen = dict(present)
     for group, ranges, cost in zip(groups, candidates, costs, strict=True):
         best = int(cost.argmin())
@@ -187,11 +187,16 @@ def _gradients(
     return torch.autograd.grad(torch.stack(projected).sum(), sources, retain_graph=True, allow_unused=True)
 
 
-def _add_costs(costs: Tensor, candidates: Sequence[QuantParams], value: Tensor, gradients: Sequence[Tensor]) -> None:
+def _add_costs(
+    costs: Tensor, candidates: Sequence[QuantParams], value: Tensor, gradients: Sequence[Tensor], images: int
+) -> None:
+    """Add what each candidate costs; errors of one image are summed before they are squared."""
+    # A value's first axis need not be the images: networks split it into windows, or have one vector for one image.
+    rows = images if value.numel() % images == 0 else 1
     for index, candidate in enumerate(candidates):
         error = fake_quantized(value, candidate) - value
         for gradient in gradients:
-            costs[index] += float((error * gradient).flatten(1).sum(1).square().sum())
+            costs[index] += float((error * gradient).reshape(rows, -1).sum(1).square().sum())
 
 
 def _output_values(simulation: Simulation) -> set[str]:

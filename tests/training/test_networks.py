@@ -9,6 +9,7 @@ from torchvision.models import WeightsEnum
 
 from samesight.contract.errors import SamesightError, UsageError
 from samesight.training.models.build import build_network
+from samesight.training.models.losses import detection_loss
 
 
 def build(model, task, side=64, pretrained=False):
@@ -32,6 +33,25 @@ def test_default_nets_are_small_and_made_for_phones(task, side, parameters, shap
     assert max(value.dim() for value in values) <= 4
     used = [node.args[1].name for node in program.graph.nodes if "conv2d" in str(node.target)]
     assert len(used) == len(set(used)), "no convolution is used twice"
+
+
+def test_the_silu_detector_reads_boxes_from_distributions():
+    network = build("silu", "detection", side=128)
+    module = network.module.train()
+    logits, boxes = module(torch.rand(2, 3, 128, 128))
+    assert (logits.shape, boxes.shape, network.stride) == ((2, 256, 10), (2, 256, 4), 8)
+    # Fresh weights know nothing: nearly even shares of the distances 0..15, whose mean is 7.5.
+    assert boxes.min() > 0 and boxes.max() < 15 and abs(float(boxes.mean()) - 7.5) < 1
+    wanted = torch.tensor([[[8.0, 8.0, 60.0, 60.0]], [[40.0, 20.0, 90.0, 100.0]]]), torch.tensor([[1], [2]])
+    sum(detection_loss(logits, boxes, *wanted, (128, 128), network.stride)).backward()
+    unmoved = [name for name, parameter in module.named_parameters() if not parameter.grad.abs().sum()]
+    assert not unmoved, "all parameters learn"
+    with torch.no_grad():
+        module.sides[1].weight.zero_()
+        module.sides[1].bias.zero_()
+        left_top_right_bottom = torch.tensor([0, 3, 8, 15])
+        module.sides[1].bias.view(4, 16)[torch.arange(4), left_top_right_bottom] = 50.0
+    assert torch.allclose(module(torch.rand(2, 3, 128, 128))[1][1, 7], left_top_right_bottom.float(), atol=1e-4)
 
 
 @pytest.mark.parametrize("model", ["timm:test_resnet", "timm:mobilenetv3_small_050"])
@@ -86,7 +106,8 @@ def test_classifiers_of_torchvision_keep_their_published_weights_but_for_the_lab
         ("timm:test_vit", "detection", "strides"),
         ("torchvision:resnt18", "classification", "--model torchvision:resnt18: .* did you mean torchvision:resnet18"),
         ("torchvision:resnet18.V9", "classification", "choose torchvision:resnet18.IMAGENET1K_V1"),
-        ("torchvision:resnet18", "detection", "torchvision has no backbones for detection here; choose .* timm:NAME"),
+        ("torchvision:resnet18", "detection", "there is no such network for detection; choose default or silu or timm"),
+        ("silu", "classification", "there is no such network for classification; choose default or timm:NAME"),
         ("torchvision:fcos_resnet50_fpn", "classification", "is a detector"),
         ("torchvision:vit_b_16", "classification", "does not take 64 x 64 pixels .*; change --size"),
     ],

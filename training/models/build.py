@@ -1,4 +1,4 @@
-"""Networks by name: `default`, `timm:NAME` or `torchvision:NAME`."""
+"""Networks by name: `default`, `silu`, `timm:NAME` or `torchvision:NAME`."""
 
 from samesight.contract.errors import UsageError
 from samesight.contract.tasks import Task
@@ -10,7 +10,7 @@ def build_network(model: str, task: Task, classes: int, dropout: float, pretrain
     """Build a network with fresh weights (or published ones for its backbone).
 
     Args:
-        model: `default`, `timm:NAME` or `torchvision:NAME`.
+        model: `default`, `silu`, `timm:NAME` or `torchvision:NAME`.
         task: what it is for.
         classes: number of labels.
         dropout: share of the last features that training drops.
@@ -21,13 +21,13 @@ def build_network(model: str, task: Task, classes: int, dropout: float, pretrain
         UsageError: the library has no model of this name, or it cannot serve the task.
         SamesightError: its weights cannot be had.
     """
-    if model == "default":
-        return TASKS[task].default_network(classes, dropout)
+    if model in (own := TASKS[task].own_networks):
+        return own[model](classes, dropout)
     library, _, name = model.partition(":")
     libraries = TASKS[task].library_networks
     if library not in libraries:
         raise UsageError(
-            f"--model {model}: {library} has no backbones for {task} here; choose default or "
-            f"{' or '.join(f'{each}:NAME' for each in libraries)}"
+            f"--model {model}: there is no such network for {task}; choose "
+            f"{' or '.join([*own, *(f'{each}:NAME' for each in libraries)])}"
         )
     return libraries[library](name, classes, dropout, pretrained, side)

@@ -138,7 +138,7 @@ def _module(
 
 CLASSIFICATION = TaskTraining(
     augmentations={"glyphs": glyph_changes, "photos": photo_changes},
-    default_network=_default_network,
+    own_networks={"default": _default_network},
     library_networks={"timm": _timm_network, "torchvision": _torchvision_network},
     module=_module,
     item=item,

@@ -205,6 +205,15 @@ def _default_network(classes: int, dropout: float) -> Network:
     return Network(Detector(classes, dropout), MEAN, STD, STRIDE, ("neck", "heads"), ("heads.scores",))
 
 
+def _silu_network(classes: int, dropout: float) -> Network:
+    from samesight.training.models.network import average_faster
+    from samesight.training.models.silu_detector import STRIDE, SiluDetector
+
+    detector = SiluDetector(classes, dropout)
+    average_faster(detector)
+    return Network(detector, MEAN, STD, STRIDE, ("join", "sides", "tower", "scores"), ("scores",))
+
+
 def _timm_network(name: str, classes: int, dropout: float, pretrained: bool, side: int) -> Network:
     from samesight.training.models.timm_backbone import build_detector
 
@@ -225,7 +234,7 @@ def _module(
 
 DETECTION = TaskTraining(
     augmentations={"glyphs": glyph_changes, "photos": photo_changes},
-    default_network=_default_network,
+    own_networks={"default": _default_network, "silu": _silu_network},
     library_networks={"timm": _timm_network},
     module=_module,
     item=item,

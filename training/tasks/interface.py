@@ -22,7 +22,7 @@ class TaskTraining:
 
     Attributes:
         augmentations: random changes to training images by name.
-        default_network: (classes, dropout) -> the small default net.
+        own_networks: by name, as `--model NAME` has it, `default` among them: (classes, dropout) -> a small net.
         library_networks: by library, as `--model LIBRARY:NAME` has it: (name, classes, dropout, pretrained, shorter
             side) -> a net on a backbone of that library.
         module: (network, spec, optimiser, seed, images, channels last) -> loss and metrics around the network.
@@ -33,7 +33,7 @@ class TaskTraining:
     """
 
     augmentations: dict[Augmentation, MakeChanges]
-    default_network: Callable[[int, float], Network]
+    own_networks: Mapping[str, Callable[[int, float], Network]]
     library_networks: Mapping[str, Callable[[str, int, float, bool, int], Network]]
     module: Callable[[Network, ModelSpec, Optimiser, int, dict[str, FramedImages], bool], TrainingModule]
     item: MakeItem

@@ -59,7 +59,10 @@ def print_loading() -> None:
 @click.argument("data", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write [runs/NAME]; it must not exist.")
 @click.option("--task", type=click.Choice(get_args(Task)), help="[what the data is made for]")
-@click.option("--model", help="`default`, or `timm:NAME` or `torchvision:NAME` for a backbone of that library.")
+@click.option(
+    "--model",
+    help="`default`, `silu` (a YOLO-like detector), or a library's backbone: `timm:NAME`, `torchvision:NAME`.",
+)
 @click.option("--pretrained", is_flag=True, default=None, help="Start such a backbone from its published weights.")
 @click.option("--size", callback=_size, metavar="WxH", help="Of the network's input in pixels [by the data].")
 @click.option("--framing", type=click.Choice(["stretch", "crop", "letterbox"]), help="[crop; letterbox for detection]")

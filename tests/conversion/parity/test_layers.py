@@ -18,6 +18,7 @@ from samesight.conversion.parity.layers import (
     outputs_by_role,
 )
 from samesight.conversion.preparation.prepare import prepare
+from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.runners.coreml.evaluator import load_evaluator
 from samesight.conversion.sources.calibration import calibration_tensors, find_calibration_images
 from samesight.conversion.sources.server_model import load_program, load_server
@@ -57,6 +58,30 @@ def test_the_first_value_of_a_changed_layer_is_named(digits_run, digits_spec, di
     before = layers[: layers.index(departed)]
     assert len(before) >= 3
     assert all(layer.db > 45 for layer in before)
+
+
+def test_channels_that_int8_equalized_do_not_depart(digits_run, digits_spec, digits_inputs, tmp_path):
+    """The network with channels of very unlike sizes, which calibration makes alike; a changed layer is still named."""
+    program = copy.deepcopy(load_program(digits_run / "network.pt2"))
+    sizes = torch.logspace(0, -2, 16)
+    with torch.no_grad():
+        program.state_dict["1.weight"].mul_(sizes)
+        program.state_dict["1.bias"].mul_(sizes)
+        program.state_dict["3.weight"].div_(sizes.reshape(1, -1, 1, 1))
+    prepared = prepare(program, digits_spec)
+    quantized = quantize(prepared, digits_inputs)
+    assert next(step for step in quantized.steps if step.name == "equalized channels").kept
+    made = convert(Lowering(digits_spec, "int8", prepared, quantized, tmp_path / "int8.mlpackage"))
+    evaluator = load_evaluator(made.path)
+    layers = compare_layers(evaluator, prepared, digits_inputs[:4])
+    assert "relu" in {layer.operator for layer in layers}
+    assert first_departure(layers, floor_of(evaluator)) is None
+    with torch.no_grad():
+        program.state_dict["3.weight"].mul_(-1)
+    departed = first_departure(
+        compare_layers(evaluator, prepare(program, digits_spec), digits_inputs[:4]), floor_of(evaluator)
+    )
+    assert departed.node == "conv2d_2"
 
 
 def test_outputs_of_another_model_are_refused(digits_prepared, boxes_spec, tmp_path):

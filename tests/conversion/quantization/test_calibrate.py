@@ -163,6 +163,27 @@ def test_outliers_that_do_not_matter_are_left_out_of_the_range(images, monkeypat
     assert found.ranges.tensors["relu"].scale < 0.7 * calibrate(prepared, images).ranges.tensors["relu"].scale
 
 
+class OneVector(nn.Module):
+    """Takes one image at a time: between its layers stands a vector without an axis for images."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.hidden, self.head = nn.Conv2d(3, 8, 3, 2, 1), nn.Linear(8, 8), nn.Linear(8, 4)
+
+    def forward(self, x):
+        x = F.relu(self.stem(x)).mean((2, 3)).flatten()
+        return self.head(F.relu(self.hidden(x)) + x)[None]
+
+
+def test_a_network_of_one_image_gets_the_steps_on_ranges(images):
+    torch.manual_seed(0)
+    prepared = prepare(exported(OneVector()), spec_of("vector"), images)
+    quantized = quantize(prepared, images)
+    names = [step.name for step in quantized.steps]
+    assert names == ["ranges by histogram", "ranges of all values", "ranges by output error"]
+    assert not quantized.parameters and snr(prepared, quantized, images) > 25
+
+
 def test_a_step_that_makes_the_outputs_worse_is_undone(prepared, images, monkeypatch):
     """All that calibration gives is what it gives without the step."""
 

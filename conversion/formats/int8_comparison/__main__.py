@@ -1,0 +1,74 @@
+"""Our int8 beside what others' quantizers make of the same networks, on the same images, in one run.
+
+    python -m samesight.conversion.formats.int8_comparison RUN… [--aimet PYTHON]
+
+Each tool is given the run's calibration images. On the run's test images a program is judged against the float program:
+signal-to-noise ratio of the outputs, share of equal answers, and points of the task's metric that it loses.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import torch
+
+from samesight.contract.errors import SamesightError, first_line
+from samesight.conversion.formats.int8_comparison.aimet import aimet, check_aimet
+from samesight.conversion.formats.int8_comparison.aimet_worker import RECIPES
+from samesight.conversion.formats.int8_comparison.case import Case, open_case
+from samesight.conversion.formats.int8_comparison.tools import TOOLS, Made
+from samesight.conversion.quiet import mute
+
+LONGEST = 80
+"""Characters of another tool's error."""
+HEAD = "| network | quantized by | SNR dB | equal answers | points lost | weights in float |\n|---|---|---|---|---|---|"
+
+
+def rows(case: Case, tools: Mapping[str, Callable[[Case], Made]]) -> Iterator[str]:
+    """A row of the table for each tool."""
+    for name, make in tools.items():
+        try:
+            with mute():
+                made = make(case)
+                figures = case.judge(made.program)
+        except Exception as error:  # others' tools raise anything; the row says so
+            kind = "" if isinstance(error, SamesightError) else f"{type(error).__name__}: "
+            yield f"| {case.name} | {name} | fails: {kind}{first_line(error, LONGEST).replace('|', '/')} | | | |"
+            continue
+        share = "" if made.in_float is None else f"{100 * made.in_float:.0f} %"
+        lost = f"{figures.lost:.2f}".replace("-0.00", "0.00")
+        yield f"| {case.name} | {name} | {figures.decibels:.1f} | {100 * figures.equal:.1f} % | {lost} | {share} |"
+
+
+def main() -> None:
+    """Print the table as Markdown."""
+    parser = argparse.ArgumentParser(
+        prog="python -m samesight.conversion.formats.int8_comparison",
+        description="Int8 of several tools, side by side.",
+    )
+    parser.add_argument("runs", type=Path, nargs="+", help="run folders")
+    parser.add_argument("--images", type=int, default=400, help="most validation, and most test images")
+    parser.add_argument("--aimet", type=Path, metavar="PYTHON", help="an interpreter that has aimet_onnx")
+    names = [*TOOLS, *(f"AIMET, {recipe}" for recipe in RECIPES)]
+    parser.add_argument("--tool", action="append", choices=names, help="only these")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    tools = dict(TOOLS)
+    try:
+        if options.aimet:
+            check_aimet(options.aimet)
+            tools |= {f"AIMET, {recipe}": aimet(options.aimet, recipe) for recipe in RECIPES}
+        if options.tool:
+            tools = {name: make for name, make in tools.items() if name in options.tool}
+        print(HEAD)
+        for run in options.runs:
+            for row in rows(open_case(run, options.images), tools):
+                print(row, flush=True)
+    except SamesightError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
