@@ -3,7 +3,9 @@
 import json
 import os
 
+import onnx
 import pytest
+from tests.conversion.workflow.test_without_program import network_of
 
 from samesight.contract.bundle import open_bundle
 from samesight.conversion.formats import ROUTES
@@ -57,3 +59,21 @@ def test_the_demos_models_go_through_both(classic, demo, tmp_path, samesight, na
         "convert", demo / "runs" / name, "--to", "tflite", "--via", f"own,{','.join(ROUTES)}", *options, env=environment
     )
     assert again.returncode == 0 and json.loads(again.stdout)["unchanged"], again.stderr
+
+
+@pytest.mark.slow
+def test_an_onnx_file_that_is_not_read_goes_through_both(classic, tmp_path, samesight, digits_run, digits_spec):
+    onnx.save(network_of(digits_run), tmp_path / "small.onnx")
+    (tmp_path / "model.json").write_text(digits_spec.to_json())
+    environment = {**os.environ, **OFFLINE, "SAMESIGHT_CACHE": str(tmp_path / "cache")}
+    given = ("--spec", tmp_path / "model.json", "--calibration", digits_run / "calibration")
+    wanted = ("--to", "tflite", "--via", ",".join(ROUTES), "--precision", "fp32,int8")
+    done = samesight(
+        "convert", tmp_path / "small.onnx", *given, *wanted, "--out", tmp_path / "out", "--json", env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    verdicts = json.loads((tmp_path / "out/parity.json").read_text())["artifacts"]
+    assert {verdict["name"] for verdict in verdicts} == {
+        f"digits.{precision}.{route}.tflite" for precision in ("fp32", "int8") for route in ROUTES
+    }
+    assert all(verdict["passed"] for verdict in verdicts)
