@@ -107,8 +107,7 @@ def calibrate(prepared: Prepared, calibration: UInt8) -> Calibrated:
         calibration: uint8 [n,H,W,C], the contract's input tensors, n >= 1.
     """
     simulation = simulate(prepared)
-    exact = exact_qparams(prepared.module, prepared.spec.input)
-    fixed = {name: qparams for name, qparams in exact.items() if name in simulation.activations}
+    fixed = fixed_qparams(simulation, exact_qparams(prepared.module, prepared.spec.input))
     pixels = pixels_of(calibration)
     fitting, judging = split(pixels, images_of_a_pass(prepared))
     original = simulation.parameters()
@@ -133,6 +132,13 @@ def calibrate(prepared: Prepared, calibration: UInt8) -> Calibrated:
         for parameters in (state.parameters, state.reference)
     )
     return Calibrated(Ranges(state.ranges), changed, equal, tuple(state.steps))
+
+
+def fixed_qparams(simulation: Simulation, exact: dict[str, QuantParams]) -> dict[str, QuantParams]:
+    """The scales and zero points `exact`, also of the values that share them, as a padding of the normalised image."""
+    activations = simulation.activations
+    known = {id(activations[name]): qparams for name, qparams in exact.items() if name in activations}
+    return {name: known[id(activation)] for name, activation in activations.items() if id(activation) in known}
 
 
 def split(pixels: Tensor, most: int) -> tuple[Tensor, Tensor]:

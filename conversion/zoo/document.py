@@ -57,6 +57,9 @@ def document(results: Sequence[Result]) -> str:
     for result in results:
         if not result.error:
             lines.append(_int8_row(result, ints, notes))
+    done = {result.title for result in results}
+    if left := [title for title in ARCHITECTURES if title not in done]:
+        lines.append(f"\nNot in these tables, and left to be run: {', '.join(left)}.")
     if notes:
         lines.append("\n## Why\n")
         lines += [f"- {letter}: {sentence}" for sentence, letter in notes.items()]

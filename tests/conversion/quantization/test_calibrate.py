@@ -247,3 +247,22 @@ def test_small_weights_lie_on_steps_that_xnnpack_takes():
     steps_of = weight.flatten()[:3] / scales[:3]
     assert torch.allclose(steps_of, steps_of.round(), atol=1e-4)
     assert steps_of.max() <= 127.001
+
+
+class Mirrored(nn.Module):
+    """A border of mirrored pixels before the first convolution, as style networks have it."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+
+    def forward(self, x):
+        return self.head(F.relu(self.stem(F.pad(x, (1, 1, 1, 1), mode="reflect"))).mean((2, 3)))
+
+
+def test_what_moves_the_normalised_image_has_its_scale(images):
+    torch.manual_seed(0)
+    mirrored = prepare(exported(Mirrored()), spec_of("mirrored"), images)
+    ranges = quantize(mirrored, images).ranges.tensors
+    (pad,) = [name for name in ranges if "pad" in name]
+    assert ranges[pad] == exact_qparams(mirrored.module, mirrored.spec.input)["conv2d"]

@@ -168,6 +168,8 @@ def test_the_document_counts_and_says_why():
     assert "**1 of 3** architectures" in text and "| timm:resnet18 | 2015 | 128 | 11.0 | = |" in text
     assert "**50** b" in text or "**50** a" in text
     assert "agrees on half" in text and "killed by SIGSEGV" in text and "no kernel" in text
+    assert "left to be run" in text and "torchvision:vgg11_bn" in text
+    assert "left to be run" not in document([result_of(title, "k") for title in ARCHITECTURES])
 
 
 @pytest.mark.slow
