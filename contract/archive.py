@@ -142,19 +142,20 @@ def reduced(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
 
     The test answers of the server model are left out; golden cases stay, for the phone's self-test.
     """
-    return _contents(bundle, reduced_manifest(bundle, chosen)) | _documents(bundle, chosen)
+    manifest = reduced_manifest(bundle, chosen)
+    return _contents(bundle, manifest) | _documents(bundle, manifest)
 
 
 def _contents(bundle: Bundle, manifest: Manifest) -> dict[str, bytes]:
     return {entry.path: (bundle.folder / entry.path).read_bytes() for entry in manifest.files}
 
 
-def _documents(bundle: Bundle, chosen: tuple[Artifact, ...]) -> dict[str, bytes]:
+def _documents(bundle: Bundle, manifest: Manifest) -> dict[str, bytes]:
     """The reduced manifest, and the reduced verdicts where there are any."""
-    files = {MANIFEST: reduced_manifest(bundle, chosen).to_json().encode()}
+    files = {MANIFEST: manifest.to_json().encode()}
     verdicts = bundle.verdicts()
     if verdicts is not None:
-        names = {artifact.name for artifact in chosen}
+        names = {artifact.name for artifact in manifest.artifacts}
         artifact_verdicts = tuple(verdict for verdict in verdicts.artifacts if verdict.name in names)
         app_verdicts = tuple(verdict for verdict in verdicts.apps if verdict.name in names)
         target_verdicts = tuple(verdict for verdict in verdicts.targets if verdict.name in names)
@@ -188,8 +189,8 @@ def pack_bundle(
     Raises:
         UsageError, SamesightError: as in `choose`, or the target cannot be written.
     """
-    chosen = choose(bundle, platform, soc=soc, more=more)
-    manifest, documents = reduced_manifest(bundle, chosen), _documents(bundle, chosen)
+    manifest = reduced_manifest(bundle, choose(bundle, platform, soc=soc, more=more))
+    documents = _documents(bundle, manifest)
     # As declared: what is too large need not be read.
     if sum(entry.bytes for entry in manifest.files) + sum(map(len, documents.values())) > BUNDLE_BYTES:
         raise SamesightError(

@@ -13,8 +13,9 @@ output).
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from samesight.conversion.formats.float_tensors import describe_input, describe_outputs
@@ -27,6 +28,7 @@ from samesight.conversion.runners.onnxruntime import QPARAMS_KEY
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
+    from samesight.contract.spec import ModelSpec
     from samesight.conversion.preparation.prepare import Prepared
 
 TITLE = "ONNX"
@@ -38,8 +40,6 @@ RUNTIME_OF_IR = {8: "1.10", 9: "1.17", 10: "1.18", 11: "1.20", 12: "1.23"}
 
 def convert(job: Lowering) -> Lowered:
     """Write `job.output`."""
-    from importlib.metadata import version
-
     model = export(job.program, job.prepared, job.spec.roles)
     strip(model)
     if job.precision == "dynamic-int8":
@@ -47,24 +47,33 @@ def convert(job: Lowering) -> Lowered:
     if job.integer:
         add_transposed_biases(model)
         keep_narrow_softmaxes_apart(model)
-    metadata = {SPEC: job.spec.to_json()}
-    if job.integer:
-        metadata[QPARAMS_KEY] = write_qparams(job.integer.outputs)
-    for key, value in metadata.items():
+    qparams = {QPARAMS_KEY: write_qparams(job.integer.outputs)} if job.integer else {}
+    quantizer = ("onnxruntime",) if job.precision == "dynamic-int8" else ()
+    return write(model, job.output, job.spec, ("torch", "onnx", "onnxscript", *quantizer), qparams)
+
+
+def write(
+    model: Any,
+    output: Path,
+    spec: "ModelSpec",
+    tools: Sequence[str],
+    metadata: Mapping[str, str] = MappingProxyType({}),
+) -> Lowered:
+    """Write a ModelProto with the spec and other metadata; `tools` are the distributions that it was made with."""
+    from importlib.metadata import version
+
+    for key, value in ({SPEC: spec.to_json()} | dict(metadata)).items():
         model.metadata_props.add(key=key, value=value)
-    job.output.write_bytes(model.SerializeToString(deterministic=True))
-    shapes = [[side.dim_value for side in output.type.tensor_type.shape.dim] for output in model.graph.output]
+    output.write_bytes(model.SerializeToString(deterministic=True))
+    shapes = [[side.dim_value for side in value.type.tensor_type.shape.dim] for value in model.graph.output]
     return Lowered(
-        path=job.output,
+        path=output,
         input_layout="float32_nchw",
-        input=describe_input(job.spec),
-        outputs=describe_outputs(job.spec, shapes),
+        input=describe_input(spec),
+        outputs=describe_outputs(spec, shapes),
         runtime="ONNX Runtime",
         runtime_version=RUNTIME_OF_IR.get(model.ir_version, version("onnxruntime")),
-        tools={
-            name: version(name)
-            for name in ("torch", "onnx", "onnxscript", *(("onnxruntime",) if job.precision == "dynamic-int8" else ()))
-        },
+        tools={name: version(name) for name in tools},
     )
 
 

@@ -7,7 +7,6 @@ files are not compared with others in steps.
 """
 
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,13 @@ import numpy as np
 
 from samesight.contract.errors import SamesightError, describe_error
 from samesight.contract.tensor_layout import pack
-from samesight.conversion.formats.float_tensors import describe_input, describe_outputs
 from samesight.conversion.formats.interface import Lowered, OnnxLowering
 from samesight.conversion.formats.onnx import (
-    RUNTIME_OF_IR,
-    SPEC,
     add_transposed_biases,
     keep_narrow_softmaxes_apart,
     strip,
     with_dynamic_integers,
+    write,
 )
 from samesight.conversion.precisions import PRECISIONS
 from samesight.conversion.qparams import Float32, UInt8
@@ -40,7 +37,6 @@ def convert(job: OnnxLowering) -> Lowered:
     import onnx
 
     model = onnx.load(str(job.network))
-    shapes = [[side.dim_value for side in output.type.tensor_type.shape.dim] for output in model.graph.output]
     if job.precision != "fp32":
         try:
             model = (
@@ -55,18 +51,8 @@ def convert(job: OnnxLowering) -> Lowered:
             ) from error
     strip(model)
     model.ir_version = ir_version(model)
-    model.metadata_props.add(key=SPEC, value=job.spec.to_json())
     run_session(model, job.output)
-    job.output.write_bytes(model.SerializeToString(deterministic=True))
-    return Lowered(
-        path=job.output,
-        input_layout="float32_nchw",
-        input=describe_input(job.spec),
-        outputs=describe_outputs(job.spec, shapes),
-        runtime="ONNX Runtime",
-        runtime_version=RUNTIME_OF_IR.get(model.ir_version, version("onnxruntime")),
-        tools={name: version(name) for name in ("onnx", "onnxruntime")},
-    )
+    return write(model, job.output, job.spec, ("onnx", "onnxruntime"))
 
 
 def with_integers(model: Any, images: UInt8 | None) -> Any:
@@ -78,21 +64,11 @@ def with_integers(model: Any, images: UInt8 | None) -> Any:
         import onnx
         from onnxruntime import quantization
 
-        class Images(quantization.CalibrationDataReader):
-            """The images one after another."""
-
-            def __init__(self, images: UInt8) -> None:
-                self.images = iter(images)
-
-            def get_next(self) -> dict[str, Float32] | None:
-                image = next(self.images, None)
-                return None if image is None else {"image": pack(image, "float32_nchw")}
-
         path = Path(folder) / "int8.onnx"
         quantization.quantize_static(
             onnx.shape_inference.infer_shapes(model),
             path,
-            Images(images),
+            image_reader(images),
             per_channel=True,
             calibrate_method=quantization.CalibrationMethod.MinMax,
         )
@@ -100,6 +76,23 @@ def with_integers(model: Any, images: UInt8 | None) -> Any:
     add_transposed_biases(quantized)
     keep_narrow_softmaxes_apart(quantized)
     return quantized
+
+
+def image_reader(images: UInt8) -> Any:
+    """The CalibrationDataReader of ONNX Runtime's quantizer: images, uint8 [n, H, W, C], one after another."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Images(CalibrationDataReader):
+        """The images as the input `image`."""
+
+        def __init__(self) -> None:
+            self.images = iter(images)
+
+        def get_next(self) -> dict[str, Float32] | None:
+            image = next(self.images, None)
+            return None if image is None else {"image": pack(image, "float32_nchw")}
+
+    return Images()
 
 
 def write_means(model: Any) -> None:

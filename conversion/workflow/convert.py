@@ -191,6 +191,7 @@ class _Conversion:
     mixing: Mixing | None = None
     recipe: Path | None = None
     unread: str | None = None
+    calibration_key: str | None = None
     fetched_calibration: bool = False
     keys: dict[str, str] = field(default_factory=dict)
     results: dict[str, _Result] = field(default_factory=dict)
@@ -217,7 +218,7 @@ class _Conversion:
             *self._compile_jobs([name for name in missing if name in compiled], network),
         ]
         peak_bytes = max(peak_bytes, run_workers(later, work, self._on_worker_event))
-        self._store_calibration(network)
+        self._store_calibration()
         shutil.rmtree(work)
         artifacts = self._checked_artifacts()
         self._check_sizes(artifacts)
@@ -322,15 +323,16 @@ class _Conversion:
     def _calibration(self, network: Path) -> Path:
         """The file of the calibration that workers share; from the cache, if it is there."""
         path = self.new / WORK / CALIBRATION
-        if not path.exists() and self.cache:
-            self.cache.fetch(calibration_key(self.source, network), path.parent)
+        if self.cache and self.calibration_key is None:
+            self.calibration_key = calibration_key(self.source, network)
+            self.cache.fetch(self.calibration_key, path.parent)
             self.fetched_calibration = path.exists()
         return path
 
-    def _store_calibration(self, network: Path) -> None:
+    def _store_calibration(self) -> None:
         work = self.new / WORK
-        if (work / CALIBRATION).exists() and not self.fetched_calibration:
-            self._keep(calibration_key(self.source, network), work, [CALIBRATION], True)
+        if self.calibration_key and (work / CALIBRATION).exists() and not self.fetched_calibration:
+            self._keep(self.calibration_key, work, [CALIBRATION], True)
 
     @property
     def _interchange(self) -> Path:

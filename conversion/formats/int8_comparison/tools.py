@@ -82,20 +82,18 @@ def onnxruntime(method: str) -> Callable[[Case], Made]:
         from onnxruntime import InferenceSession
         from onnxruntime import quantization as ort
 
-        class Images(ort.CalibrationDataReader):
-            def __init__(self) -> None:
-                self.images = iter(case.calibration)
-
-            def get_next(self) -> dict[str, Array] | None:
-                image = next(self.images, None)
-                return None if image is None else {"image": pixels_of(image[None]).numpy()}
+        from samesight.conversion.formats.onnx_alone import image_reader
 
         with tempfile.TemporaryDirectory() as folder, quiet():
             source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
             source.write_bytes(case.onnx)
             ort.shape_inference.quant_pre_process(source, target)
             ort.quantize_static(
-                target, target, Images(), per_channel=True, calibrate_method=ort.CalibrationMethod[method]
+                target,
+                target,
+                image_reader(case.calibration),
+                per_channel=True,
+                calibrate_method=ort.CalibrationMethod[method],
             )
             session = InferenceSession(target.read_bytes(), providers=["CPUExecutionProvider"])
 
