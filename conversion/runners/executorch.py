@@ -81,10 +81,13 @@ def trace(path: Path, tensors: Tensors) -> Callable[[UInt8], list[TracedValue]]:
 
     scratch = Path(tempfile.gettempdir())
     data, shown = with_all_outputs(path.read_bytes(), load_classes(scratch, PROGRAM), load_classes(scratch, GRAPH))
+    # From a file: `_load_for_executorch_from_buffer` reads bytes that it does not keep alive.
+    with tempfile.NamedTemporaryFile(dir=scratch, suffix=path.suffix, delete=False) as rewritten:
+        rewritten.write(data)
     with mute():
         import executorch.extension.pybindings._C as native
 
-        module = native._load_for_executorch_from_buffer(data)
+        module = native._load_for_executorch(rewritten.name)
 
     def values(tensor: UInt8) -> list[TracedValue]:
         outputs = module.forward((torch.from_numpy(pack(tensor, tensors.input_layout)),))

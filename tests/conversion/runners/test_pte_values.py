@@ -73,3 +73,16 @@ def test_every_value_is_that_of_the_network_and_the_outputs_are_those_of_the_fil
         assert np.array_equal(traced[-1].values, loaded(image)["logits"])
     kinds = [value.operator for value in traced]
     assert kinds.index("Sin") < kinds.index("native_layer_norm") < kinds.index("erf") < kinds.index("FullyConnected")
+
+
+def test_nothing_of_a_trace_stands_in_memory_that_others_use_again(made, monkeypatch, tmp_path):
+    _, file = made
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    executorch.prepare_trace(tmp_path)
+    values = executorch.trace(file, Tensors())
+    size = file.stat().st_size
+    image = np.full((8, 8, 3), 7, np.uint8)
+    # Python's and the C library's heaps give the memory of freed bytes to the next bytes of their size.
+    others = [bytes([255]) * (size + 16 * step) for step in range(-200, 2000)]
+    assert np.array_equal(values(image)[-1].values, executorch.load(file, Tensors())(image)["logits"])
+    del others
