@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from samesight.contract.bundle import Bundle
     from samesight.contract.verdicts import Verdicts
     from samesight.conversion.npu.chips import Chip
+    from samesight.conversion.workflow.bundle_items import OnEvent
     from samesight.conversion.workflow.cache import Cache
-    from samesight.conversion.workflow.convert import OnEvent, Outcome
+    from samesight.conversion.workflow.convert import Outcome
 
 EPILOG = """\b
 Examples:

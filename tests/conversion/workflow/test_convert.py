@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -20,6 +21,7 @@ from samesight.conversion.api import PartialError
 from samesight.conversion.formats import find_row
 from samesight.conversion.npu.chips import find_chips
 from samesight.conversion.workflow import bench, jobs
+from samesight.conversion.workflow import conversion as conversion_module
 from samesight.conversion.workflow import convert as convert_module
 from samesight.conversion.workflow.cache import Cache
 from samesight.conversion.workflow.convert import convert_source
@@ -68,7 +70,7 @@ class Pretender:
                 self.item(INTERCHANGE, on_event, lambda: Event(kind="end"))
             for target in job.targets:
                 if target.precision == "int8" and job.kept_calibration:
-                    self.calibrate(convert_module.Path(job.kept_calibration))
+                    self.calibrate(Path(job.kept_calibration))
                 self.item(target.name, on_event, lambda target=target: self.target(target))
         return 1 << 30
 
@@ -87,7 +89,7 @@ class Pretender:
             on_event(make().model_copy(update={"name": name, "seconds": 1.5}))
 
     def golden(self, job):
-        folder = convert_module.Path(job.golden.output)
+        folder = Path(job.golden.output)
         write_cases(folder, [])
         if job.golden.source:
             given = [[Answer("3", 3, 0.5)], [Answer("4", 4, 0.75)]]
@@ -95,11 +97,11 @@ class Pretender:
         return Event(kind="end", text=self.note)
 
     def checks(self, job):
-        (convert_module.Path(job.checks) / "network.json").write_text("{}")
+        (Path(job.checks) / "network.json").write_text("{}")
         return Event(kind="end")
 
     def target(self, target):
-        output = convert_module.Path(target.output)
+        output = Path(target.output)
         if output.suffix == ".mlpackage":
             output.mkdir()
             output = output / "weights"
@@ -125,7 +127,7 @@ class Pretender:
 @pytest.fixture
 def workers(monkeypatch):
     pretender = Pretender()
-    monkeypatch.setattr(convert_module, "run_workers", pretender.run)
+    monkeypatch.setattr(conversion_module, "run_workers", pretender.run)
     # Ours may change under a running test only while it is written; then nothing would come from the cache.
     monkeypatch.setattr(jobs, "code_version", lambda: "one")
     return pretender
