@@ -19,6 +19,8 @@ def core_ml() -> dict[Any, Callable[..., Any]]:
         aten.log_sigmoid.default: log_sigmoid,
         aten.reciprocal.default: reciprocal,
         aten.max_pool2d.default: dilated_max_pool,
+        aten.addcmul.default: add_product,
+        aten.addcdiv.default: add_quotient,
     }
 
 
@@ -86,6 +88,18 @@ def reciprocal(x: "Tensor") -> "Tensor":
     import torch
 
     return torch.div(torch.ones_like(x), x)
+
+
+def add_product(x: "Tensor", first: "Tensor", second: "Tensor", *, value: float = 1) -> "Tensor":
+    """As torch.addcmul."""
+    product = first * second
+    return x + (product if value == 1 else product * value)
+
+
+def add_quotient(x: "Tensor", first: "Tensor", second: "Tensor", *, value: float = 1) -> "Tensor":
+    """As torch.addcdiv."""
+    quotient = first / second
+    return x + (quotient if value == 1 else quotient * value)
 
 
 def variance(

@@ -106,6 +106,8 @@ CASES: dict[str, Operator | nn.Module] = {
     "mul constant": lambda x: x * _fixed(1, CHANNELS, 1, 1),
     "div": lambda x: x / (x.flip(1).abs() + 0.5),
     "rsub": lambda x: 1 - x,
+    "addcmul": lambda x: torch.addcmul(x, x, x.flip(1), value=0.5),
+    "addcdiv": lambda x: torch.addcdiv(x, x, x.flip(1).abs() + 0.5, value=2),
     "maximum": lambda x: torch.maximum(x, x.flip(1)),
     "minimum": lambda x: torch.minimum(x, x.flip(1)),
     "where": lambda x: torch.where(x > 0.1, x, x.flip(1) * 3),

@@ -66,6 +66,8 @@ SOUND = {
         "log_sigmoid",
         "reciprocal",
         "max_pool with dilation",
+        "addcmul",
+        "addcdiv",
     ),
     "aimodel": ("elu", "selu", "std"),
 }
