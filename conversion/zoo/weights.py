@@ -157,12 +157,21 @@ def _turning(power: float) -> Callable[[nn.Module, Any], None]:
             return
         done = True
         rows = rows - rows.mean(0)
-        energies, directions = torch.linalg.eigh(rows.T @ rows)
+        energies, directions = _eigenvectors(rows.T @ rows)
         shares = energies.clamp(min=0) / energies.clamp(min=0).mean().clamp(min=1e-30)
         turned = (directions * shares.clamp(min=1e-6) ** power) @ directions.T
         module.weight.copy_(torch.einsum("oi...,ij->oj...", module.weight, turned))
 
     return turn
+
+
+def _eigenvectors(products: Tensor) -> tuple[Tensor, Tensor]:
+    """Of a symmetric matrix; with many equal ones LAPACK's solver does not end in float32."""
+    try:
+        energies, directions = torch.linalg.eigh(products)
+    except torch.linalg.LinAlgError:
+        energies, directions = (each.to(products.dtype) for each in torch.linalg.eigh(products.double()))
+    return energies, directions
 
 
 def _scaling() -> Callable[[nn.Module, Any, Tensor], Tensor | None]:
