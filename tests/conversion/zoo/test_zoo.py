@@ -20,7 +20,7 @@ from samesight.conversion.zoo.networks import build, normalised
 from samesight.conversion.zoo.result import Cell, Result, Wishes, path_of, read_result
 from samesight.conversion.zoo.run import run_zoo
 from samesight.conversion.zoo.table import ARCHITECTURES, AWKWARD, CLASSIFIERS, DETECTORS, SAMPLE, choose
-from samesight.conversion.zoo.weights import SCALED
+from samesight.conversion.zoo.weights import SCALED, _eigenvectors
 
 
 def test_the_table_has_what_it_promises():
@@ -216,3 +216,18 @@ def test_listing_needs_no_torch(samesight):
     assert done.returncode == 0 and done.stdout.count("ours:") == 6 and done.stdout.count("torchvision:") == 4
     assert sys.modules["torch"]  # of this process
     assert samesight("zoo", "no_such_net").returncode == 2
+
+
+def test_directions_of_equal_energies_are_found_where_float32_finds_none(monkeypatch):
+    exact = torch.linalg.eigh
+
+    def never_ends_in_float32(matrix):
+        if matrix.dtype == torch.float32:
+            raise torch.linalg.LinAlgError("failed to converge")
+        return exact(matrix)
+
+    monkeypatch.setattr(torch.linalg, "eigh", never_ends_in_float32)
+    rows = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
+    energies, directions = _eigenvectors(rows.T @ rows)
+    assert torch.allclose(directions * energies @ directions.T, rows.T @ rows, atol=1e-4)
+    assert energies.dtype == directions.dtype == torch.float32
