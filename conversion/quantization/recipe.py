@@ -17,6 +17,21 @@ NAMED = 5
 """Layers of a scheme that are named."""
 
 
+class FoundLayer(Strict):
+    """What a search found of one layer.
+
+    Attributes:
+        scheme: that it chose.
+        weights: how many it has.
+        alone_db: the outputs' signal-to-noise ratio when this layer alone is int8; None where nothing differs, or
+            plain int8 met the budget, so that no layer was tried alone.
+    """
+
+    scheme: Scheme
+    weights: int
+    alone_db: float | None = None
+
+
 class Found(Strict):
     """What a search measured of its recipe.
 
@@ -28,6 +43,7 @@ class Found(Strict):
         agreement: share of answers that are the float network's.
         snr_db: the least signal-to-noise ratio of an output; None where none differs.
         weight_bytes: what the weights take.
+        layers: of every layer by name; empty in a recipe that was found before layers were told.
     """
 
     images: int
@@ -37,6 +53,7 @@ class Found(Strict):
     agreement: float | None = None
     snr_db: float | None = None
     weight_bytes: int
+    layers: dict[str, FoundLayer] = Field(default_factory=dict)
 
 
 class Recipe(Document):
@@ -56,6 +73,12 @@ class Recipe(Document):
     layers: dict[str, Scheme] = Field(min_length=1)
     max_drop: float | None = None
     found: Found | None = None
+
+    @property
+    def edited(self) -> bool:
+        """Whether a layer has another scheme than the one that a search chose."""
+        found = self.found.layers if self.found else {}
+        return any(name in found and found[name].scheme != scheme for name, scheme in self.layers.items())
 
     @property
     def words(self) -> str:

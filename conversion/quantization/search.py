@@ -8,6 +8,7 @@
 Trials run in the simulation of the int8 program (`simulation.py`), which takes batches.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,7 +27,7 @@ from samesight.conversion.qparams import Float32
 from samesight.conversion.quantization.layers import Layer, fingerprint_of, layers_of, weight_bytes
 from samesight.conversion.quantization.mixed import parameters_for
 from samesight.conversion.quantization.quantize import Quantized
-from samesight.conversion.quantization.recipe import Found, Recipe
+from samesight.conversion.quantization.recipe import Found, FoundLayer, Recipe
 from samesight.conversion.quantization.schemes import SCHEMES, Scheme
 from samesight.conversion.quantization.simulation import simulate
 from samesight.conversion.snr import ratios, role_figures
@@ -122,6 +123,7 @@ def search(
             agreement=trial.agreement,
             snr_db=trial.snr_db,
             weight_bytes=size,
+            layers={layer.name: trials.found(layer, chosen[layer.name]) for layer in trials.layers},
         ),
     )
 
@@ -201,6 +203,7 @@ class _Trials:
     gate: Gate
     budget: Budget
     results: dict[tuple[Scheme, ...], Trial] = field(default_factory=dict)
+    noises: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def layers(self) -> list[Layer]:
@@ -229,9 +232,17 @@ class _Trials:
         """The noise that reaches the outputs when this layer alone is int8, the sum over roles of noise / signal."""
         only: dict[str, Scheme] = {each.name: "float" for each in self.layers}
         outputs = self._outputs({**only, layer.name: "int8"}, self.evidence.pixels[:ALONE])
-        return sum(
+        noise = sum(
             10 ** (-ratios(self._server_outputs[role][:ALONE], outputs[role])[0] / 10) for role in self.spec.roles
         )
+        self.noises[layer.name] = noise
+        return noise
+
+    def found(self, layer: Layer, scheme: Scheme) -> FoundLayer:
+        """What is known of a layer now."""
+        noise = self.noises.get(layer.name)
+        decibels = round(-10 * math.log10(noise), 1) if noise else None
+        return FoundLayer(scheme=scheme, weights=math.prod(layer.weights), alone_db=decibels)
 
     def _outputs(self, recipe: Mapping[str, Scheme], pixels: Tensor) -> Outputs:
         """Float32 [n, ...] per role."""

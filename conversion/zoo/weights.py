@@ -169,7 +169,7 @@ def _eigenvectors(products: Tensor) -> tuple[Tensor, Tensor]:
     """Of a symmetric matrix; with many equal ones LAPACK's solver does not end in float32."""
     try:
         energies, directions = torch.linalg.eigh(products)
-    except torch.linalg.LinAlgError:
+    except RuntimeError:
         energies, directions = (each.to(products.dtype) for each in torch.linalg.eigh(products.double()))
     return energies, directions
 

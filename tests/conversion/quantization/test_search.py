@@ -20,7 +20,7 @@ from samesight.conversion.quantization.layers import layers_of, node_schemes
 from samesight.conversion.quantization.mixed import quantize_mixed
 from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.quantization.recipe import Recipe, read_recipe
-from samesight.conversion.quantization.schemes import HELD, SCHEMES, check_held, held_by
+from samesight.conversion.quantization.schemes import HELD, SCHEMES, WEIGHT_BYTES, check_held, held_by
 from samesight.conversion.quantization.search import Budget, Evidence, search
 from samesight.conversion.snr import ratios
 from samesight.datasets.example import Example, Truth
@@ -128,6 +128,15 @@ def test_a_budget_that_cannot_be_met_says_what_the_best_costs(plain, evidence):
     size = {layer.name: layer.bytes("int8") for layer in layers_of(plain.source.module)}
     assert f"weights of {sum(size.values()) + 3 * size['bad']:,} bytes" in told
     assert f"plain int8 has {sum(size.values()):,}" in told
+
+
+def test_a_recipe_says_what_each_layer_weighs_and_does_alone(found, plain):
+    each = found.found.layers
+    assert {name: layer.scheme for name, layer in each.items()} == found.layers and not found.edited
+    assert sum(layer.weights * WEIGHT_BYTES[layer.scheme] for layer in each.values()) == found.found.weight_bytes
+    suffers = min(each, key=lambda name: each[name].alone_db or 200)
+    assert found.layers[suffers] != "int8"
+    assert found.model_copy(update={"layers": dict.fromkeys(found.layers, "int8")}).edited
 
 
 def test_a_recipe_is_read_as_it_was_written(found, plain, tmp_path):

@@ -26,7 +26,7 @@ from samesight.contract.verdicts import AppVerdict
 from samesight.conversion.parity.results import run_artifacts
 from samesight.conversion.parity.verify import merge_apps, verify_bundle
 from samesight.conversion.quantization.recipe import FILE as RECIPE_FILE
-from samesight.conversion.quantization.recipe import Found, Recipe
+from samesight.conversion.quantization.recipe import Found, FoundLayer, Recipe
 from samesight.conversion.report.page import Machine
 from samesight.conversion.report.recipe import make_recipe_picture
 from samesight.conversion.report.report import render, report_bundle
@@ -368,6 +368,19 @@ def test_the_recipe_of_mixed_files_is_shown_by_layer(build):
     assert f"{signed(-0.1)} points of top1 lost, answers agree on 99.5%, 24.2 dB at the noisiest output." in page.text
     section = " ".join(page.rows["recipe"].split())
     assert [section.count(text) for text in ("all others", "stem", "head", "blocks.0")] == [1, 1, 1, 0]
+    each = {name: FoundLayer(scheme=scheme, weights=100, alone_db=20.5) for name, scheme in layers.items()}
+    each["stem"] = FoundLayer(scheme="float", weights=1000)
+    weighed = recipe.model_copy(update={"found": found.model_copy(update={"layers": each})})
+    (bundle.folder / RECIPE_FILE).write_text(weighed.to_json())
+    page = Page(page_of(bundle))
+    assert page.faults == []
+    shown = {a["title"]: a["style"] for tag, a in page.elements if tag == "li" and "s-" in a.get("class", "")}
+    assert shown["stem: float, 4,000 bytes"] == "--w:120"
+    assert shown["head: weights, 100 bytes, 20.5 dB when it alone is int8"] == "--w:6"
+    assert "head (20.5 dB)" in page.rows["recipe"] and "4,000" in page.rows["recipe"]
+    edited = make_recipe_picture(weighed.model_copy(update={"layers": {**layers, "stem": "int8"}}))
+    assert edited is not None and "it was edited since" in edited.told
+    assert edited.layers[0].title == "stem: int8, 1,000 bytes"
     picture = make_recipe_picture(recipe.model_copy(update={"layers": dict.fromkeys(layers, "int8"), "found": None}))
     assert picture is not None and len(picture.rows) == 1 and not picture.rows[0].rest
     assert picture.told == "It was given by hand; nothing was measured of it."
