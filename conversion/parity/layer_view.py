@@ -247,10 +247,12 @@ def open_float_program(bundle: Bundle) -> FloatProgram:
     Raises:
         SamesightError: it has none.
     """
-    from samesight.conversion.preparation.graph import module_of
-    from samesight.conversion.preparation.prepare import pixels_of
-    from samesight.conversion.quantization.calibrate import EQUALIZING
-    from samesight.conversion.quantization.equalization import factor_bounds
+    # torchao warns of itself when it is imported.
+    with quiet():
+        from samesight.conversion.preparation.graph import module_of
+        from samesight.conversion.preparation.prepare import pixels_of
+        from samesight.conversion.quantization.calibrate import EQUALIZING
+        from samesight.conversion.quantization.equalization import factor_bounds
 
     kinds = {(artifact.format, artifact.precision): artifact for artifact in bundle.manifest.artifacts}
     artifact = kinds.get(("exported", "fp32"))

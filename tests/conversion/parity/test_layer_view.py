@@ -219,6 +219,7 @@ def test_values_are_matched_by_order_shape_and_content():
 
 def test_json_the_cache_and_the_report(views, demo, samesight_here, tmp_path):
     told = samesight_here("verify", demo / "digits", "--layers", "--artifact", "digits.int8.onnx", "--json")
+    assert "KernelPreference" not in told.stderr
     (artifact,) = json.loads(told.stdout)["artifacts"]
     assert told.returncode == 0 and artifact["first"] is None and artifact["layers"][1]["module"] == "stem.0 (Conv2d)"
     bundle, cache = open_bundle(demo / "digits"), Cache(tmp_path)
