@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from samesight.contract.errors import SamesightError, describe_error
 from samesight.contract.spec import Input
 from samesight.conversion.sources.export import export_network
+from samesight.conversion.sources.library import LIBRARIES
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -60,6 +61,10 @@ def load_function(function: str, folder: Path) -> Callable[..., Any]:
     except SamesightError:
         raise
     except (Exception, SystemExit) as error:
+        # A module that is not there may be a library's name with a slip of the pen.
+        absent = isinstance(error, ModuleNotFoundError) and error.name == module
+        if absent and (near := difflib.get_close_matches(module, LIBRARIES, 1)):
+            raise SamesightError(f"{function}: there is no module {module!r}; did you mean {near[0]}:{name}?") from None
         raise SamesightError(f"{function}: cannot be loaded from {folder}: {describe_error(error)}; mend it") from None
     if not callable(function_object):
         raise SamesightError(f"{function}: is {type(function_object).__name__}, not a function; name a function")

@@ -104,8 +104,9 @@ def load_weights(network: "Module", path: Path, title: str) -> None:
     missing = [name for name in wanted if name not in given and not name.endswith(UNREAD)]
     unexpected = [name for name in given if name not in wanted and not name.endswith(UNREAD)]
     problems = [
-        f"{len(names)} tensor{'' if len(names) == 1 else 's'} {what} ({_names(names)})"
-        for what, names in (("of the network are not in the file", missing), ("are not in the network", unexpected))
+        f"{'1 tensor' if len(names) == 1 else f'{len(names)} tensors'} of the {where} "
+        f"{'is' if len(names) == 1 else 'are'} not in the {other} ({_names(names)})"
+        for where, other, names in (("network", "file", missing), ("file", "network", unexpected))
         if names
     ]
     shapes = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]

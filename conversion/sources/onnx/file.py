@@ -3,6 +3,7 @@
 A file is data; operators are those of the ONNX standard, and nothing outside of its folder is read.
 """
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 STANDARD = ("", "ai.onnx")
 FLOAT32 = 1
 EXTERNAL = 1
-
+# Such as "[ONNXRuntimeError] : 1 : FAIL : Load model from m.onnx failed:/onnxruntime_src/core/x.cc:5 void f(int) why".
+CODE_PLACE = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed: ?|/onnxruntime_src/\S+ .*?\) "
+)
 
 Shape = tuple[int, int, int]
 
@@ -84,7 +88,12 @@ def run_session(model: Any, path: Path, optimised: Path | None = None) -> Any:
         try:
             return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's errors share no base class of their own
-            raise SamesightError(f"{path}: ONNX Runtime cannot run it ({first_line(error)}); export it again") from None
+            raise SamesightError(f"{path}: ONNX Runtime cannot run it ({_reason(error)}); export it again") from None
+
+
+def _reason(error: Exception) -> str:
+    """The runtime's own sentence, without the place in its source code that said it."""
+    return first_line(RuntimeError(CODE_PLACE.sub("", str(error)).strip()))
 
 
 def folded(model: Any, path: Path, scratch: Path) -> Any:

@@ -69,6 +69,11 @@ def test_what_cannot_be_loaded_is_one_sentence(theirs, name, text, sentence):
     assert "\n" not in str(caught.value)
 
 
+def test_a_misspelt_library_is_named(theirs):
+    with pytest.raises(SamesightError, match=r"^tim:resnet18: there is no module 'tim'; did you mean timm:resnet18\?$"):
+        export_function("tim:resnet18", theirs, None)
+
+
 def test_a_missing_module_is_one_sentence(theirs):
     with pytest.raises(SamesightError, match=r"no_module_here:make: cannot be loaded .*No module named"):
         call_function("no_module_here:make", theirs)

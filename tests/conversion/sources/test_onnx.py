@@ -269,6 +269,10 @@ def future(model):
     model.opset_import[0].version = 9999
 
 
+def newest(model):
+    model.ir_version = onnx.IR_VERSION  # ONNX is ahead of its runtime
+
+
 def empty(model):
     del model.graph.node[:]
 
@@ -290,6 +294,7 @@ def missing_value(model):
             r"with its channels last; export it with channels first, as \[1, 3, 32, 32\] \(tf2onnx: --inputs",
         ),
         (future, r"uses opset 9999, and ONNX here ends with \d+; export it with an older one"),
+        (newest, r"m\.onnx: ONNX Runtime cannot run it \(Unsupported model IR version: [^/]*\); export it again$"),
         (empty, r"holds no network of ONNX"),
         (missing_value, r"is no valid ONNX model"),
     ],

@@ -69,9 +69,9 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     path = tmp_path / "w.pth"
     state = network().state_dict()
     torch.save({name: value for name, value in state.items() if name != "0.bias"}, path)
-    assert "1 tensor of the network are not in the file (0.bias)" in refused(path)
+    assert "1 tensor of the network is not in the file (0.bias)" in refused(path)
     torch.save(state | {"3.weight": torch.ones(2)}, path)
-    assert "1 tensor are not in the network (3.weight)" in refused(path)
+    assert "1 tensor of the file is not in the network (3.weight)" in refused(path)
     torch.save(network(5).state_dict(), path)
     assert "2.weight is [5, 4] in the file and [3, 4] in the network" in refused(path)
 
