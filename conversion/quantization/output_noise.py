@@ -39,7 +39,7 @@ class Figures:
     def gains_on(self, other: "Figures", least: float) -> bool:
         """Whether this is better than `other` by `least` dB and by more than may be chance.
 
-        `decibels` may not be worse. `mixed` has to be better, and by more than half its standard error, as found by
+        `decibels` may not be worse. `mixed` has to be better, and by more than its standard error, as found by
         leaving out each image in turn (the jackknife).
         """
         gain = self.mixed - other.mixed

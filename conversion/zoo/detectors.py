@@ -143,7 +143,7 @@ class Fcos(nn.Module):
         for level, (lateral, x) in enumerate(zip(self.laterals, self.pyramid(image), strict=True)):
             x = self.tower(lateral(x))
             kinds.append(self.kind(x).flatten(2).transpose(1, 2))
-            boxes.append(F.relu(self.box(x) * self.scales[level] + 1).flatten(2).transpose(1, 2))
+            boxes.append(F.relu(self.box(x) * self.scales[level] + 3).flatten(2).transpose(1, 2))
         return torch.cat(kinds, 1), torch.cat(boxes, 1)
 
 

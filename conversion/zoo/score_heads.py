@@ -13,6 +13,8 @@ from samesight.conversion.zoo.detectors import CLASSES, YoloV5
 CONTRAST, RARITY = 4.0, 6.0
 # Share of the positions that say something in torchvision's, in every second image.
 ANSWERING = 0.03
+# Most deviation of RetinaNet's deltas, in anchors, and how many of its many anchors answer in every second image.
+DELTAS, FEW = 0.25, 20
 # The channel of SSD that says nothing is there comes first.
 BACKGROUND = 0
 
@@ -56,9 +58,16 @@ def _sharpen_raw_heads(network: RawHeads, images: Tensor) -> None:
         # FCOS cuts distances off below zero: half of all boxes would have no size.
         _bias(boxes.get_submodule("bbox_reg")).fill_(3.0)
         _bias(boxes.get_submodule("bbox_ctrness")).zero_()
-    logits = network(images)[0]
+    share = ANSWERING
+    logits, deltas = network(images)[:2]
+    if hasattr(boxes, "bbox_reg") and not hasattr(boxes, "bbox_ctrness"):
+        # RetinaNet's: moved too far they are cut off at the image's edge, and no box without area equals another.
+        smaller = min(1.0, DELTAS / float(deltas.std()))
+        boxes.get_submodule("bbox_reg").weight.mul_(smaller)
+        _bias(boxes.get_submodule("bbox_reg")).mul_(smaller)
+        share = FEW / logits.shape[1]
     best = logits[..., BACKGROUND + 1 :].amax(-1) - logits[..., BACKGROUND] if is_ssd else logits.amax(-1)
-    threshold = best.quantile(1 - ANSWERING, dim=1).median()
+    threshold = best.quantile(1 - share, dim=1).median()
     for layer in layers:
         if is_ssd:
             _bias(layer).view(-1, CLASSES + 1)[:, BACKGROUND] = threshold
