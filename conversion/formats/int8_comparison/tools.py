@@ -21,6 +21,7 @@ from samesight.conversion.quantization.layers import layers_of, node_schemes, we
 from samesight.conversion.quantization.mixed import quantize_mixed
 from samesight.conversion.quantization.schemes import HELD, held_by
 from samesight.conversion.quantization.search import Budget, search
+from samesight.conversion.quantization.simulation import simulate
 from samesight.conversion.quiet import quiet
 
 MAX_DROP = 0.5
@@ -50,6 +51,16 @@ def ours_auto(case: Case) -> Made:
     floats = [layer for layer in layers if recipe.layers[layer.name] == "float"]
     share = weight_bytes(floats, recipe.layers) / weight_bytes(layers, recipe.layers)
     return Made(of_torch(mixed.folded), share)
+
+
+def float_weights(case: Case) -> Made:
+    """Our ranges of activations and nothing else quantized: what no treatment of the weights could be better than."""
+    plain = case.quantized
+    simulation = simulate(case.prepared)
+    simulation.load({**simulation.parameters(), **plain.equal})
+    simulation.set_ranges({name: each for name, each in plain.ranges.tensors.items() if name in simulation.activations})
+    simulation.quantize_constants(False)
+    return Made(lambda images: [role.numpy() for role in simulation.outputs(pixels_of(images))], 1.0)
 
 
 def pt2e(case: Case) -> Made:
@@ -145,6 +156,7 @@ def ai_edge_quantizer(case: Case) -> Made:
 TOOLS: dict[str, Callable[[Case], Made]] = {
     "samesight": ours,
     "samesight, auto": ours_auto,
+    "samesight's ranges, float weights": float_weights,
     "PT2E, XNNPACKQuantizer": pt2e,
     "onnxruntime, min-max": onnxruntime("MinMax"),
     "onnxruntime, percentile": onnxruntime("Percentile"),

@@ -75,6 +75,12 @@ def test_rows_of_ours_and_of_a_tool_that_fails(case, monkeypatch):
     assert [each[5] for each in cells] == ["0 %", f"{100 * share:.0f} %"]
 
 
+def test_the_activations_alone_have_less_noise_than_all_of_int8_and_more_than_none(case, logits):
+    alone, whole = case.judge(tools.float_weights(case).program), case.judge(tools.ours(case).program)
+    assert whole.decibels - 0.5 < alone.decibels < 60
+    assert not np.array_equal(tools.float_weights(case).program(case.tensors)[0], logits)
+
+
 def test_an_interpreter_without_aimet_is_told(case):
     with pytest.raises(SamesightError, match=r"--aimet .*python.*: this interpreter cannot import aimet_onnx"):
         check_aimet(Path(sys.executable))
