@@ -33,9 +33,9 @@ IMAGES = 8
 SLACK_DB = 5.0
 """Inside, a value may be this much noisier than the gate of the outputs."""
 LEAST_DB = 8.0
+ROUNDING = {"fp16": 2.0**-11}
+"""Largest relative error of a number in a precision's values, where it matters."""
 FILE = "layers.json"
-BAR = 24
-"""Characters of the longest bar."""
 ITSELF = "exported"
 """The format that is this very program; such a file is compared where it is named."""
 CALIBRATED = frozenset[str](row.name for row in PRECISIONS.values() if row.calibrated)
@@ -179,7 +179,7 @@ def view_layers(bundle: Bundle, names: Sequence[str] = (), progress: Progress = 
         model.traced = True
         factors = program.factors if artifact.precision in CALIBRATED else {}
         try:
-            tallies, values = _tallies(model, tensors, program, factors)
+            tallies, values = _tallies(model, tensors, program, factors, ROUNDING.get(artifact.precision, 0.0))
         except SamesightError as error:
             failed[artifact.name] = str(error)
             continue
@@ -220,7 +220,11 @@ def view_layers(bundle: Bundle, names: Sequence[str] = (), progress: Progress = 
 
 
 def _tallies(
-    model: IsolatedModel, tensors: Sequence[UInt8], program: FloatProgram, factors: Mapping[str, Float64]
+    model: IsolatedModel,
+    tensors: Sequence[UInt8],
+    program: FloatProgram,
+    factors: Mapping[str, Float64],
+    rounding: float,
 ) -> tuple[list[tuple[str, Tally]], int]:
     """Sums over the images of every value that stands for a node, with its name in the file; and how many there are."""
     tallies: list[tuple[str, Tally]] = []
@@ -231,9 +235,17 @@ def _tallies(
         if number == 0:
             pairs, count = match(traced, nodes, program.outputs), len(traced)
             tallies = [
-                (value.name, Tally(value.operator, pair.node, nodes[pair.node].shape, factors=factors.get(pair.node)))
+                (
+                    traced[pair.position].name,
+                    Tally(
+                        traced[pair.position].operator,
+                        pair.node,
+                        nodes[pair.node].shape,
+                        factors=factors.get(pair.node),
+                        rounding=rounding,
+                    ),
+                )
                 for pair in pairs
-                for value in [traced[pair.position]]
             ]
         for pair, (_, tally) in zip(pairs, tallies, strict=True):
             expected = nodes[pair.node]
@@ -295,30 +307,3 @@ def load_layers(bundle: Bundle, cache: Cache) -> LayerView | None:
 
 def _key(manifest: str) -> str:
     return make_key({"layers": manifest, "code": code_version()})
-
-
-def print_layers(view: LayerView) -> str:
-    """The figures as lines: a bar per value, and the first that breaks."""
-    most = max((layer.snr_db or 0.0 for artifact in view.artifacts for layer in artifact.layers), default=1.0)
-    lines = [line for artifact in view.artifacts for line in _lines(artifact, view.images, max(most, 1.0))]
-    for name, reason in (view.unable | view.failed).items():
-        lines.append(f"{name}: not compared: {reason}")
-    return "\n".join(lines)
-
-
-def _lines(artifact: ArtifactLayers, images: int, most: float) -> list[str]:
-    what = (
-        f"{len(artifact.layers)} of {artifact.values} values" if artifact.inside else "its runtime shows outputs alone"
-    )
-    lines = [f"{artifact.artifact} ({artifact.runner}): {what}, {images} images, floor {artifact.floor_db:g} dB"]
-    width = max((len(layer.module) for layer in artifact.layers), default=0)
-    for position, layer in enumerate(artifact.layers):
-        figure = "exact" if layer.snr_db is None else f"{layer.snr_db:.1f}"
-        share = 1.0 if layer.snr_db is None else min(1.0, max(0.0, layer.snr_db / most))
-        bar = "█" * round(BAR * share)
-        mark = " ←" if position == artifact.first else ""
-        lines.append(f"  {figure:>7}  {bar:<{BAR}}  {layer.module:<{width}}  {layer.operator}{mark}".rstrip())
-    broken = artifact.broken
-    if broken is not None and broken.snr_db is not None:
-        lines.append(f"  first to break: {broken.module}, {broken.operator} ({broken.node}): {broken.snr_db:.1f} dB")
-    return [*lines, ""]

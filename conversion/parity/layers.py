@@ -48,7 +48,9 @@ class Tally:
     """Sums over all elements of one value: enough for its energy about the mean and that of the difference.
 
     `factors` are the least and the largest that equalization before int8 may have multiplied each channel by,
-    float64 [2,C]. What differs from both the plain and the equalized value counts.
+    float64 [2,C]. What differs from both the plain and the equalized value counts. `rounding` is the largest relative
+    error of the numbers that hold the values; what differs by no more is compared with the energy about zero, since it
+    may be more than all that nearly constant values (a bias, and nothing else) vary by.
     """
 
     operator: str
@@ -60,6 +62,7 @@ class Tally:
     noise: float = 0.0
     factors: Float64 | None = None
     by_channel: Float64 | None = None
+    rounding: float = 0.0
 
     def add(self, expected: Float32, actual: Float32) -> None:
         """Count one image."""
@@ -79,7 +82,8 @@ class Tally:
         """Signal to noise; None where nothing differs."""
         if self.noise == 0.0:
             return None
-        return decibels(self.squares - self.total**2 / self.count, min(self.noise, self._equalized_noise()))
+        noise, energy = min(self.noise, self._equalized_noise()), self.squares - self.total**2 / self.count
+        return decibels(self.squares if noise <= self.rounding**2 * self.squares else energy, noise)
 
     def _equalized_noise(self) -> float:
         """The noise with each channel divided by its factor; of those that it may have, the one that fits best."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-RECIPES = ("min-max", "SQNR ranges", "equalized, SQNR ranges", "AdaRound, SQNR ranges", "sequential MSE, SQNR ranges")
+RECIPES = ("min-max", "SQNR ranges", "equalized, min-max", "AdaRound, min-max", "sequential MSE, min-max")
 ADAROUND_STEPS = 2000
 """For each layer. AIMET's documentation has 10,000, which is an hour and more for some of these networks."""
 
@@ -26,7 +26,7 @@ def quantized(folder: Path, recipe: str, inputs: list[dict[str, Any]]) -> Any:
     model = onnx.load(folder / "float.onnx")
     if recipe.startswith("equalized"):
         equalize_model(model)
-    scheme = "min_max" if recipe == "min-max" else "tf_enhanced"
+    scheme = "min_max" if recipe.endswith("min-max") else "tf_enhanced"
     simulation = aimet_onnx.QuantizationSimModel(
         model,
         param_type=aimet_onnx.int8,

@@ -193,7 +193,8 @@ def verify(
 def _verify_layers(bundle: "Bundle", names: tuple[str, ...], as_json: bool) -> None:
     from samesight.cli.tables import progress_bar
     from samesight.conversion.cache_folder import default_root
-    from samesight.conversion.parity.layer_view import print_layers, save_layers, view_layers
+    from samesight.conversion.parity.layer_text import print_layers
+    from samesight.conversion.parity.layer_view import save_layers, view_layers
     from samesight.conversion.workflow.cache import Cache
 
     with progress_bar("comparing layers", quiet=as_json) as progress:

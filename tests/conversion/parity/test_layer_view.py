@@ -14,10 +14,10 @@ from onnx import numpy_helper
 from samesight.contract.bundle import open_bundle
 from samesight.conversion.known_faults.readers.pte_file import _payload, flatbuffer_as_json
 from samesight.conversion.parity.layer_match import Pair, match
+from samesight.conversion.parity.layer_text import print_layers
 from samesight.conversion.parity.layer_view import (
     load_layers,
     open_float_program,
-    print_layers,
     save_layers,
     view_layers,
 )

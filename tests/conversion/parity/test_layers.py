@@ -123,3 +123,14 @@ def test_noise_is_counted_in_the_plain_values_own_size():
     tally = Tally("conv", "conv2d", value.shape, factors=FACTORS)
     tally.add(value, (value + noise / 10) * scale)
     assert tally.db == pytest.approx(20, abs=0.3)  # a tenth of the amplitude
+
+
+@pytest.mark.parametrize(
+    ("error", "rounding", "least", "most"), [(1, 2**-11, 66, 80), (1, 0, -60, 0), (8, 2**-11, -60, 0)]
+)
+def test_rounding_of_a_value_that_hardly_varies_is_no_fault(error, rounding, least, most):
+    rng = np.random.default_rng(0)
+    value = (-3.448 + 1e-5 * rng.normal(size=(1, 63, 1, 1))).astype(np.float32)
+    tally = Tally("conv", "conv2d", value.shape, rounding=rounding)
+    tally.add(value, value.astype(np.float16) + np.float32(error * 2**-11 * 0.5))
+    assert least < tally.db < most
