@@ -21,7 +21,9 @@ worst output in dB, `=` an exact copy. **Bold** misses a gate; a letter stands f
 """
 FRESH = (
     "not trained, but made such that signals and errors go through them as through trained ones, on\n"
-    "images (`conversion/zoo/weights.py`). Int8 is harder on them than on trained networks: their answers lie close."
+    "images (`conversion/zoo/weights.py`). Int8 is harder on them than on trained networks: their answers lie close, and\n"
+    "where neighbouring anchors of a detector have nearly equal scores, the noise of half precision swaps two, and\n"
+    "suppression keeps others from there on. Parallel branches of BatchNorm multiply errors (MobileOne)."
 )
 PUBLISHED = "published ones where the library has some, otherwise scaled so that signals keep their size."
 
@@ -36,7 +38,7 @@ def document(results: Sequence[Result]) -> str:
     lines = [
         HEAD.format(weights=PUBLISHED if any(result.published for result in results) else FRESH),
         f"**{len(whole)} of {len(results)}** architectures convert to every format in fp32 and fp16 and pass",
-        f"every gate ({len(whole) / max(1, len(results)):.0%}).\n\n## Float artifacts, and the plain converters\n",
+        f"every gate ({len(whole) / max(1, len(results)):.1%}).\n\n## Float artifacts, and the plain converters\n",
         "`plain`: the converter called as its documentation shows, on the same network in the same process.\n",
         _row(["architecture", "year", "size", "M", *(f"{s} {p}" for s, p in floats), *(f"plain {s}" for s in PLAIN)]),
         _row(["---"] * (4 + len(floats) + len(PLAIN))),

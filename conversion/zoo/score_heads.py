@@ -14,7 +14,7 @@ CONTRAST, RARITY = 4.0, 6.0
 # Share of the positions that say something in torchvision's, in every second image.
 ANSWERING = 0.03
 # Most deviation of RetinaNet's deltas, in anchors, and how many of its many anchors answer in every second image.
-DELTAS, FEW = 0.25, 20
+DELTAS, FEW = 0.25, 4
 # The channel of SSD that says nothing is there comes first.
 BACKGROUND = 0
 
