@@ -74,10 +74,11 @@ def make_recipe_picture(recipe: Recipe | None) -> RecipePicture | None:
         if names
     )
     sizes = {name: each.weights * WEIGHT_BYTES[recipe.layers[name]] for name, each in found.items()}
+    largest = max(sizes.values(), default=1)
     boxes = tuple(
-        LayerBox(scheme, WIDTH, f"{name}: {scheme}")
-        if name not in found
-        else _weighed(name, scheme, sizes[name], max(sizes.values()), found[name].alone_db)
+        _weighed(name, scheme, sizes[name], largest, found[name].alone_db)
+        if found
+        else LayerBox(scheme, WIDTH, f"{name}: {scheme}")
         for name, scheme in recipe.layers.items()
     )
     tried_alone = any(each.alone_db is not None for each in found.values())
@@ -91,7 +92,7 @@ def _named(name: str, found: Mapping[str, FoundLayer]) -> str:
 
 def _weighed(name: str, scheme: Scheme, size: int, largest: int, decibels: float | None) -> LayerBox:
     alone = "" if decibels is None else f", {decibels:.1f} dB when it alone is int8"
-    width = max(NARROWEST, round(WIDEST * size / max(1, largest)))
+    width = max(NARROWEST, round(WIDEST * size / largest))
     return LayerBox(scheme, width, f"{name}: {scheme}, {size:,} bytes{alone}")
 
 

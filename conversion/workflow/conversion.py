@@ -195,8 +195,7 @@ class Conversion:
         targets = [target for target in self.targets if target.name in missing]
         for target in targets:
             if target.source not in made:
-                reason = f"{target.source}, from which it is compiled, could not be made"
-                self._fail(target.name, reason)
+                self._fail(target.name, f"{target.source}, from which it is compiled, could not be made")
         groups = group([target for target in targets if target.source in made])
         return [make_job(self.source, network, members, self.items.scratch, made) for members in groups]
 

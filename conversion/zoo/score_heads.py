@@ -62,9 +62,8 @@ def _sharpen_raw_heads(network: RawHeads, images: Tensor) -> None:
     logits, deltas = network(images)[:2]
     if hasattr(boxes, "bbox_reg") and not hasattr(boxes, "bbox_ctrness"):
         # RetinaNet's: moved too far they are cut off at the image's edge, and no box without area equals another.
-        smaller = min(1.0, DELTAS / float(deltas.std()))
-        boxes.get_submodule("bbox_reg").weight.mul_(smaller)
-        _bias(boxes.get_submodule("bbox_reg")).mul_(smaller)
+        for parameter in boxes.get_submodule("bbox_reg").parameters():
+            parameter.mul_(min(1.0, DELTAS / float(deltas.std())))
         share = FEW / logits.shape[1]
     best = logits[..., BACKGROUND + 1 :].amax(-1) - logits[..., BACKGROUND] if is_ssd else logits.amax(-1)
     threshold = best.quantile(1 - share, dim=1).median()
