@@ -23,7 +23,7 @@ FRESH = (
     "not trained, but made such that signals and errors go through them as through trained ones, on\n"
     "images (`conversion/zoo/weights.py`). Int8 is harder on them than on trained networks: their answers lie\n"
     "close, and where neighbouring anchors of a detector have nearly equal scores, the noise of half precision swaps\n"
-    "two, and suppression keeps others from there on. Parallel branches of BatchNorm multiply errors (MobileOne)."
+    "two, and suppression keeps others from there on."
 )
 PUBLISHED = "published ones where the library has some, otherwise scaled so that signals keep their size."
 

@@ -24,6 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from samesight.conversion.zoo.parallel_branches import share_scale
+
 SCALED = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 # LayerScale starts at 1e-5 or so, which would hide the blocks behind it.
 LAYER_SCALES = ("gamma", "gamma_1", "gamma_2", "layer_scale", "layer_scale_1", "layer_scale_2", "ls")
@@ -55,6 +57,7 @@ def settle(network: nn.Module, images: Tensor, seed: int = 0, turn: float = TURN
         for module in network.modules():
             if isinstance(module, _BatchNorm) and module.bias is not None:
                 module.bias.fill_(SHIFT)
+        share_scale(network, LAYER_SCALE, SHIFT)
         _batch_statistics(network, images)
         # Without BatchNorm errors do not grow, and turned layers of transformers make tokens of noise all alike.
         has_batch_norm = any(isinstance(module, _BatchNorm) for module in network.modules())

@@ -52,7 +52,7 @@ def test_signals_keep_their_scale_in_weights_that_nobody_trained(title):
     assert float((logits[0] - logits[1]).abs().mean()) > 0.02, "other images, other outputs"
 
 
-@pytest.mark.parametrize("title", ["timm:mobilenetv2_050", "torchvision:mnasnet0_5"])
+@pytest.mark.parametrize("title", ["timm:mobilenetv2_050", "torchvision:mnasnet0_5", "timm:mobileone_s0"])
 def test_untrained_weights_do_not_multiply_the_errors_of_half_precision(title):
     row = ARCHITECTURES[title]
     built = build(row, photo_crops(48, row.size), pretrained=False)
@@ -61,7 +61,9 @@ def test_untrained_weights_do_not_multiply_the_errors_of_half_precision(title):
         exact = built.network(batch)
         half = copy.deepcopy(built.network).half()(batch.half()).float()
     noise, signal = (exact - half).square().mean(), (exact - exact.mean()).square().mean()
-    assert 10 * math.log10(signal / noise) > 45, "25 with weights that are random directions"
+    assert 10 * math.log10(signal / noise) > 45, (
+        "25 with weights that are random directions, 31 with six branches of full scale each"
+    )
     assert len(set(exact.argmax(1).tolist())) >= 3, "images that look differently get different answers"
 
 
