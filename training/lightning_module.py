@@ -14,6 +14,8 @@ from samesight.training.config import Schedule
 PARTS = ("validation", "test")
 # One cycle rises for a quarter of its steps, which is no step of four; fewer than these fall as a cosine.
 FEWEST_STEPS = 8
+# Below the width of a vector.
+FEW_CHANNELS = 16
 # What the best checkpoint and early stopping go by; higher is better.
 MONITOR = "validation/selection"
 
@@ -50,6 +52,21 @@ class Normalise(nn.Module):
         return pixels * self.scale + self.shift
 
 
+def crashes_channels_last(network: nn.Module) -> bool:
+    """Whether a 1x1 convolution of few channels skips pixels, as in the stems of RepVGG and MobileOne.
+
+    oneDNN in PyTorch 2.13 writes beyond its gradient's buffer then, channels last, on several threads that share the
+    images unevenly: the process dies soon after.
+    """
+    return any(
+        isinstance(layer, nn.Conv2d)
+        and layer.kernel_size == (1, 1)
+        and layer.stride != (1, 1)
+        and layer.in_channels < FEW_CHANNELS
+        for layer in network.modules()
+    )
+
+
 class TrainingModule(pl.LightningModule):
     """What all tasks share: the network, normalisation, optimiser and repeatable epochs."""
 
@@ -61,7 +78,8 @@ class TrainingModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         # Channels last is a third faster, on CPU as on GPU; export turns it back.
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        is_safe = channels_last and not crashes_channels_last(network)
+        self.layout = torch.channels_last if is_safe else torch.contiguous_format
         self.network: nn.Module = network.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.spec = spec
         self.normalise = Normalise(spec.input)
