@@ -1,9 +1,9 @@
 """Prepares a float network for all formats, and proves the result equal to the original.
 
 Every source is an exported program. The passes, in order: one spelling per operator, parameters unshared, BatchNorm
-fused, operators rewritten that a converter cannot take, outputs split into roles, values of more than four axes
-reshaped, normalisation prepended, all-equal biases made unequal, everything exported anew for a contiguous
-input of batch 1.
+fused, parallel convolutions merged, operators rewritten that a converter cannot take, outputs split into roles, values
+of more than four axes reshaped, normalisation prepended, all-equal biases made unequal, everything exported anew for a
+contiguous input of batch 1.
 """
 
 import copy
@@ -32,6 +32,7 @@ from samesight.conversion.preparation.high_ranks import rewrite_high_ranks
 from samesight.conversion.preparation.nearest import rewrite_nearest
 from samesight.conversion.preparation.normalisation import normalise, prepend_normalisation
 from samesight.conversion.preparation.output_roles import canonical_output, check_channels
+from samesight.conversion.preparation.parallel_convolutions import merge_parallel_convolutions
 from samesight.conversion.preparation.pools import name_pools, rewrite_pools
 from samesight.conversion.preparation.rewrites import (
     rewrite_attention,
@@ -160,6 +161,7 @@ def prepare(program: ExportedProgram, spec: ModelSpec, samples: UInt8 | None = N
         "constants folded": fold_constants(module),
         "unshared": unshare(module),
         "batch norms fused": fuse_batch_norms(module),
+        "branches merged": merge_parallel_convolutions(module),
         "activations rewritten": rewrite_prelu(module) + rewrite_relu6(module) + rewrite_activations(module),
         "pools rewritten": name_pools(module) + rewrite_pools(module),
         "means rewritten": rewrite_global_means(module),
