@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from samesight.contract.spec import Input, ModelSpec, Outputs, Slice
 from samesight.conversion.preparation.batchnorm import fuse_batch_norms
 from samesight.conversion.preparation.canonical import canonical
 from samesight.conversion.preparation.graph import aten, nodes_of
 from samesight.conversion.preparation.parallel_convolutions import merge_parallel_convolutions
+from samesight.conversion.preparation.prepare import prepare
 
 torch.set_num_threads(1)
 
@@ -150,3 +152,22 @@ def test_the_same_layer_twice_stays():
     image = torch.randn(1, 4, 8, 8)
     _, _, difference = merged(Sum(layer, layer).eval(), image)
     assert difference < 1e-6
+
+
+def test_a_network_is_prepared_without_its_branches():
+    from timm.models.byobnet import RepVggBlock
+
+    spec = ModelSpec(
+        name="branches",
+        task="classification",
+        input=Input(width=16, height=16, mean=(0.5,) * 3, std=(0.25,) * 3),
+        outputs=Outputs(tensors=("logits",), roles={"logits": Slice(tensor="logits")}, activation="softmax"),
+        labels=tuple("abcd"),
+    )
+    torch.manual_seed(0)
+    blocks = nn.Sequential(RepVggBlock(3, 8, stride=2), RepVggBlock(8, 8), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    network = settled(nn.Sequential(blocks, nn.Linear(8, 4)), torch.zeros(1, 3, 16, 16))
+    prepared = prepare(torch.export.export(network, (torch.zeros(1, 3, 16, 16),)), spec)
+    assert prepared.changes["branches merged"] == 2 and prepared.decibels > 100
+    # The normalisation, two blocks, and the second one's BatchNorm of the image beside them.
+    assert convolutions(prepared.module) == 4
