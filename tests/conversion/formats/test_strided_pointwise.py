@@ -25,7 +25,8 @@ class Shortcut(nn.Module):
         self.odd = nn.Conv2d(8, 8, 3, padding=0)
 
     def forward(self, x):
-        x = torch.relu(self.body(x) + self.shortcut(x))
+        # Without a ReLU on one of them, the two would be prepared as one convolution.
+        x = torch.relu(torch.relu(self.body(x)) + self.shortcut(x))
         x = nn.functional.pad(x, (0, 1, 0, 1))
         return self.shortcut(x)
 
