@@ -43,7 +43,7 @@ class Branch:
 
 
 def merge_parallel_convolutions(module: GraphModule) -> int:
-    """Merge wherever the one layer has no more weights than its parts. Returns how many sums are gone."""
+    """Merge wherever the one layer has no more weights than its parts, in place. Returns how many sums are gone."""
     count = 0
     for node in nodes_of(module, [aten.add.Tensor]):
         layers = [layer for layer in node.args if isinstance(layer, Node) and list(layer.users) == [node]]
