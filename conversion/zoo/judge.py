@@ -40,7 +40,7 @@ def judge(row: Architecture, key: str, wishes: Wishes) -> Result:
         folder = Path(name)
         compared = normalised(images[:COMPARED], built.spec)
         targets = choose(built.spec.name, wishes.formats, wishes.precisions)
-        suffixes = {target.format.suffix[1:] for target in targets}
+        suffixes = {target.format.suffix[1:] for target in targets} if wishes.plain else ()
         plain = plain_results(built.network, compared, built.spec, folder, suffixes)
         try:
             (folder / "source").mkdir()

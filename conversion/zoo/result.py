@@ -11,11 +11,15 @@ from samesight.contract.files import write_atomically
 
 
 class Wishes(Strict):
-    """What is made of each architecture, as `samesight convert` has it; all formats at their precisions by default."""
+    """What is made of each architecture, as `samesight convert` has it; all formats at their precisions by default.
+
+    `plain`: whether the plain converters run beside ours.
+    """
 
     pretrained: bool = False
     formats: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
+    plain: bool = True
 
 
 class Cell(Strict):

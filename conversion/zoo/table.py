@@ -103,7 +103,7 @@ ARCHITECTURES: dict[str, Architecture] = {row.title: row for row in (*CLASSIFIER
 GROUPS = {"classifiers": CLASSIFIERS, "detectors": DETECTORS, "awkward": AWKWARD}
 SAMPLE = (
     "timm:resnet18",
-    "timm:mobilenetv3_small_100",
+    "timm:lcnet_050",
     "timm:mobilenetv4_conv_small",
     "timm:vit_tiny_patch16_224",
     "torchvision:shufflenet_v2_x0_5",

@@ -17,13 +17,14 @@ Examples:
   samesight zoo --list
   samesight zoo timm:resnet18 yolo_v8
   samesight zoo sample --processes 2
-  samesight zoo sample --to onnx,tflite --precision fp32
+  samesight zoo sample --to onnx,tflite --precision fp32 --no-plain
   samesight zoo classifiers --out zoo --document zoo.md
   samesight zoo --ray auto --processes 8
 
 Names may stand without their library; `classifiers`, `detectors` and `awkward` are groups, `sample` is eight of all
 kinds; without names all are converted. What is in --out already, made by the same code and tools, is kept, so an
-interrupted zoo goes on where it stopped. An architecture takes one to five minutes.
+interrupted zoo goes on where it stopped. An architecture takes one to five minutes, and half of that without the plain
+converters where few formats are asked for.
 Exit code 0: everything in fp32 and fp16 was made and passed. 1: something was not. 2: the request was wrong."""
 
 
@@ -36,6 +37,7 @@ Exit code 0: everything in fp32 and fp16 was made and passed. 1: something was n
 @click.option(
     "--precision", "precisions", multiple=True, callback=split_names, metavar="PRECISIONS", help="Only these."
 )
+@click.option("--plain/--no-plain", default=True, show_default=True, help="Run the plain converters beside ours.")
 @click.option("--pretrained", is_flag=True, help="With published weights, where the library has some.")
 @click.option("--ray", "ray_address", metavar="ADDRESS", help="Work on a Ray cluster: auto, local or HOST:PORT.")
 @click.option("--list", "listed", is_flag=True, help="Show the architectures, and do nothing.")
@@ -47,6 +49,7 @@ def zoo(
     processes: int,
     formats: tuple[str, ...],
     precisions: tuple[str, ...],
+    plain: bool,
     pretrained: bool,
     ray_address: str | None,
     listed: bool,
@@ -62,15 +65,15 @@ def zoo(
     if listed:
         _print_list(rows, as_json)
         return
-    if document and (formats or precisions):
-        raise click.UsageError("--document is the table of all formats; leave out --to and --precision")
+    if document and (formats or precisions or not plain):
+        raise click.UsageError("--document is the table of all formats; leave out --to, --precision and --no-plain")
     from samesight.cli.tables import progress_bar
     from samesight.conversion.workflow.plan import choose as choose_targets
     from samesight.conversion.zoo.result import Wishes
     from samesight.conversion.zoo.run import run_zoo
 
     choose_targets("model", formats, precisions)  # a wrong name is answered at once
-    wishes = Wishes(pretrained=pretrained, formats=formats, precisions=precisions)
+    wishes = Wishes(pretrained=pretrained, formats=formats, precisions=precisions, plain=plain)
 
     with progress_bar("zoo", quiet=as_json) as progress:
         done = 0

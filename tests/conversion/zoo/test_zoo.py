@@ -124,6 +124,8 @@ def test_it_resumes_where_it_stopped(tmp_path, monkeypatch):
     assert asked.count("ours:yolox") == 2, "other weights are other results"
     run_zoo(rows, tmp_path, wishes=Wishes(formats=("onnx",)))
     assert asked.count("ours:yolox") == 3, "and so are other formats"
+    run_zoo(rows, tmp_path, wishes=Wishes(formats=("onnx",), plain=False))
+    assert asked.count("ours:yolox") == 4, "and those without the plain converters"
 
 
 def test_whatever_a_process_dies_of_is_its_result(monkeypatch):
@@ -190,8 +192,8 @@ def test_an_architecture_goes_all_the_way(samesight, tmp_path):
 
 @pytest.mark.slow
 def test_a_sample_of_all_kinds_passes_in_float(samesight, tmp_path):
-    arguments = ("sample", "--to", "onnx,tflite,mlpackage", "--precision", "fp32,fp16", "--processes", "2", "--json")
-    done = samesight("zoo", *arguments, "--out", "zoo", cwd=tmp_path)
+    arguments = ("sample", "--to", "onnx,tflite,mlpackage", "--precision", "fp32,fp16", "--no-plain", "--json")
+    done = samesight("zoo", *arguments, "--processes", "2", "--out", "zoo", cwd=tmp_path)
     results = json.loads(done.stdout)
     assert done.returncode == 0, (done.stderr, results)
     assert [result["title"] for result in results] == list(SAMPLE)
@@ -205,12 +207,14 @@ def test_a_sample_of_all_kinds_passes_in_float(samesight, tmp_path):
             ("mlpackage", "fp16"),
         }
         assert min(figure for (_, precision), figure in cells.items() if precision == "fp32") > 80, result
-        assert set(result["plain"]) == {"onnx", "tflite", "mlpackage"}
+        assert result["plain"] == {}
 
 
 def test_the_table_is_of_all_formats(samesight):
     done = samesight("zoo", "fcos", "--to", "onnx", "--document", "zoo.md")
     assert done.returncode == 2 and "--document is the table of all formats" in done.stderr
+    done = samesight("zoo", "fcos", "--no-plain", "--document", "zoo.md")
+    assert done.returncode == 2 and "leave out --to, --precision and --no-plain" in done.stderr
 
 
 def test_listing_needs_no_torch(samesight):
