@@ -54,7 +54,7 @@ def ours_auto(case: Case) -> Made:
 
 
 def float_weights(case: Case) -> Made:
-    """Our ranges of activations and nothing else quantized: what no treatment of the weights could be better than."""
+    """Our ranges of activations and nothing else quantized: what rounding could reach at best."""
     plain = case.quantized
     simulation = simulate(case.prepared)
     simulation.load({**simulation.parameters(), **plain.equal})
