@@ -17,7 +17,9 @@ def free_the_batch(module: GraphModule) -> None:
     rewrite_constant_parts(module)
     for node in nodes_of(module, RESHAPES):
         source, shape = argument(node, 0, "self"), list(argument(node, 1, "size"))
-        if shape[0] == 1 and shape_of(source)[0] == 1:
+        # Where the images' axis was merged with another one (windows, heads), a reshape brings it back to the front.
+        separated = node.target is not aten.expand.default and shape[0] == 1 and -1 not in shape
+        if separated or (shape[0] == 1 and shape_of(source)[0] == 1):
             node.args = (source, [-1, *shape[1:]])
     module.recompile()
 

@@ -17,18 +17,26 @@ from samesight.conversion.qparams import QuantParams, UInt8
 from samesight.conversion.quantization.activation_qparams import Ranges, exact_qparams
 from samesight.conversion.quantization.batches import free_the_batch
 from samesight.conversion.quantization.equalization import equalizing_factors
-from samesight.conversion.quantization.output_noise import Figures, Judge, make_judge
+from samesight.conversion.quantization.output_noise import LEAST_GAIN_DB, Figures, Judge, make_judge
 from samesight.conversion.quantization.quantizer import LAYERS
-from samesight.conversion.quantization.range_search import groups_of, observe, refined_ranges
+from samesight.conversion.quantization.range_search import (
+    Estimate,
+    estimated_costs,
+    groups_of,
+    measured_ranges,
+    observe,
+    refined_ranges,
+)
 from samesight.conversion.quantization.simulation import Simulation, attribute, simulate
 from samesight.conversion.quantization.weight_rounding import correct_layers
 
 JUDGING = 2
 """Every second image judges."""
 LEAST_JUDGED = 3
-LEAST_GAIN_DB = 0.05
 MULTIPLICATIONS_OF_A_PASS = 10**9
 LEAST_OF_A_PASS = 8
+MEASURED, LEAST_MEASURED = 8, 2
+"""Activations whose ranges are tried one by one, where a pass costs what it should and where it costs more."""
 FITTED_PIXELS = 100 * 64 * 64
 """Of the images that layers are corrected with, whose values are all in memory at once."""
 LEAST_FITTED = 8
@@ -73,7 +81,7 @@ class _State:
 
     simulation: Simulation
     judge: Judge
-    fitting: Tensor
+    fitted: Judge
     fixed: dict[str, QuantParams]
     ranges: dict[str, QuantParams]
     reference: dict[str, Tensor]
@@ -109,21 +117,24 @@ def calibrate(prepared: Prepared, calibration: UInt8) -> Calibrated:
     simulation = simulate(prepared)
     fixed = fixed_qparams(simulation, exact_qparams(prepared.module, prepared.spec.input))
     pixels = pixels_of(calibration)
-    fitting, judging = split(pixels, images_of_a_pass(prepared))
+    images = images_of_a_pass(prepared)
+    fitting, judging = split(pixels, max(LEAST_OF_A_PASS, images))
     original = simulation.parameters()
-    judge = make_judge(simulation, judging)
+    judge, fitted = make_judge(simulation, judging), make_judge(simulation, fitting)
     observed = observe(simulation, pixels.split(1), fixed)
     simulation.set_ranges(observed.histogram)
     figures = judge.figures(simulation)
     first = Step(FIRST, None, figures.decibels, True)
-    state = _State(simulation, judge, fitting, fixed, observed.histogram, original, original, figures, [first])
+    state = _State(simulation, judge, fitted, fixed, observed.histogram, original, original, figures, [first])
     state.try_step("ranges of all values", lambda: [observed.full])
     outputs = [name for group in groups_of(simulation, fixed) if group.output for name in group.names]
     roomy = {name: observed.full[name] for name in outputs}
     if simulation.batched:
         state.try_step("equalized channels", lambda: [each | roomy for each in _equalize(prepared, state, pixels)])
         state.reference = state.parameters
-    state.try_step("ranges by output error", lambda: [_refine(state, state.ranges | roomy)])
+    state.try_step("ranges by output error", lambda: [refined_ranges(state.ranges | roomy, _costs(state, roomy))])
+    most = max(LEAST_MEASURED, min(MEASURED, MEASURED * images // LEAST_OF_A_PASS))
+    state.try_step("ranges one by one", lambda: [_measure(state, roomy, most)])
     if simulation.batched:
         state.try_step("corrected biases", lambda: [_correct(state, rounding=False) | roomy])
         state.try_step("rounding by layer outputs", lambda: [_correct(state, rounding=True) | roomy])
@@ -150,39 +161,44 @@ def split(pixels: Tensor, most: int) -> tuple[Tensor, Tensor]:
 
 
 def images_of_a_pass(prepared: Prepared) -> int:
-    """How many images judge or are fitted to, so that a pass over them costs about as much for every network."""
+    """How many images make a pass over them cost about as much for every network; 0 where one image costs more."""
     multiplications = 0
     for node in prepared.module.graph.nodes:
         if node.op == "call_function" and node.target in LAYERS:
             result, weight = node.meta["val"], node.args[1].meta.get("val")
             inputs = weight[0].numel() if isinstance(weight, Tensor) else result.shape[-1]
             multiplications += result.numel() * inputs
-    return max(LEAST_OF_A_PASS, MULTIPLICATIONS_OF_A_PASS // max(1, multiplications))
+    return MULTIPLICATIONS_OF_A_PASS // max(1, multiplications)
 
 
 def _equalize(prepared: Prepared, state: _State, pixels: Tensor) -> list[dict[str, QuantParams]]:
     simulation = state.simulation
     module = copy.deepcopy(prepared.module)
     free_the_batch(module)
-    factors = equalizing_factors(module, simulation.chunks(state.fitting), EQUALIZING)
+    factors = equalizing_factors(module, simulation.chunks(state.fitted.pixels), EQUALIZING)
     if not factors:
         return []
     with torch.no_grad():
         for name, factor in factors.items():
             attribute(simulation.module, name).mul_(factor)
     # A histogram of the judging images too would clip no value that they have; others have such values.
-    histogram = observe(simulation, simulation.chunks(state.fitting), state.fixed).histogram
+    histogram = observe(simulation, simulation.chunks(state.fitted.pixels), state.fixed).histogram
     return [observe(simulation, simulation.chunks(pixels), state.fixed).full, histogram]
 
 
-def _refine(state: _State, ranges: dict[str, QuantParams]) -> dict[str, QuantParams]:
-    return refined_ranges(state.simulation, ranges, state.fixed, state.fitting, state.judge.energies)
+def _costs(state: _State, roomy: dict[str, QuantParams]) -> list[Estimate]:
+    fitted = state.fitted
+    return estimated_costs(state.simulation, state.ranges | roomy, state.fixed, fitted.pixels, state.judge.energies)
+
+
+def _measure(state: _State, roomy: dict[str, QuantParams], most: int) -> dict[str, QuantParams]:
+    return measured_ranges(state.simulation, state.ranges | roomy, _costs(state, roomy), state.fitted, most)
 
 
 def _correct(state: _State, rounding: bool) -> dict[str, QuantParams]:
-    count = max(LEAST_FITTED, FITTED_PIXELS // (state.fitting.shape[2] * state.fitting.shape[3]))
+    count = max(LEAST_FITTED, FITTED_PIXELS // (state.fitted.pixels.shape[2] * state.fitted.pixels.shape[3]))
     state.simulation.load(state.reference)
-    correct_layers(state.simulation, state.reference, state.fitting[:count], rounding)
+    correct_layers(state.simulation, state.reference, state.fitted.pixels[:count], rounding)
     return state.ranges
 
 

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from samesight.conversion.quantization.simulation import Simulation
 
+LEAST_GAIN_DB = 0.05
+
 CERTAINTY = 1.0
 """Standard errors by which a gain has to differ from zero."""
 

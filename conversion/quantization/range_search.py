@@ -1,9 +1,9 @@
 """The range of each activation: what calibration images reach, and what costs the network's outputs least.
 
-`refined_ranges` compares candidates around the ranges that there are, by how much their rounding and clipping change
+`estimated_costs` compares candidates around the ranges that there are, by how much their rounding and clipping change
 the outputs. That is estimated to first order: with e the candidate's error and g the gradient of a random projection of
 the outputs, the mean of (g · e)² is the noise that it adds to them. So a few backward passes judge all candidates of
-all tensors, where trying them one by one would take a pass for each.
+all tensors, where trying them one by one takes a pass for each: `measured_ranges` does that for the few that cost most.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from samesight.conversion.qparams import QuantParams
 from samesight.conversion.quantization.activation_qparams import LOWEST, qparams_over
+from samesight.conversion.quantization.output_noise import LEAST_GAIN_DB, Judge
 from samesight.conversion.quantization.quantizer import LEAST_SCALE, activation_spec
 from samesight.conversion.quantization.simulation import Constant, Simulation, fake_quantized
 
@@ -121,15 +122,30 @@ def observe(simulation: Simulation, chunks: Iterable[Tensor], fixed: dict[str, Q
     return Observed(histogram, full)
 
 
-def refined_ranges(
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What the ranges of one activation cost the outputs.
+
+    Attributes:
+        names: of the values that share the range.
+        candidates: ranges, the present one first.
+        costs: float64 [candidates], the noise energy that each adds to the outputs, to first order.
+    """
+
+    names: list[str]
+    candidates: list[QuantParams]
+    costs: Tensor
+
+
+def estimated_costs(
     simulation: Simulation,
     present: dict[str, QuantParams],
     fixed: dict[str, QuantParams],
     pixels: Tensor,
     energies: Sequence[float],
     seed: int = 0,
-) -> dict[str, QuantParams]:
-    """The present ranges of a simulation, each replaced where another one costs the outputs less.
+) -> list[Estimate]:
+    """What the present range of each activation costs, and what other ranges would.
 
     Args:
         simulation: of the program; its own ranges are neither used nor changed.
@@ -156,11 +172,47 @@ def refined_ranges(
                     given = [gradient for gradient in of_probes if gradient is not None]
                     place = next(number for number, each in enumerate(values) if any(one is value for one in each))
                     _add_costs(costs[place], candidates[place], value, given, len(chunk))
+    return [Estimate(group.names, tried, cost) for group, tried, cost in zip(groups, candidates, costs, strict=True)]
+
+
+def refined_ranges(present: dict[str, QuantParams], estimates: Sequence[Estimate]) -> dict[str, QuantParams]:
+    """The present ranges, each replaced where another one is estimated to cost the outputs less."""
     chosen = dict(present)
-    for group, ranges, cost in zip(groups, candidates, costs, strict=True):
-        best = int(cost.argmin())
-        if float(cost[best]) < GAIN * float(cost[0]):
-            chosen |= dict.fromkeys(group.names, ranges[best])
+    for estimate in estimates:
+        best = int(estimate.costs.argmin())
+        if float(estimate.costs[best]) < GAIN * float(estimate.costs[0]):
+            chosen |= dict.fromkeys(estimate.names, estimate.candidates[best])
+    return chosen
+
+
+def measured_ranges(
+    simulation: Simulation, present: dict[str, QuantParams], estimates: Sequence[Estimate], judge: Judge, most: int
+) -> dict[str, QuantParams]:
+    """The present ranges, those that cost most each replaced where another one makes the outputs better.
+
+    An estimate to first order does not see that a network lives with values that are clipped by far, as transformers
+    do with the few that are a hundred times the others; and by chance it may take a range that ruins the rest.
+
+    Args:
+        simulation: of the program; its ranges are changed.
+        present: the ranges by name.
+        estimates: of these ranges.
+        judge: with the images that ranges may be fitted to.
+        most: how many activations are tried.
+    """
+    chosen = dict(present)
+    simulation.set_ranges(chosen)
+    best = judge.figures(simulation)
+    for estimate in sorted(estimates, key=lambda each: -float(each.costs[0]))[:most]:
+        tried = []
+        for candidate in estimate.candidates[1:]:
+            simulation.set_ranges(dict.fromkeys(estimate.names, candidate))
+            tried.append((judge.figures(simulation), candidate))
+        figures, candidate = max(tried, key=lambda each: each[0].mixed)
+        if figures.gains_on(best, LEAST_GAIN_DB):
+            best = figures
+            chosen |= dict.fromkeys(estimate.names, candidate)
+        simulation.set_ranges(chosen)
     return chosen
 
 

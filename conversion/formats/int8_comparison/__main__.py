@@ -61,9 +61,10 @@ def main() -> None:
             tools |= {f"AIMET, {recipe}": aimet(options.aimet, recipe) for recipe in RECIPES}
         if options.tool:
             tools = {name: make for name, make in tools.items() if name in options.tool}
+        cases = [open_case(run, options.images) for run in options.runs]
         print(HEAD)
-        for run in options.runs:
-            for row in rows(open_case(run, options.images), tools):
+        for case in cases:
+            for row in rows(case, tools):
                 print(row, flush=True)
     except SamesightError as error:
         print(error, file=sys.stderr)

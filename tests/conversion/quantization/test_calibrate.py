@@ -16,6 +16,7 @@ from samesight.conversion.quantization.equalization import equalizing_factors
 from samesight.conversion.quantization.output_noise import Figures
 from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.quantization.quantizer import LEAST_SCALE, PhoneQuantizer, weight_scales
+from samesight.conversion.quantization.simulation import simulate
 from samesight.conversion.quantization.weight_rounding import rounded
 
 torch.set_num_threads(1)
@@ -152,12 +153,15 @@ class Spiky(nn.Module):
         return self.head(F.relu(self.stem(x)).mean((2, 3)))
 
 
-def test_outliers_that_do_not_matter_are_left_out_of_the_range(images, monkeypatch):
+@pytest.mark.parametrize("name", ["ranges by output error", "ranges one by one"])
+def test_outliers_that_do_not_matter_are_left_out_of_the_range(name, images, monkeypatch):
     torch.manual_seed(1)
     prepared = prepare(exported(Spiky()), spec_of("spiky"), images)
     monkeypatch.setattr(steps, "equalizing_factors", lambda *_: {})
+    if name == "ranges one by one":
+        monkeypatch.setattr(steps, "refined_ranges", lambda present, _: present)
     found = calibrate(prepared, images)
-    step = next(step for step in found.steps if step.name == "ranges by output error")
+    step = next(step for step in found.steps if step.name == name)
     assert step.kept and step.before is not None and step.after > step.before + 1
     monkeypatch.setattr(Figures, "gains_on", lambda *_: False)
     assert found.ranges.tensors["relu"].scale < 0.7 * calibrate(prepared, images).ranges.tensors["relu"].scale
@@ -180,8 +184,29 @@ def test_a_network_of_one_image_gets_the_steps_on_ranges(images):
     prepared = prepare(exported(OneVector()), spec_of("vector"), images)
     quantized = quantize(prepared, images)
     names = [step.name for step in quantized.steps]
-    assert names == ["ranges by histogram", "ranges of all values", "ranges by output error"]
+    assert names == ["ranges by histogram", "ranges of all values", "ranges by output error", "ranges one by one"]
     assert not quantized.parameters and snr(prepared, quantized, images) > 25
+
+
+class Attention(nn.Module):
+    """Attention with heads, whose softmax is computed over rows and brought back to images and heads by a reshape."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.qkv, self.head = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 24), nn.Linear(8, 4)
+
+    def forward(self, x):
+        tokens = self.stem(x).flatten(2).transpose(1, 2)
+        query, key, value = self.qkv(tokens).reshape(-1, 16, 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        weights = (query @ key.transpose(-2, -1)).softmax(-1)
+        return self.head((weights @ value).transpose(1, 2).reshape(-1, 16, 8).mean(1))
+
+
+def test_attention_is_calibrated_in_batches(images):
+    torch.manual_seed(0)
+    prepared = prepare(exported(Attention()), spec_of("attention"), images)
+    assert simulate(prepared).batched
+    assert "corrected biases" in [step.name for step in quantize(prepared, images).steps]
 
 
 def test_a_step_that_makes_the_outputs_worse_is_undone(prepared, images, monkeypatch):
