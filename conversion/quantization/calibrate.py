@@ -1,6 +1,7 @@
 """Post-training quantization: steps that are each judged by the network's outputs and kept only where these gain.
 
-The start is what PT2E does: ranges by its HistogramObserver, weights as they are. Half of the calibration images judge
+The start is what PT2E does, ranges by its HistogramObserver and weights as they are, or ranges of all values that were
+seen, with room for those of other images, where `range_start` finds these better. Half of the calibration images judge
 what is tried beyond that; the others are what the steps are fitted to. What comes out is a float
 program (other weights, perhaps) and the ranges of its activations, from which `quantize` makes plain int8.
 """
@@ -8,6 +9,7 @@ program (other weights, perhaps) and the ranges of its activations, from which `
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,16 +19,11 @@ from samesight.conversion.qparams import QuantParams, UInt8
 from samesight.conversion.quantization.activation_qparams import Ranges, exact_qparams
 from samesight.conversion.quantization.batches import free_the_batch
 from samesight.conversion.quantization.equalization import equalizing_factors
+from samesight.conversion.quantization.observed_values import observe
 from samesight.conversion.quantization.output_noise import LEAST_GAIN_DB, Figures, Judge, make_judge
 from samesight.conversion.quantization.quantizer import LAYERS
-from samesight.conversion.quantization.range_search import (
-    Estimate,
-    estimated_costs,
-    groups_of,
-    measured_ranges,
-    observe,
-    refined_ranges,
-)
+from samesight.conversion.quantization.range_search import Estimate, estimated_costs, measured_ranges, refined_ranges
+from samesight.conversion.quantization.range_start import choose_start
 from samesight.conversion.quantization.simulation import Simulation, attribute, simulate
 from samesight.conversion.quantization.weight_rounding import correct_layers
 
@@ -42,7 +39,6 @@ FITTED_PIXELS = 100 * 64 * 64
 LEAST_FITTED = 8
 EQUALIZING = 0.5
 """Strength: 1 would give channels equal ranges, and the weights behind them all of the unevenness."""
-FIRST = "ranges by histogram"
 
 
 @dataclass(frozen=True)
@@ -118,23 +114,30 @@ def calibrate(prepared: Prepared, calibration: UInt8) -> Calibrated:
     fixed = fixed_qparams(simulation, exact_qparams(prepared.module, prepared.spec.input))
     pixels = pixels_of(calibration)
     images = images_of_a_pass(prepared)
-    fitting, judging = split(pixels, max(LEAST_OF_A_PASS, images))
+    most = max(LEAST_OF_A_PASS, images)
+    fitting, judging = split(pixels, most)
     original = simulation.parameters()
     judge, fitted = make_judge(simulation, judging), make_judge(simulation, fitting)
+    every = make_judge(simulation, pixels[: JUDGING * most])
     observed = observe(simulation, pixels.split(1), fixed)
-    simulation.set_ranges(observed.histogram)
+    start = choose_start(simulation, observed, every)
+    ranges = start.ranges(observed)
+    simulation.set_ranges(ranges)
     figures = judge.figures(simulation)
-    first = Step(FIRST, None, figures.decibels, True)
-    state = _State(simulation, judge, fitted, fixed, observed.histogram, original, original, figures, [first])
-    state.try_step("ranges of all values", lambda: [observed.full])
-    outputs = [name for group in groups_of(simulation, fixed) if group.output for name in group.names]
-    roomy = {name: observed.full[name] for name in outputs}
+    first = Step(start.name, None, figures.decibels, True)
+    state = _State(simulation, judge, fitted, fixed, ranges, original, original, figures, [first])
+    full = observed.full()
+    roomy = {name: full[name] for group in observed.groups if group.output for name in group.names}
     if simulation.batched:
-        state.try_step("equalized channels", lambda: [each | roomy for each in _equalize(prepared, state, pixels)])
+        equalize = partial(_equalize, prepared, state, pixels, start.wider)
+        state.try_step("equalized channels", lambda: [each | roomy for each in equalize()])
         state.reference = state.parameters
-    state.try_step("ranges by output error", lambda: [refined_ranges(state.ranges | roomy, _costs(state, roomy))])
-    most = max(LEAST_MEASURED, min(MEASURED, MEASURED * images // LEAST_OF_A_PASS))
-    state.try_step("ranges one by one", lambda: [_measure(state, roomy, most)])
+    if (
+        start.wider is None
+    ):  # else narrower ranges are what unseen values are clipped by, and few judging images show it
+        state.try_step("ranges by output error", lambda: [refined_ranges(state.ranges | roomy, _costs(state, roomy))])
+        tried = max(LEAST_MEASURED, min(MEASURED, MEASURED * images // LEAST_OF_A_PASS))
+        state.try_step("ranges one by one", lambda: [_measure(state, roomy, tried)])
     if simulation.batched:
         state.try_step("corrected biases", lambda: [_correct(state, rounding=False) | roomy])
         state.try_step("rounding by layer outputs", lambda: [_correct(state, rounding=True) | roomy])
@@ -171,7 +174,7 @@ def images_of_a_pass(prepared: Prepared) -> int:
     return MULTIPLICATIONS_OF_A_PASS // max(1, multiplications)
 
 
-def _equalize(prepared: Prepared, state: _State, pixels: Tensor) -> list[dict[str, QuantParams]]:
+def _equalize(prepared: Prepared, state: _State, pixels: Tensor, wider: float | None) -> list[dict[str, QuantParams]]:
     simulation = state.simulation
     module = copy.deepcopy(prepared.module)
     free_the_batch(module)
@@ -181,9 +184,12 @@ def _equalize(prepared: Prepared, state: _State, pixels: Tensor) -> list[dict[st
     with torch.no_grad():
         for name, factor in factors.items():
             attribute(simulation.module, name).mul_(factor)
+    full = observe(simulation, simulation.chunks(pixels), state.fixed).full(wider or 1.0)
+    if wider is not None:
+        return [full]
     # A histogram of the judging images too would clip no value that they have; others have such values.
     histogram = observe(simulation, simulation.chunks(state.fitted.pixels), state.fixed).histogram
-    return [observe(simulation, simulation.chunks(pixels), state.fixed).full, histogram]
+    return [full, histogram]
 
 
 def _costs(state: _State, roomy: dict[str, QuantParams]) -> list[Estimate]:

@@ -87,6 +87,10 @@ class Judge:
         ]
         return Figures(torch.stack(noises), torch.tensor(self.energies, dtype=torch.float64))
 
+    def of(self, chosen: Tensor) -> "Judge":
+        """The judge with some of its images, bool [n]; energies stay those of all."""
+        return Judge(self.pixels[chosen], [expected[chosen] for expected in self.expected], self.energies)
+
 
 def make_judge(simulation: Simulation, pixels: Tensor) -> Judge:
     """The judge with the outputs that the simulation gives before anything is quantized."""

@@ -1,4 +1,4 @@
-"""The range of each activation: what calibration images reach, and what costs the network's outputs least.
+"""The range of each activation that costs the network's outputs least.
 
 `estimated_costs` compares candidates around the ranges that there are, by how much their rounding and clipping change
 the outputs. That is estimated to first order: with e the candidate's error and g the gradient of a random projection of
@@ -6,18 +6,16 @@ the outputs, the mean of (g · e)² is the noise that it adds to them. So a few 
 all tensors, where trying them one by one takes a pass for each: `measured_ranges` does that for the few that cost most.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from samesight.conversion.qparams import QuantParams
-from samesight.conversion.quantization.activation_qparams import LOWEST, qparams_over
+from samesight.conversion.quantization.observed_values import ends_of, groups_of, in_float_with, range_over
 from samesight.conversion.quantization.output_noise import LEAST_GAIN_DB, Judge
-from samesight.conversion.quantization.quantizer import LEAST_SCALE, activation_spec
-from samesight.conversion.quantization.simulation import Constant, Simulation, fake_quantized
+from samesight.conversion.quantization.simulation import Simulation, fake_quantized
 
 EVEN = tuple((share, share) for share in (1.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.1, 1.25, 1.5))
 UNEVEN = ((0.7, 0.85), (0.85, 0.7), (0.7, 1.0), (1.0, 0.7), (0.85, 1.0), (1.0, 0.85), (1.0, 1.25), (1.25, 1.0))
@@ -25,34 +23,6 @@ UNEVEN = ((0.7, 0.85), (0.85, 0.7), (0.7, 1.0), (1.0, 0.7), (0.85, 1.0), (1.0, 0
 GAIN = 0.9
 """A candidate replaces the present range if it costs less than this share of it: less is noise of the estimate."""
 PROBES = 2
-MARGIN = 1.2
-"""Outputs of one value per image and channel get this much more than all that was seen: what they clip is lost, and so
-few values do not show their tails."""
-
-
-@dataclass(eq=False)
-class Group:
-    """The names of all observed values that share one scale, and whether one is an output of one value per channel.
-
-    `activation` is the id of the module that stands there.
-    """
-
-    activation: int
-    names: list[str] = field(default_factory=list)
-    output: bool = False
-
-
-@dataclass(frozen=True)
-class Observed:
-    """Ranges by name, from the same images.
-
-    Attributes:
-        histogram: of least squared rounding and clipping error, as PT2E's HistogramObserver finds them.
-        full: of all values; for outputs of one value per image and channel `MARGIN` more.
-    """
-
-    histogram: dict[str, QuantParams]
-    full: dict[str, QuantParams]
 
 
 class Tap(nn.Module):
@@ -73,53 +43,6 @@ class Tap(nn.Module):
         """The values since the last call."""
         values, self.values = self.values, []
         return values
-
-
-def groups_of(simulation: Simulation, fixed: dict[str, QuantParams]) -> list[Group]:
-    """The activations whose range is not fixed."""
-    groups: dict[int, Group] = {}
-    outputs = _output_values(simulation)
-    for name, activation in simulation.activations.items():
-        group = groups.setdefault(id(activation), Group(id(activation)))
-        group.names.append(name)
-        group.output = group.output or name in outputs
-    return [group for group in groups.values() if not set(group.names) & set(fixed)]
-
-
-@contextmanager
-def in_float_with(simulation: Simulation, standing: Mapping[int, nn.Module]) -> Iterator[None]:
-    """Inside, nothing is quantized, and modules stand at the values of the activations with these ids."""
-    kept = {site: simulation.module.get_submodule(site) for site in (*simulation.sites.values(), *simulation.constants)}
-    simulation.quantize_constants(False)
-    for site, module in kept.items():
-        activation = module.activation if isinstance(module, Constant) else module
-        simulation.module.set_submodule(site, standing.get(id(activation), nn.Identity()))
-    try:
-        yield
-    finally:
-        for site, module in kept.items():
-            simulation.module.set_submodule(site, module)
-        simulation.quantize_constants(True)
-
-
-def observe(simulation: Simulation, chunks: Iterable[Tensor], fixed: dict[str, QuantParams]) -> Observed:
-    """The ranges of the float program's values for images, float32 [n,C,H,W] 0..255, in the chunks that are given."""
-    spec = activation_spec(training=False)
-    kind = {"dtype": spec.dtype, "qscheme": spec.qscheme, "quant_min": spec.quant_min, "quant_max": spec.quant_max}
-    groups = groups_of(simulation, fixed)
-    observers = [spec.observer_or_fake_quant_ctr(**kind) for _ in groups]
-    standing = {group.activation: one for group, one in zip(groups, observers, strict=True)}
-    with in_float_with(simulation, standing), torch.no_grad():
-        for chunk in chunks:
-            simulation.module(chunk)
-    histogram, full = dict(fixed), dict(fixed)
-    for group, observer in zip(groups, observers, strict=True):
-        scale, zero_point = observer.calculate_qparams()
-        histogram |= dict.fromkeys(group.names, QuantParams(float(scale), int(zero_point)))
-        margin = MARGIN if group.output else 1.0
-        low, high = (margin * float(end) if end.isfinite() else 0.0 for end in (observer.min_val, observer.max_val))
-        full |= dict.fromkeys(group.names, _over(min(low, 0.0), max(high, 0.0)))
-    return Observed(histogram, full)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,16 +139,11 @@ def measured_ranges(
     return chosen
 
 
-def _over(low: float, high: float) -> QuantParams:
-    return qparams_over(low, max(high, low + 255 * LEAST_SCALE))
-
-
 def _candidates(present: QuantParams) -> list[QuantParams]:
     """Every range that is tried, the present one first."""
-    low = (LOWEST - present.zero_point) * present.scale
-    high = low + 255 * present.scale
+    low, high = ends_of(present)
     shares = EVEN + UNEVEN if low < 0 < high else EVEN
-    return [present, *(_over(low * down, high * up) for down, up in shares[1:])]
+    return [present, *(range_over(low * down, high * up) for down, up in shares[1:])]
 
 
 def _gradients(
@@ -249,11 +167,3 @@ def _add_costs(
         error = fake_quantized(value, candidate) - value
         for gradient in gradients:
             costs[index] += float((error * gradient).reshape(rows, -1).sum(1).square().sum())
-
-
-def _output_values(simulation: Simulation) -> set[str]:
-    """The names of the values that are outputs of one value per image and channel."""
-    end = next(iter(reversed(simulation.module.graph.nodes)))
-    sites = {site: name for name, site in simulation.sites.items()}
-    outputs = {sites[str(node.target)]: node for node in end.args[0] if str(node.target) in sites}
-    return {name for name, node in outputs.items() if node.args[0].meta["val"].dim() == 2}

@@ -16,11 +16,13 @@ from samesight.conversion.quantization.equalization import equalizing_factors
 from samesight.conversion.quantization.output_noise import Figures
 from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.quantization.quantizer import LEAST_SCALE, PhoneQuantizer, weight_scales
+from samesight.conversion.quantization.range_start import LEAST_IMAGES, Start
 from samesight.conversion.quantization.simulation import simulate
 from samesight.conversion.quantization.weight_rounding import rounded
 
 torch.set_num_threads(1)
 SIDE = 16
+HISTOGRAM = Start(None, {})
 
 
 class Uneven(nn.Module):
@@ -41,10 +43,14 @@ class Uneven(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
+def images_of(seed, count):
+    coarse = np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+    return np.repeat(np.repeat(coarse, SIDE // 4, 1), SIDE // 4, 2)
+
+
 @pytest.fixture(scope="module")
 def images():
-    coarse = np.random.default_rng(0).integers(0, 256, (24, 4, 4, 3), dtype=np.uint8)
-    return np.repeat(np.repeat(coarse, SIDE // 4, 1), SIDE // 4, 2)
+    return images_of(0, 24)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +94,7 @@ def test_the_start_is_what_pt2e_calibrates(prepared, images, monkeypatch):
     from torchao.quantization.pt2e.quantize_pt2e import prepare_pt2e
 
     monkeypatch.setattr(Figures, "gains_on", lambda *_: False)
+    monkeypatch.setattr(steps, "choose_start", lambda *_: HISTOGRAM)
     start = calibrate(prepared, images)
     assert not start.parameters and [step.kept for step in start.steps] == [True] + [False] * (len(start.steps) - 1)
     module = prepare_pt2e(quantizable(prepared.module), PhoneQuantizer())
@@ -133,7 +140,7 @@ def test_every_kept_step_gains_and_the_program_repeats(prepared, quantized, imag
         if step.kept:
             assert step.after > best
             best = step.after
-    assert quantized.told.count("dB") == len(quantized.steps)
+    assert quantized.told.count("; ") == len(quantized.steps) - 1
     assert quantized.told.count("not kept") == sum(not step.kept for step in quantized.steps)
     assert quantize(prepared, images).sha256 == quantized.sha256
     assert quantize(prepared, images[:12]).sha256 != quantized.sha256
@@ -158,6 +165,7 @@ def test_outliers_that_do_not_matter_are_left_out_of_the_range(name, images, mon
     torch.manual_seed(1)
     prepared = prepare(exported(Spiky()), spec_of("spiky"), images)
     monkeypatch.setattr(steps, "equalizing_factors", lambda *_: {})
+    monkeypatch.setattr(steps, "choose_start", lambda *_: HISTOGRAM)
     if name == "ranges one by one":
         monkeypatch.setattr(steps, "refined_ranges", lambda present, _: present)
     found = calibrate(prepared, images)
@@ -179,13 +187,42 @@ class OneVector(nn.Module):
         return self.head(F.relu(self.hidden(x)) + x)[None]
 
 
-def test_a_network_of_one_image_gets_the_steps_on_ranges(images):
+def test_a_network_of_one_image_gets_the_steps_on_ranges(images, monkeypatch):
     torch.manual_seed(0)
     prepared = prepare(exported(OneVector()), spec_of("vector"), images)
+    monkeypatch.setattr(steps, "choose_start", lambda *_: HISTOGRAM)
     quantized = quantize(prepared, images)
     names = [step.name for step in quantized.steps]
-    assert names == ["ranges by histogram", "ranges of all values", "ranges by output error", "ranges one by one"]
+    assert names == ["ranges by histogram", "ranges by output error", "ranges one by one"]
     assert not quantized.parameters and snr(prepared, quantized, images) > 25
+
+
+def test_values_that_other_images_reach_have_room(images, monkeypatch):
+    """On images that calibration never saw, the ranges of the histogram clip what the network needs."""
+    torch.manual_seed(0)
+    prepared = prepare(exported(OneVector()), spec_of("vector"), images)
+    others = images_of(1, 60)
+    with_room = quantize(prepared, images)
+    assert with_room.steps[0].name.startswith("ranges of all values")
+    assert not [step for step in with_room.steps[1:] if step.name.startswith("ranges")], "nothing takes the room away"
+    monkeypatch.setattr(steps, "choose_start", lambda *_: HISTOGRAM)
+    assert snr(prepared, with_room, others) > snr(prepared, quantize(prepared, images), others) + 2
+
+
+@pytest.mark.parametrize("network", [Wide, Spiky])
+def test_a_range_is_not_made_wider_for_nothing(network):
+    """Each step of these networks' scales is needed, and many images reach as far as all others."""
+    torch.manual_seed(0)
+    many = images_of(0, 60)
+    prepared = prepare(exported(network()), spec_of("narrow"), many)
+    assert calibrate(prepared, many).steps[0].name == "ranges by histogram"
+
+
+def test_too_few_images_to_know_what_others_reach(images):
+    torch.manual_seed(0)
+    prepared = prepare(exported(OneVector()), spec_of("vector"), images)
+    assert calibrate(prepared, images[: LEAST_IMAGES - 1]).steps[0].name == "ranges by histogram"
+    assert calibrate(prepared, images[:LEAST_IMAGES]).steps[0].name != "ranges by histogram"
 
 
 class Attention(nn.Module):
