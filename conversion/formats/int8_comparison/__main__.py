@@ -16,12 +16,15 @@ import torch
 from samesight.contract.errors import SamesightError, first_line
 from samesight.conversion.formats.int8_comparison.aimet import aimet, check_aimet
 from samesight.conversion.formats.int8_comparison.aimet_worker import RECIPES
+from samesight.conversion.formats.int8_comparison.bound import fitted_to_the_test_images
 from samesight.conversion.formats.int8_comparison.case import Case, open_case
 from samesight.conversion.formats.int8_comparison.tools import TOOLS, Made
 from samesight.conversion.quiet import mute
 
 LONGEST = 80
 """Characters of another tool's error."""
+BOUND = "a bound: ranges fitted to the test images, float weights"
+"""No quantizer; made only where it is named."""
 HEAD = "| network | quantized by | SNR dB | equal answers | points lost | weights in float |\n|---|---|---|---|---|---|"
 
 
@@ -50,7 +53,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+", help="run folders")
     parser.add_argument("--images", type=int, default=400, help="most validation, and most test images")
     parser.add_argument("--aimet", type=Path, metavar="PYTHON", help="an interpreter that has aimet_onnx")
-    names = [*TOOLS, *(f"AIMET, {recipe}" for recipe in RECIPES)]
+    names = [*TOOLS, BOUND, *(f"AIMET, {recipe}" for recipe in RECIPES)]
     parser.add_argument("--tool", action="append", choices=names, help="only these")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -60,6 +63,7 @@ def main() -> None:
             check_aimet(options.aimet)
             tools |= {f"AIMET, {recipe}": aimet(options.aimet, recipe) for recipe in RECIPES}
         if options.tool:
+            tools[BOUND] = fitted_to_the_test_images
             tools = {name: make for name, make in tools.items() if name in options.tool}
         cases = [open_case(run, options.images) for run in options.runs]
         print(HEAD)

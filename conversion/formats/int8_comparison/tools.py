@@ -21,7 +21,7 @@ from samesight.conversion.quantization.layers import layers_of, node_schemes, we
 from samesight.conversion.quantization.mixed import quantize_mixed
 from samesight.conversion.quantization.schemes import HELD, held_by
 from samesight.conversion.quantization.search import Budget, search
-from samesight.conversion.quantization.simulation import simulate
+from samesight.conversion.quantization.simulation import Simulation, simulate
 from samesight.conversion.quiet import quiet
 
 MAX_DROP = 0.5
@@ -53,13 +53,19 @@ def ours_auto(case: Case) -> Made:
     return Made(of_torch(mixed.folded), share)
 
 
-def float_weights(case: Case) -> Made:
-    """Our ranges of activations and nothing else quantized: what rounding could reach at best."""
+def with_float_weights(case: Case) -> Simulation:
+    """Our ranges of activations and nothing else quantized."""
     plain = case.quantized
     simulation = simulate(case.prepared)
     simulation.load({**simulation.parameters(), **plain.equal})
     simulation.set_ranges({name: each for name, each in plain.ranges.tensors.items() if name in simulation.activations})
     simulation.quantize_constants(False)
+    return simulation
+
+
+def float_weights(case: Case) -> Made:
+    """What rounding of weights could reach at best."""
+    simulation = with_float_weights(case)
     return Made(lambda images: [role.numpy() for role in simulation.outputs(pixels_of(images))], 1.0)
 
 
