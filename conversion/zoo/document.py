@@ -25,6 +25,8 @@ FRESH = (
     "close, and where neighbouring anchors of a detector have nearly equal scores, the noise of half precision swaps\n"
     "two, and suppression keeps others from there on."
 )
+NOT_MADE = "not asked for (`--to`, `--precision`)"
+NOT_RUN = "not asked for (`--no-plain`)"
 PUBLISHED = "published ones where the library has some, otherwise scaled so that signals keep their size."
 
 
@@ -85,7 +87,7 @@ def _all_pass(result: Result, columns: Sequence[tuple[str, str]]) -> bool:
 
 def _cell(cell: Cell | None, notes: dict[str, str]) -> str:
     if cell is None:
-        return ""
+        return _note(NOT_MADE, notes)
     figure = "=" if cell.snr_db is None else f"{cell.snr_db:.0f}"
     if cell.state == "pass":
         return figure
@@ -96,7 +98,7 @@ def _cell(cell: Cell | None, notes: dict[str, str]) -> str:
 def _plain(result: Result, suffix: str, notes: dict[str, str]) -> str:
     value = result.plain.get(suffix)
     if value is None:
-        return ""
+        return _note(NOT_RUN, notes)
     return f"{value:.0f}" if isinstance(value, float) else _note(value, notes)
 
 

@@ -170,10 +170,19 @@ def test_the_document_counts_and_says_why():
     failed = Result(title="timm:levit_128s", key="k", error="its process was killed by SIGSEGV")
     text = document([result_of("timm:resnet18", "k"), result_of("ours:fcos", "k", "fail"), failed])
     assert "**1 of 3** architectures" in text and "| timm:resnet18 | 2015 | 128 | 11.0 | = |" in text
-    assert "**50** b" in text or "**50** a" in text
+    assert "**50** c" in text and "- c: agrees on half" in text
     assert "agrees on half" in text and "killed by SIGSEGV" in text and "no kernel" in text
     assert "left to be run" in text and "torchvision:vgg11_bn" in text
     assert "left to be run" not in document([result_of(title, "k") for title in ARCHITECTURES])
+
+
+def test_the_document_says_what_nobody_asked_for():
+    """Results of `--to onnx --no-plain` leave no cell that looks like a result of none."""
+    whole = result_of("timm:resnet18", "k")
+    some = whole.model_copy(update={"cells": tuple(c for c in whole.cells if c.suffix == "onnx"), "plain": {}})
+    text = document([some])
+    row = next(line for line in text.splitlines() if line.startswith("| timm:resnet18 |"))
+    assert "|  |" not in row and "not asked for (`--to`, `--precision`)" in text and "(`--no-plain`)" in text
 
 
 @pytest.mark.slow
