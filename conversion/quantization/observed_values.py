@@ -1,5 +1,6 @@
 """What calibration images reach: the values of the float program, and ranges that cover all or most of them."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,7 +90,10 @@ def in_float_with(simulation: Simulation, standing: Mapping[int, nn.Module]) -> 
 
 
 class Watch(nn.Module):
-    """An observer that also keeps the least and the largest value since the last call of `take`."""
+    """An observer that also keeps the least and the largest value since the last call of `take`.
+
+    Infinite values, as masks of attention have them, count as 0.
+    """
 
     def __init__(self, observer: nn.Module) -> None:
         super().__init__()
@@ -97,7 +101,9 @@ class Watch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         if x.numel():
-            self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
+            least, largest = float(x.min()), float(x.max())
+            self.low = min(self.low, least if math.isfinite(least) else 0.0)
+            self.high = max(self.high, largest if math.isfinite(largest) else 0.0)
         observed: Tensor = self.observer(x)
         return observed
 

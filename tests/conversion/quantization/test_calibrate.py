@@ -13,6 +13,7 @@ from samesight.conversion.quantization import calibrate as steps
 from samesight.conversion.quantization.activation_qparams import exact_qparams, fix_observers, read_observers
 from samesight.conversion.quantization.calibrate import calibrate
 from samesight.conversion.quantization.equalization import equalizing_factors
+from samesight.conversion.quantization.observed_values import Watch
 from samesight.conversion.quantization.output_noise import Figures
 from samesight.conversion.quantization.quantize import quantize
 from samesight.conversion.quantization.quantizer import LEAST_SCALE, PhoneQuantizer, weight_scales
@@ -216,6 +217,13 @@ def test_a_range_is_not_made_wider_for_nothing(network):
     many = images_of(0, 60)
     prepared = prepare(exported(network()), spec_of("narrow"), many)
     assert calibrate(prepared, many).steps[0].name == "ranges by histogram"
+
+
+def test_the_values_of_a_mask_are_no_ends_of_a_range():
+    watch = Watch(nn.Identity())
+    watch(torch.tensor([-torch.inf, 1.0]))
+    watch(torch.tensor([-2.0, torch.inf]))
+    assert watch.take() == (-2.0, 1.0) and watch.take() == (0.0, 0.0)
 
 
 def test_too_few_images_to_know_what_others_reach(images):
