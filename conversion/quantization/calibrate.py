@@ -22,7 +22,13 @@ from samesight.conversion.quantization.equalization import equalizing_factors
 from samesight.conversion.quantization.observed_values import observe
 from samesight.conversion.quantization.output_noise import LEAST_GAIN_DB, Figures, Judge, make_judge
 from samesight.conversion.quantization.quantizer import LAYERS
-from samesight.conversion.quantization.range_search import Estimate, estimated_costs, measured_ranges, refined_ranges
+from samesight.conversion.quantization.range_search import (
+    Estimate,
+    costly,
+    estimated_costs,
+    measured_ranges,
+    refined_ranges,
+)
 from samesight.conversion.quantization.range_start import choose_start
 from samesight.conversion.quantization.simulation import Simulation, attribute, simulate
 from samesight.conversion.quantization.weight_rounding import correct_layers
@@ -134,9 +140,14 @@ def calibrate(prepared: Prepared, calibration: UInt8) -> Calibrated:
         state.reference = state.parameters
     # Narrower ranges would take the room away again: the images that need it are hardly among the judges.
     if start.wider is None:
-        state.try_step("ranges by output error", lambda: [refined_ranges(state.ranges | roomy, _costs(state, roomy))])
+        estimates = _costs(state, roomy)
+        state.try_step("ranges by output error", lambda: [refined_ranges(state.ranges | roomy, estimates)])
+        if state.steps[-1].kept:
+            estimates = _costs(state, roomy)
         tried = max(LEAST_MEASURED, min(MEASURED, MEASURED * images // LEAST_OF_A_PASS))
-        state.try_step("ranges one by one", lambda: [_measure(state, roomy, tried)])
+        if costly(estimates):
+            measure = partial(measured_ranges, simulation, state.ranges | roomy, estimates, fitted, tried)
+            state.try_step("ranges one by one", lambda: [measure()])
     if simulation.batched:
         state.try_step("corrected biases", lambda: [_correct(state, rounding=False) | roomy])
         state.try_step("rounding by layer outputs", lambda: [_correct(state, rounding=True) | roomy])
@@ -194,10 +205,6 @@ def _equalize(prepared: Prepared, state: _State, pixels: Tensor, wider: float | 
 def _costs(state: _State, roomy: dict[str, QuantParams]) -> list[Estimate]:
     fitted = state.fitted
     return estimated_costs(state.simulation, state.ranges | roomy, state.fixed, fitted.pixels, state.judge.energies)
-
-
-def _measure(state: _State, roomy: dict[str, QuantParams], most: int) -> dict[str, QuantParams]:
-    return measured_ranges(state.simulation, state.ranges | roomy, _costs(state, roomy), state.fitted, most)
 
 
 def _correct(state: _State, rounding: bool) -> dict[str, QuantParams]:

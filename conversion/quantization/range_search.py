@@ -23,6 +23,8 @@ UNEVEN = ((0.7, 0.85), (0.85, 0.7), (0.7, 1.0), (1.0, 0.7), (0.85, 1.0), (1.0, 0
 GAIN = 0.9
 """A candidate replaces the present range if it costs less than this share of it: less is noise of the estimate."""
 PROBES = 2
+COSTLY = 0.05
+"""Share of the noise of all activations; a range that costs less is not worth a pass for each of its candidates."""
 
 
 class Tap(nn.Module):
@@ -108,10 +110,17 @@ def refined_ranges(present: dict[str, QuantParams], estimates: Sequence[Estimate
     return chosen
 
 
+def costly(estimates: Sequence[Estimate]) -> list[Estimate]:
+    """Those whose present ranges cost at least `COSTLY` of what all cost, the largest first."""
+    whole = sum(float(each.costs[0]) for each in estimates)
+    chosen = [each for each in estimates if float(each.costs[0]) >= COSTLY * whole]
+    return sorted(chosen, key=lambda each: -float(each.costs[0]))
+
+
 def measured_ranges(
     simulation: Simulation, present: dict[str, QuantParams], estimates: Sequence[Estimate], judge: Judge, most: int
 ) -> dict[str, QuantParams]:
-    """The present ranges, those that cost most each replaced where another one makes the outputs better.
+    """The present ranges, those that cost much of the whole each replaced where another one makes the outputs better.
 
     An estimate to first order does not see that a network lives with values that are clipped by far, as transformers
     do with the few that are a hundred times the others; and by chance it may take a range that ruins the rest.
@@ -126,7 +135,7 @@ def measured_ranges(
     chosen = dict(present)
     simulation.set_ranges(chosen)
     best = judge.figures(simulation)
-    for estimate in sorted(estimates, key=lambda each: -float(each.costs[0]))[:most]:
+    for estimate in costly(estimates)[:most]:
         tried = []
         for candidate in estimate.candidates[1:]:
             simulation.set_ranges(dict.fromkeys(estimate.names, candidate))
