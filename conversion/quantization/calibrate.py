@@ -144,9 +144,9 @@ def calibrate(prepared: Prepared, calibration: UInt8) -> Calibrated:
         state.try_step("ranges by output error", lambda: [refined_ranges(state.ranges | roomy, estimates)])
         if state.steps[-1].kept:
             estimates = _costs(state, roomy)
-        tried = max(LEAST_MEASURED, min(MEASURED, MEASURED * images // LEAST_OF_A_PASS))
-        if costly(estimates):
-            measure = partial(measured_ranges, simulation, state.ranges | roomy, estimates, fitted, tried)
+        most_measured = max(LEAST_MEASURED, min(MEASURED, MEASURED * images // LEAST_OF_A_PASS))
+        if worst := costly(estimates)[:most_measured]:
+            measure = partial(measured_ranges, simulation, state.ranges | roomy, worst, fitted)
             state.try_step("ranges one by one", lambda: [measure()])
     if simulation.batched:
         state.try_step("corrected biases", lambda: [_correct(state, rounding=False) | roomy])

@@ -118,9 +118,9 @@ def costly(estimates: Sequence[Estimate]) -> list[Estimate]:
 
 
 def measured_ranges(
-    simulation: Simulation, present: dict[str, QuantParams], estimates: Sequence[Estimate], judge: Judge, most: int
+    simulation: Simulation, present: dict[str, QuantParams], estimates: Sequence[Estimate], judge: Judge
 ) -> dict[str, QuantParams]:
-    """The present ranges, those that cost much of the whole each replaced where another one makes the outputs better.
+    """The present ranges, those with an estimate each replaced where another one makes the outputs better.
 
     An estimate to first order does not see that a network lives with values that are clipped by far, as transformers
     do with the few that are a hundred times the others; and by chance it may take a range that ruins the rest.
@@ -128,14 +128,13 @@ def measured_ranges(
     Args:
         simulation: of the program; its ranges are changed.
         present: the ranges by name.
-        estimates: of these ranges.
+        estimates: of those that are tried, in this order.
         judge: with the images that ranges may be fitted to.
-        most: how many activations are tried.
     """
     chosen = dict(present)
     simulation.set_ranges(chosen)
     best = judge.figures(simulation)
-    for estimate in costly(estimates)[:most]:
+    for estimate in estimates:
         tried = []
         for candidate in estimate.candidates[1:]:
             simulation.set_ranges(dict.fromkeys(estimate.names, candidate))

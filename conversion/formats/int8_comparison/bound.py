@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from samesight.contract.errors import SamesightError
 from samesight.conversion.formats.int8_comparison.case import Case
-from samesight.conversion.formats.int8_comparison.tools import Made, with_float_weights
-from samesight.conversion.preparation.prepare import pixels_of
+from samesight.conversion.formats.int8_comparison.tools import Made, of_simulation, with_float_weights
 from samesight.conversion.qparams import QuantParams
 from samesight.conversion.quantization.activation_qparams import HIGHEST, LOWEST
 from samesight.conversion.quantization.observed_values import ends_of, range_over
@@ -59,9 +58,9 @@ def fitted_to_the_test_images(case: Case) -> Made:
     """
     torch.manual_seed(0)
     simulation = with_float_weights(case)
-    start = {name: each.qparams for name, each in simulation.activations.items() if each.qparams is not None}
     if not simulation.batched:
         raise SamesightError("the network takes one image at a time; ranges are fitted in batches")
+    start = {name: each.qparams for name, each in simulation.activations.items() if each.qparams is not None}
     judge = make_judge(simulation, case.test.pixels)
     simulation.quantize_constants(False)
     simulation.set_ranges(start)
@@ -71,7 +70,7 @@ def fitted_to_the_test_images(case: Case) -> Made:
     for site, activation in kept.items():
         activation.qparams = ranges[id(activation)].qparams()
         simulation.module.set_submodule(site, activation)
-    return Made(lambda images: [role.numpy() for role in simulation.outputs(pixels_of(images))], 1.0)
+    return Made(of_simulation(simulation), 1.0)
 
 
 def _rounded(x: Tensor) -> Tensor:

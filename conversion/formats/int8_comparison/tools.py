@@ -63,10 +63,14 @@ def with_float_weights(case: Case) -> Simulation:
     return simulation
 
 
+def of_simulation(simulation: Simulation) -> Program:
+    """A program that the simulation runs, in batches."""
+    return lambda images: [role.numpy() for role in simulation.outputs(pixels_of(images))]
+
+
 def float_weights(case: Case) -> Made:
     """What rounding of weights could reach at best."""
-    simulation = with_float_weights(case)
-    return Made(lambda images: [role.numpy() for role in simulation.outputs(pixels_of(images))], 1.0)
+    return Made(of_simulation(with_float_weights(case)), 1.0)
 
 
 def pt2e(case: Case) -> Made:
