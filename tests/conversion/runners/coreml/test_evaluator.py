@@ -124,14 +124,21 @@ def test_programs_for_other_systems(folder, boxes_prepared, target, version):
         np.testing.assert_allclose(value, wanted.detach().numpy(), rtol=1e-4, atol=1e-4)
 
 
+class WithDivision(torch.fx.Interpreter):
+    """torch multiplies by 1 / scale where MIL divides: ties round to other sides, and here every fourth mean is one."""
+
+    def call_function(self, target, args, kwargs):
+        if target is not torch.ops.quantized_decomposed.quantize_per_tensor.default:
+            return super().call_function(target, args, kwargs)
+        values, scale, zero_point, low, high, dtype = args
+        return (torch.round(values / scale) + zero_point).clamp(low, high).to(dtype)
+
+
 @pytest.mark.parametrize(
-    ("precision", "largest", "mean"), [("FLOAT32", 2, 0.4), ("FLOAT16", 3, 1.0)], ids=["fp32", "fp16"]
+    ("precision", "largest", "mean"), [("FLOAT32", 0.01, 0.001), ("FLOAT16", 3.1, 1.0)], ids=["fp32", "fp16"]
 )
 def test_int8_is_the_quantized_program(folder, digits_prepared, tensors, precision, largest, mean):
-    """In steps of the output, where ties part them: torch multiplies by 1 / scale, MIL divides by scale.
-
-    This network averages four integers, so that every fourth mean is a tie; the demo's networks give equal numbers.
-    """
+    """In steps of the output."""
     from samesight.conversion.quantization.quantize import quantize
 
     quantized = quantize(digits_prepared, np.stack(tensors))
@@ -140,15 +147,16 @@ def test_int8_is_the_quantized_program(folder, digits_prepared, tensors, precisi
     evaluator = load_evaluator(path)
     assert evaluator.quantized
     (only,) = evaluator.inputs
+    program = WithDivision(quantized.folded)
     apart = []
     for tensor in tensors:
         image = torch.from_numpy(pack(tensor, "float32_nchw"))
         with torch.no_grad():
-            wanted = quantized.folded(image)[0].numpy()
+            wanted = program.run(image)[0].numpy()
         found = next(iter(evaluator({only.declared.name: image}).values()))
         apart.append(np.abs(found - wanted) / quantized.outputs["logits"].scale)
-    assert np.max(apart) <= largest + 0.1
-    assert np.mean(apart) <= mean, np.mean(apart)
+    assert np.max(apart) <= largest
+    assert np.mean(apart) <= mean
 
 
 def compressions():
