@@ -2,8 +2,9 @@
 
 The start is what PT2E does, ranges by its HistogramObserver and weights as they are, or ranges of all values that were
 seen, with room for those of other images, where `range_start` finds these better. Half of the calibration images judge
-what is tried beyond that; the others are what the steps are fitted to. What comes out is a float
-program (other weights, perhaps) and the ranges of its activations, from which `quantize` makes plain int8.
+what is tried beyond that; the others are what the steps are fitted to. Corrections of layers are judged by both halves,
+each with what was fitted to the other. What comes out is a float program (other weights, perhaps) and the ranges of its
+activations, from which `quantize` makes plain int8.
 """
 
 import copy
@@ -17,10 +18,11 @@ from torch import Tensor
 from samesight.conversion.preparation.prepare import Prepared, pixels_of
 from samesight.conversion.qparams import QuantParams, UInt8
 from samesight.conversion.quantization.activation_qparams import Ranges, exact_qparams
+from samesight.conversion.quantization.altered_images import filled_up
 from samesight.conversion.quantization.batches import free_the_batch
 from samesight.conversion.quantization.equalization import equalizing_factors
 from samesight.conversion.quantization.observed_values import observe
-from samesight.conversion.quantization.output_noise import LEAST_GAIN_DB, Figures, Judge, make_judge
+from samesight.conversion.quantization.output_noise import LEAST_GAIN_DB, Figures, Judge, joined, make_judge
 from samesight.conversion.quantization.quantizer import LAYERS
 from samesight.conversion.quantization.range_search import (
     Estimate,
@@ -41,8 +43,11 @@ LEAST_OF_A_PASS = 8
 MEASURED, LEAST_MEASURED = 8, 2
 """Activations whose ranges are tried one by one, where a pass costs what it should and where it costs more."""
 FITTED_PIXELS = 100 * 64 * 64
-"""Of the images that layers are corrected with, whose values are all in memory at once."""
+"""Of the images that layers are corrected with, whose values are all in memory at once. Altered copies, one of each,
+fill them up."""
 LEAST_FITTED = 8
+CORRECTIONS = {"corrected biases": False, "rounding by layer outputs": True}
+"""Whether weights are rounded anew too, by the step's name."""
 EQUALIZING = 0.5
 """Strength: 1 would give channels equal ranges, and the weights behind them all of the unevenness."""
 
@@ -123,7 +128,8 @@ def calibrate(prepared: Prepared, calibration: UInt8) -> Calibrated:
     most = max(LEAST_OF_A_PASS, images)
     fitting, judging = split(pixels, most)
     original = simulation.parameters()
-    judge, fitted = make_judge(simulation, judging), make_judge(simulation, fitting)
+    judge = make_judge(simulation, judging)
+    fitted = judge if fitting is judging else make_judge(simulation, fitting)
     every = make_judge(simulation, pixels[: JUDGING * most])
     observed = observe(simulation, pixels.split(1), fixed)
     start = choose_start(simulation, observed, every)
@@ -149,8 +155,7 @@ def calibrate(prepared: Prepared, calibration: UInt8) -> Calibrated:
             measure = partial(measured_ranges, simulation, state.ranges | roomy, worst, fitted)
             state.try_step("ranges one by one", lambda: [measure()])
     if simulation.batched:
-        state.try_step("corrected biases", lambda: [_correct(state, rounding=False) | roomy])
-        state.try_step("rounding by layer outputs", lambda: [_correct(state, rounding=True) | roomy])
+        _try_corrections(state, pixels, state.ranges | roomy)
     changed, equal = (
         {name: parameter for name, parameter in parameters.items() if not torch.equal(parameter, original[name])}
         for parameters in (state.parameters, state.reference)
@@ -207,11 +212,38 @@ def _costs(state: _State, roomy: dict[str, QuantParams]) -> list[Estimate]:
     return estimated_costs(state.simulation, state.ranges | roomy, state.fixed, fitted.pixels, state.judge.energies)
 
 
-def _correct(state: _State, rounding: bool) -> dict[str, QuantParams]:
-    count = max(LEAST_FITTED, FITTED_PIXELS // (state.fitted.pixels.shape[2] * state.fitted.pixels.shape[3]))
+def _try_corrections(state: _State, pixels: Tensor, ranges: dict[str, QuantParams]) -> None:
+    """Keep the correction of layers that gains most on images that it was not fitted to; then fit it to all images.
+
+    Each half of the images judges what was fitted to the other.
+    """
+    simulation = state.simulation
+    fitting, judging = split(pixels, len(pixels))
+    halves = [(fitting, state.judge)] + ([] if judging is fitting else [(judging, state.fitted)])
+    start = joined([judge.figures(simulation) for _, judge in halves])
+    simulation.set_ranges(ranges)
+    tried = {}
+    for name, rounding in CORRECTIONS.items():
+        parts = []
+        for images, judge in halves:
+            _correct(state, images, rounding)
+            parts.append(judge.figures(simulation))
+        tried[name] = joined(parts)
+    gaining = [name for name, figures in tried.items() if figures.gains_on(start, LEAST_GAIN_DB)]
+    best = max(gaining, key=lambda name: tried[name].mixed, default=None)
+    state.steps += [Step(name, start.decibels, each.decibels, name == best) for name, each in tried.items()]
+    if best is not None:
+        _correct(state, pixels, CORRECTIONS[best])
+        state.ranges, state.parameters = ranges, simulation.parameters()
+    simulation.load(state.parameters)
+    simulation.set_ranges(state.ranges)
+
+
+def _correct(state: _State, pixels: Tensor, rounding: bool) -> None:
+    count = max(LEAST_FITTED, FITTED_PIXELS // (pixels.shape[2] * pixels.shape[3]))
+    images = filled_up(pixels, min(count, 2 * len(pixels)))
     state.simulation.load(state.reference)
-    correct_layers(state.simulation, state.reference, state.fitted.pixels[:count], rounding)
-    return state.ranges
+    correct_layers(state.simulation, state.reference, images, rounding)
 
 
 def describe(steps: Sequence[Step]) -> str:

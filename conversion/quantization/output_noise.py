@@ -1,5 +1,6 @@
 """How far a simulated int8 program is from the float program: the judge of every calibration step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,6 +63,11 @@ class Figures:
 
 def _decibels(energies: Tensor, noises: Tensor) -> Tensor:
     return (10 * torch.log10(energies / noises.clamp(min=1e-300))).clamp(max=MOST_DB)
+
+
+def joined(parts: Sequence[Figures]) -> Figures:
+    """The figures of all images of all parts."""
+    return Figures(torch.cat([part.noises for part in parts], 1), torch.stack([part.energies for part in parts]).sum(0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,8 @@ from samesight.conversion.preparation.activations import quantizable
 from samesight.conversion.preparation.prepare import pixels_of, prepare
 from samesight.conversion.quantization import calibrate as steps
 from samesight.conversion.quantization.activation_qparams import exact_qparams, fix_observers, read_observers
-from samesight.conversion.quantization.calibrate import calibrate
+from samesight.conversion.quantization.altered_images import filled_up
+from samesight.conversion.quantization.calibrate import CORRECTIONS, calibrate
 from samesight.conversion.quantization.equalization import equalizing_factors
 from samesight.conversion.quantization.observed_values import Watch
 from samesight.conversion.quantization.output_noise import Figures
@@ -137,6 +138,9 @@ def test_a_network_of_wide_channel_ranges_gains_by_equalization(images, monkeypa
 def test_every_kept_step_gains_and_the_program_repeats(prepared, quantized, images):
     best = quantized.steps[0].after
     for step in quantized.steps[1:]:
+        if step.name in CORRECTIONS:  # judged by all images, each half with what was fitted to the other
+            assert not step.kept or step.after > step.before
+            continue
         assert step.before == best
         if step.kept:
             assert step.after > best
@@ -264,12 +268,55 @@ def test_a_step_that_makes_the_outputs_worse_is_undone(prepared, images, monkeyp
 
     monkeypatch.setattr(steps, "correct_layers", spoil)
     spoilt = calibrate(prepared, images)
-    assert [step.kept for step in spoilt.steps[-2:]] == [False, False]
+    assert {step.name: step.kept for step in spoilt.steps[-2:]} == dict.fromkeys(CORRECTIONS, False)
     monkeypatch.setattr(steps, "correct_layers", lambda *_, **__: None)
     clean = calibrate(prepared, images)
     assert spoilt.ranges == clean.ranges
     assert spoilt.parameters.keys() == clean.parameters.keys()
     assert all(torch.equal(spoilt.parameters[name], clean.parameters[name]) for name in clean.parameters)
+
+
+def test_a_correction_is_fitted_to_all_images_and_judged_by_others(images, monkeypatch):
+    torch.manual_seed(0)
+    prepared = prepare(exported(Wide()), spec_of("wide"), images)
+    fitted, real = [], steps.correct_layers
+    every = pixels_of(images)
+    evens, odds = (set(range(first, len(images), 2)) for first in (0, 1))
+
+    def known(pixels):
+        return {number for number, image in enumerate(every) if any(torch.equal(image, each) for each in pixels)}
+
+    def watched(simulation, reference, pixels, rounding):
+        fitted.append(known(pixels))
+        real(simulation, reference, pixels, rounding)
+
+    monkeypatch.setattr(steps, "correct_layers", watched)
+    found = calibrate(prepared, images)
+    assert fitted == [evens, odds, evens, odds, evens | odds]
+    assert [step.kept for step in found.steps[-2:]].count(True) == 1 and found.parameters
+
+    def good_from_evens(simulation, reference, pixels, rounding):
+        real(simulation, reference, pixels, rounding)
+        if known(pixels) == odds:
+            next(simulation.module.parameters()).data.mul_(1.5)
+
+    monkeypatch.setattr(steps, "correct_layers", good_from_evens)
+    assert not any(step.kept for step in calibrate(prepared, images).steps[-2:])
+
+
+def test_altered_copies_fill_up_few_images(images):
+    pixels = pixels_of(images)
+    filled = filled_up(pixels, 60)
+    assert len(filled) == 60 and torch.equal(filled[:24], pixels)
+    copies = filled[24:]
+    assert torch.equal(copies, copies.round()) and copies.min() >= 0 and copies.max() <= 255
+    apart = (copies[:24] - pixels).abs().mean((1, 2, 3))
+    assert (apart > 1).all() and not torch.equal(copies[0], copies[-12])
+    assert torch.equal(filled, filled_up(pixels, 60)) and not torch.equal(filled, filled_up(pixels, 60, seed=1))
+    assert torch.equal(filled_up(pixels, 8), pixels[:8])
+    state = torch.random.get_rng_state()
+    filled_up(pixels, 60)
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_a_gain_that_one_image_makes_is_chance():

@@ -27,7 +27,7 @@ from samesight.datasets.example import Example, Truth
 
 torch.set_num_threads(1)
 SIDE = 16
-GATE = Gate(snr_db=18.0, agreement=0.98, iou=0.8, metric_drop=0.01)
+GATE = Gate(snr_db=20.0, agreement=0.98, iou=0.8, metric_drop=0.01)
 
 
 class OneBadLayer(nn.Module):
