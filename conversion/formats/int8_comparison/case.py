@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,12 +34,12 @@ from samesight.conversion.tasks.bootstrap import metric_value
 from samesight.datasets import open_data
 from samesight.datasets.example import LabelledImage
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 Program = Callable[[UInt8], list[Array]]
 """Takes images, uint8 [n,H,W,C]; returns one array [n, ...] per role."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Figures:
     """How near a program is to the float program on the test images.
 
@@ -46,11 +47,15 @@ class Figures:
         decibels: signal-to-noise ratio of the output that is nearest to noise.
         equal: share of answers that are the float program's, by the task's rule and the overlap of int8's gate.
         lost: points (0..100) of the task's metric that the float program has more.
+        noises: float64 [roles, images], the mean squared error of each output of each image.
+        signals: float64 [roles], the mean energy of the float program's outputs about each channel's mean.
     """
 
     decibels: float
     equal: float
     lost: float
+    noises: Array
+    signals: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +128,8 @@ class Case:
             min((ratio for ratio in ratios if ratio is not None), default=math.inf),
             1.0 if agreement.share is None else agreement.share,
             100 * (metrics[0] - metrics[1]),
+            np.stack([_by_image((actual[role] - self.expected[role]) ** 2) for role in spec.roles]),
+            np.array([_about_channels(self.expected[role]) for role in spec.roles]),
         )
 
     def _by_role(self, outputs: list[Array]) -> dict[Role, Array]:
@@ -134,6 +141,15 @@ class Case:
             answers({role: np.ascontiguousarray(values[n : n + 1]) for role, values in outputs.items()}, spec, geometry)
             for n, geometry in enumerate(self.test.geometries)
         ]
+
+
+def _by_image(values: Array) -> Array:
+    return values.reshape(len(values), -1).mean(1, dtype=np.float64)
+
+
+def _about_channels(values: Array) -> float:
+    channels = values.reshape(-1, values.shape[-1])
+    return float(((channels - channels.mean(0, dtype=np.float64)) ** 2).mean())
 
 
 def of_torch(module: torch.nn.Module) -> Program:

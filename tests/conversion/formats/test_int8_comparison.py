@@ -11,9 +11,10 @@ from samesight.contract.errors import SamesightError
 from samesight.contract.image import Picture
 from samesight.contract.preprocess import preprocess
 from samesight.conversion.formats.int8_comparison import bound, tools
-from samesight.conversion.formats.int8_comparison.__main__ import main, rows
+from samesight.conversion.formats.int8_comparison.__main__ import against_the_best, main, rows
 from samesight.conversion.formats.int8_comparison.aimet import aimet, check_aimet
 from samesight.conversion.formats.int8_comparison.case import Case, of_torch
+from samesight.conversion.formats.int8_comparison.chance import difference
 from samesight.conversion.preparation.prepare import pixels_of
 from samesight.conversion.quantization.layers import fingerprint_of, layers_of
 from samesight.conversion.quantization.recipe import Recipe
@@ -64,7 +65,7 @@ def test_rows_of_ours_and_of_a_tool_that_fails(case, monkeypatch):
     schemes = {layer.name: "float" if layer is layers[-1] else "int8" for layer in layers}
     recipe = Recipe(model="digits", network=fingerprint_of(layers), layers=schemes)
     monkeypatch.setattr(tools, "search", lambda *_: recipe)
-    plain, mixed, other = rows(case, {"a": tools.ours, "b": tools.ours_auto, "c": broken})
+    plain, mixed, other = [row for row, _ in rows(case, {"a": tools.ours, "b": tools.ours_auto, "c": broken})]
     assert other == "| digits | c | fails: ValueError: no / here | | | |"
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in (plain, mixed)]
     assert [each[:2] for each in cells] == [["digits", "a"], ["digits", "b"]]
@@ -88,6 +89,34 @@ def test_ranges_fitted_to_the_test_images_are_better_there(case, monkeypatch):
     assert alone.decibels + 0.2 < fitted.decibels < 60
 
 
+def noisy(case, logits, size, seed):
+    noise = np.random.default_rng(seed).normal(0, size, logits.shape)
+    return case.judge(lambda images: [(logits + noise).astype(np.float32)])
+
+
+def test_a_difference_says_what_may_be_chance(case, logits):
+    first, same, half = noisy(case, logits, 0.2, 0), noisy(case, logits, 0.2, 1), noisy(case, logits, 0.1, 0)
+    assert difference(half, first) == pytest.approx((20 * np.log10(2),) * 3, abs=0.01)
+    more, low, high = difference(same, first)
+    assert low < 0 < high and low < more < high
+    # By the noises' own spread: the error of a ratio of two means, in dB.
+    apart = 10 / np.log(10) * (same.noises[0] / same.noises.mean() - first.noises[0] / first.noises.mean())
+    assert high - low == pytest.approx(2 * 1.96 * apart.std() / IMAGES**0.5, rel=0.15)
+    assert difference(first, half)[0] == pytest.approx(first.decibels - half.decibels, abs=1e-3)
+
+
+def test_the_best_other_is_named(case, logits):
+    found = {
+        "samesight": noisy(case, logits, 0.1, 0),
+        "one": noisy(case, logits, 0.2, 0),
+        "two": noisy(case, logits, 1, 0),
+    }
+    told = against_the_best(case, found)
+    assert told == "digits: samesight has +6.0 dB (95 % interval +6.0 to +6.0) over the best other: one"
+    assert against_the_best(case, {"samesight": found["samesight"], "samesight, auto": found["one"]}) is None
+    assert against_the_best(case, {"one": found["one"]}) is None
+
+
 def test_an_interpreter_without_aimet_is_told(case):
     with pytest.raises(SamesightError, match=r"--aimet .*python.*: this interpreter cannot import aimet_onnx"):
         check_aimet(Path(sys.executable))
@@ -96,7 +125,7 @@ def test_an_interpreter_without_aimet_is_told(case):
 
 
 def test_aimet_s_own_error_stands_in_its_row(case):
-    (row,) = rows(case, {"AIMET": aimet(Path(sys.executable), "min-max")})
+    ((row, _),) = rows(case, {"AIMET": aimet(Path(sys.executable), "min-max")})
     assert row == "| digits | AIMET | fails: ModuleNotFoundError: No module named 'aimet_onnx' | | | |"
 
 
