@@ -55,9 +55,8 @@ def against_the_best(case: Case, found: Mapping[str, Figures]) -> str | None:
         return None
     best = max(others, key=lambda name: others[name].decibels)
     more, low, high = difference(found[PLAIN], others[best])
-    return (
-        f"{case.name}: {PLAIN} has {more:+.1f} dB (95 % interval {low:+.1f} to {high:+.1f}) over the best other: {best}"
-    )
+    interval = f"95 % interval {low:+z.1f} to {high:+z.1f}"
+    return f"{case.name}: {PLAIN} has {more:+z.1f} dB ({interval}) over the best other: {best}"
 
 
 def main() -> None:
